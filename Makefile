@@ -1,0 +1,119 @@
+# voiceprintd: `make run` starts the service, `make test` proves it, `make help` lists the rest.
+#
+# Objects live in build/<flavour>/, so that release, asan and tsan builds stand side by side.
+
+FLAVOUR ?= release
+BUILD   := build/$(FLAVOUR)
+CC      ?= gcc
+PYTHON  ?= /usr/bin/python3
+SPEECH_DIR ?= ../shared/audio
+export SPEECH_DIR
+
+LIBS := sndfile soxr openblas jansson kissfft-float
+SERVER_LIBS := libuv libmicrohttpd
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wcast-qual -Wvla -Wdouble-promotion
+ifeq ($(CI),true)
+WARNINGS += -Werror
+endif
+
+OPT_release := -O2
+OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+ifeq ($(OPT_$(FLAVOUR)),)
+$(error FLAVOUR is release, asan or tsan, not '$(FLAVOUR)')
+endif
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Asked only when something is compiled: pkg-config itself comes with `make deps`.
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(SERVER_LIBS))
+PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
+PKG_SERVER_LIBS = $(shell pkg-config --libs $(SERVER_LIBS))
+
+CFLAGS  ?= -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Icore -fPIC \
+             -fstack-protector-strong -MMD -MP
+ALL_LDFLAGS = $(OPT_$(FLAVOUR)) $(LDFLAGS)
+
+CORE_SRC   := $(wildcard core/*.c core/kernels/*.c)
+SERVER_SRC := $(wildcard server/*.c)
+CLI_SRC    := $(wildcard tools/voiceprint/*.c)
+TEST_SRC   := $(wildcard tests/unit/*/test_*.c)
+TEST_HELP  := $(wildcard tests/unit/*.c)
+
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o)
+SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o)
+CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
+TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
+LIB        := $(BUILD)/libvoiceprint.a
+PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
+
+.PHONY: all help deps run test unit asan tsan bench parity mutants fuzz venv lint format clean
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS) ## build both programs into build/release/
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+deps: ## install the missing Debian packages (sudo when not root)
+	@tools/deps.sh
+
+test: deps ## every test; the last line is `N passed, N failed`
+	@$(MAKE) --no-print-directory all unit
+	@$(PYTHON) tests/run.py --build $(BUILD)
+
+unit: $(TEST_BIN)
+
+asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
+	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
+	@$(PYTHON) tests/run.py --build build/$@
+
+venv: build/venv/.done ## Python tools with PyTorch and ONNX Runtime, in build/venv
+build/venv/.done: tools/requirements.txt
+	python3 -m venv build/venv
+	build/venv/bin/pip install -q -r $<
+	touch $@
+
+format: ## clang-format on every C file
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build
+
+# ---- how things are made --------------------------------------------------------------------
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo '  cc    $<'
+	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
+
+$(LIB): $(CORE_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/voiceprintd: $(SERVER_OBJ) $(LIB)
+	@echo '  link  $@'
+	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) $(PKG_SERVER_LIBS) -lm -lpthread
+
+$(BUILD)/voiceprint: $(CLI_OBJ) $(LIB)
+	@echo '  link  $@'
+	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lm -lpthread
+
+# Unit tests see the internals they test; server tests link the server without its main.
+$(BUILD)/tests/unit/core/%: tests/unit/core/%.c $(TEST_HELP) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  test  $<'
+	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Itests/unit $(ALL_LDFLAGS) $< $(TEST_HELP) $(LIB) -o $@ \
+	    $(PKG_LIBS) -lcmocka -lm -lpthread
+
+$(BUILD)/tests/unit/server/%: tests/unit/server/%.c $(TEST_HELP) $(SERVER_OBJ) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  test  $<'
+	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Itests/unit -Iserver $(ALL_LDFLAGS) $< $(TEST_HELP) \
+	    $(filter-out %/main.o,$(SERVER_OBJ)) $(LIB) -o $@ \
+	    $(PKG_LIBS) $(PKG_SERVER_LIBS) -lcmocka -lm -lpthread
+
+-include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d)

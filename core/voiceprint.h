@@ -1,0 +1,246 @@
+/*
+ * libvoiceprint: recordings to speaker embeddings, and embeddings to scores.
+ *
+ * The only header that code outside core/ may include. Two opaque handles:
+ *
+ *   vp_model    the loaded network. Immutable once opened; any number of threads may use it.
+ *   vp_scratch  the workspace of one worker. Holds one clip at a time. One owner at a time.
+ *
+ * A clip goes through the scratch step by step, so that a caller can time each step:
+ *
+ *   vp_clip_decode   bytes of a file -> 16 kHz mono samples        (in the scratch)
+ *   vp_clip_fbank    samples         -> log-mel features [T, 80]   (in the scratch)
+ *   vp_clip_embed    features        -> embedding [dim]            (to the caller)
+ *
+ * All memory of a scratch is taken when it is created; vp_clip_fbank and vp_clip_embed never
+ * allocate. The library prints nothing, reads no environment and keeps no mutable globals.
+ *
+ * Errors: fallible functions return enum vp_status and, when `err` is not NULL, fill it with the
+ * sentence for a person. Thread rule, unless a function says otherwise: any thread, provided
+ * that no other thread uses the same vp_scratch at the same time.
+ */
+#ifndef VP_VOICEPRINT_H
+#define VP_VOICEPRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define VP_MUST_CHECK __attribute__((warn_unused_result))
+#define VP_PRINTF(format_index, first_index)                                                       \
+    __attribute__((format(printf, format_index, first_index)))
+#else
+#define VP_MUST_CHECK
+#define VP_PRINTF(format_index, first_index)
+#endif
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+enum vp_status {
+    VP_OK = 0,
+    VP_ERR_ARGUMENT,          /* the caller's mistake: out of range, or steps out of order */
+    VP_ERR_NO_MEMORY,         /* an allocation failed; nothing is half done */
+    VP_ERR_IO,                /* a file cannot be opened or read */
+    VP_ERR_MODEL,             /* the model file is refused; the sentence names tensor or node */
+    VP_ERR_SELF_TEST,         /* the loaded model does not answer as it must */
+    VP_ERR_AUDIO_EMPTY,       /* no bytes at all */
+    VP_ERR_AUDIO_UNSUPPORTED, /* container or codec outside the list; `detected` names it */
+    VP_ERR_AUDIO_UNDECODABLE, /* truncated, corrupt, or no frames */
+    VP_ERR_AUDIO_RATE,        /* sample rate outside 8000..192000 Hz */
+    VP_ERR_AUDIO_CHANNELS,    /* more than 8 channels */
+    VP_ERR_AUDIO_SAMPLES,     /* NaN or infinity among the samples */
+    VP_ERR_AUDIO_TOO_SHORT,   /* `value` and `limit` in seconds */
+    VP_ERR_AUDIO_TOO_LONG,    /* `value` and `limit` in seconds */
+    VP_ERR_AUDIO_SILENT,      /* `value` and `limit` in dBFS */
+    VP_ERR_INFERENCE          /* an embedding that is zero, constant or not finite: ours to fix */
+};
+
+/* Filled by the place that knows most. No member points anywhere. */
+struct vp_err {
+    enum vp_status status;
+    double value;      /* what was found: seconds, dBFS, Hz or channels; 0 where none applies */
+    double limit;      /* what is allowed, same unit */
+    char detected[32]; /* container or codec that was recognised, "" where none applies */
+    char message[256]; /* one sentence: what is wrong, and what to do */
+};
+
+/* Stable short name of a status ("audio-too-short"). Borrowed static string, never NULL. */
+const char *vp_status_name(enum vp_status status);
+
+/* ---- model -------------------------------------------------------------------------------- */
+
+typedef struct vp_model vp_model;
+
+/* How the convolutions are computed. AUTO takes the fastest that this CPU can run. */
+enum vp_kernel { VP_KERNEL_AUTO = 0, VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512 };
+
+/* "auto", "blas", "avx2", "avx512" <-> value. Parse returns false on any other word. */
+const char *vp_kernel_name(enum vp_kernel kernel);
+bool vp_kernel_parse(const char *name, enum vp_kernel *out) VP_MUST_CHECK;
+/* Can this build on this CPU run the kernel? AUTO and BLAS always can. */
+bool vp_kernel_available(enum vp_kernel kernel);
+
+#define VP_MAX_STAGES 4
+
+/* Facts of an opened model. Strings are borrowed from the model and live as long as it does. */
+struct vp_model_info {
+    const char *name;               /* from the metadata, else the file's base name */
+    const char *format;             /* "onnx" or "safetensors" */
+    char digest[72];                /* "sha256:" + 64 hex digits of the file's bytes */
+    size_t dim;                     /* embedding length, 256 for the published model */
+    size_t n_mels;                  /* 80 */
+    unsigned sample_rate_hz;        /* 16000 */
+    size_t n_stages;                /* 4 */
+    size_t blocks[VP_MAX_STAGES];   /* residual blocks in each stage: 3 4 6 3 */
+    size_t channels[VP_MAX_STAGES]; /* output channels of each stage: 32 64 128 256 */
+    size_t n_parameters;            /* numbers kept for inference, BatchNorm folded */
+    bool untrained;                 /* the metadata says the weights are random */
+    bool has_threshold;             /* same speaker when cosine >= threshold */
+    double threshold;
+    bool has_calibration; /* llr (natural log) = slope * cosine + offset */
+    double slope, offset;
+    enum vp_kernel kernel; /* the kernel in use, never AUTO */
+    const char *blas;      /* "OpenBLAS 0.3.21 ..." as the library states itself */
+    const char *blas_core; /* the CPU core the BLAS chose, e.g. "SkylakeX" */
+    size_t weights_bytes;  /* resident, shared by all scratches */
+};
+
+/*
+ * Opens a model file, .onnx or .safetensors, told apart by content. Every tensor is checked;
+ * what cannot be explained is refused. Sets the BLAS to one thread for the whole process.
+ * Returns owned *out (vp_model_free), NULL on error. The model must outlive every scratch.
+ */
+enum vp_status vp_model_open(const char *path, enum vp_kernel kernel, vp_model **out,
+                             struct vp_err *err) VP_MUST_CHECK;
+void vp_model_free(vp_model *model);                              /* takes; NULL is legal */
+const struct vp_model_info *vp_model_info(const vp_model *model); /* borrows from model */
+
+/* ---- scratch ------------------------------------------------------------------------------ */
+
+typedef struct vp_scratch vp_scratch;
+
+/* What a clip must satisfy. Zero-initialise and call vp_limits_default. */
+struct vp_limits {
+    double min_duration_s;  /* shorter is refused; never below 0.105 s (9 frames) */
+    double warn_duration_s; /* shorter gets VP_WARN_SHORT_CLIP */
+    double max_duration_s;  /* longer is refused, or cut when truncate is set; sizes the scratch */
+    double silence_dbfs;    /* RMS below this is refused as silence */
+    bool truncate;          /* keep the first max_duration_s instead of refusing */
+};
+void vp_limits_default(struct vp_limits *out); /* 0.5, 2.0, 60, -60, false */
+
+/*
+ * Allocates everything that a worker needs for clips up to limits->max_duration_s.
+ * Borrows model, which must outlive the scratch. Returns owned *out (vp_scratch_free).
+ */
+enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *limits,
+                              vp_scratch **out, struct vp_err *err) VP_MUST_CHECK;
+void vp_scratch_free(vp_scratch *scratch);          /* takes; NULL is legal */
+size_t vp_scratch_bytes(const vp_scratch *scratch); /* memory held */
+
+/* ---- clip --------------------------------------------------------------------------------- */
+
+/* Remarks on a clip that was accepted: a bit set, in the order of the contract. */
+enum vp_warning {
+    VP_WARN_SHORT_CLIP = 1u << 0,
+    VP_WARN_LOW_SPEECH = 1u << 1,
+    VP_WARN_LOW_LEVEL = 1u << 2,
+    VP_WARN_CLIPPING = 1u << 3,
+    VP_WARN_NARROWBAND_SOURCE = 1u << 4,
+    VP_WARN_CHANNELS_DIFFER = 1u << 5,
+    VP_WARN_TRUNCATED = 1u << 6,
+    VP_WARN_CONTENT_TYPE_GUESSED = 1u << 7, /* never set by the library: HTTP's own */
+    VP_WARN_DC_OFFSET = 1u << 8
+};
+#define VP_N_WARNINGS 9
+/* Name of warning bit i, 0 <= i < VP_N_WARNINGS ("short_clip"). Borrowed static string. */
+const char *vp_warning_name(unsigned i);
+
+/* What was found in a recording. Strings are static. */
+struct vp_clip_info {
+    const char *container; /* "wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "rf64" */
+    const char *codec;     /* "pcm_16", "float", "mulaw", "vorbis", "opus", ... */
+    unsigned sample_rate_hz;
+    unsigned channels;
+    double duration_s; /* of the recording; when truncated, what was read of it */
+    double used_s;     /* what the embedding is computed from */
+    size_t n_samples;  /* at 16 kHz mono */
+    size_t n_frames;   /* T = 1 + (n_samples - 400) / 160 */
+    double speech_s;   /* time above the noise floor */
+    double rms_dbfs, peak_dbfs;
+    double clipped_ratio; /* share of samples at full scale */
+    unsigned warnings;    /* bits of enum vp_warning */
+};
+
+/*
+ * Decodes one recording into the scratch: allow-list by magic, decode under the scratch's cap,
+ * mono, 16 kHz, quality. Borrows bytes for the call. On error the scratch holds no clip.
+ * The only step that allocates (inside libsndfile and soxr), always below the scratch's cap.
+ */
+enum vp_status vp_clip_decode(vp_scratch *scratch, const void *bytes, size_t n_bytes,
+                              struct vp_clip_info *info, struct vp_err *err) VP_MUST_CHECK;
+
+/* Puts samples, 16 kHz mono in [-1, 1], into the scratch as they are. Same checks and errors. */
+enum vp_status vp_clip_set_samples(vp_scratch *scratch, const float *samples, size_t n_samples,
+                                   struct vp_clip_info *info, struct vp_err *err) VP_MUST_CHECK;
+
+/* The samples in the scratch, 16 kHz mono. Borrowed until the next clip; NULL when none. */
+const float *vp_clip_samples(const vp_scratch *scratch, size_t *n_samples);
+
+/*
+ * Kaldi log-mel features of the clip, mean over time removed: [n_frames, n_mels], row-major.
+ * *features is borrowed from the scratch until the next clip; either output may be NULL.
+ */
+enum vp_status vp_clip_fbank(vp_scratch *scratch, const float **features, size_t *n_frames,
+                             struct vp_err *err) VP_MUST_CHECK;
+
+/*
+ * Runs the network on the features of the last vp_clip_fbank. Writes dim floats: the embedding
+ * before normalisation; *norm is its L2 norm. Zero, constant or non-finite: VP_ERR_INFERENCE.
+ */
+enum vp_status vp_clip_embed(vp_scratch *scratch, float *embedding, double *norm,
+                             struct vp_err *err) VP_MUST_CHECK;
+
+/*
+ * vp_clip_embed, calling tap for every frame of every stage: "conv1", "layer1" .. "layer4" with
+ * frame [n_channels, n_freq] at time t, and once each (t = 0) "pooled" [2 * C * F, 1] and
+ * "embedding" [dim, 1]. For tools and tests; as fast as the plain call but for the taps.
+ */
+typedef void (*vp_tap)(void *ctx, const char *stage, size_t n_channels, size_t n_freq, size_t t,
+                       const float *frame);
+enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, float *embedding,
+                                    double *norm, struct vp_err *err) VP_MUST_CHECK;
+
+/* ---- self-test ---------------------------------------------------------------------------- */
+
+struct vp_self_test {
+    bool has_reference; /* the model file brings a vector to compare with */
+    double cosine;      /* with that vector; 0 when there is none */
+    double norm;        /* L2 norm of the embedding of the built-in signal */
+};
+/*
+ * Embeds the built-in signals and judges the answers: finite, not zero, not constant, two
+ * different signals do not give the same vector, and cosine >= 0.9999 with the model's own
+ * reference vector where it brings one. Replaces the clip in the scratch.
+ */
+enum vp_status vp_model_self_test(vp_scratch *scratch, struct vp_self_test *result,
+                                  struct vp_err *err) VP_MUST_CHECK;
+
+/* ---- score -------------------------------------------------------------------------------- */
+
+/* L2-normalises in place. Refuses non-finite values and a norm near zero (VP_ERR_ARGUMENT). */
+enum vp_status vp_embedding_normalize(float *embedding, size_t dim, double *norm,
+                                      struct vp_err *err) VP_MUST_CHECK;
+/*
+ * The embedding of a side: the mean of n normalised embeddings [n, dim], normalised again.
+ * *coherence = mean pairwise cosine, 1 when n is 1. Same refusals as vp_embedding_normalize.
+ */
+enum vp_status vp_embedding_average(const float *embeddings, size_t n, size_t dim, float *out,
+                                    double *coherence, struct vp_err *err) VP_MUST_CHECK;
+/* Cosine of two normalised embeddings, clamped to [-1, 1]. */
+double vp_cosine(const float *a, const float *b, size_t dim);
+/* Natural-log likelihood ratio, and probability of one speaker at even prior odds. */
+void vp_calibrate(double slope, double offset, double cosine, double *llr, double *p);
+
+#endif

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Runs every test with a deadline and closes with one line: `N passed, N failed`.
+
+C tests are cmocka programs under BUILD/tests/unit, one per module; the Python ones (tests/http,
+tests/tools) run under pytest and drive the real binaries. A test that was left out says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UNIT_DEADLINE_S = 300
+PYTEST_DEADLINE_S = 1500
+CASE_DEADLINE_S = 240
+# A sanitizer must answer an absurd allocation as malloc does: tests ask for such sizes on purpose.
+SANITIZERS = {
+    "ASAN_OPTIONS": "allocator_may_return_null=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+@dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def fail(self, name: str) -> None:
+        self.failed += 1
+        self.failures.append(name)
+
+
+def run_unit(program: Path, tally: Tally) -> None:
+    """One cmocka program; it reports in TAP. A crash or a hang is a failure of its own."""
+    env = dict(os.environ, **SANITIZERS, CMOCKA_MESSAGE_OUTPUT="TAP")
+    try:
+        done = subprocess.run([program], cwd=ROOT, env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=UNIT_DEADLINE_S, check=False)
+        output, status = done.stdout.decode(errors="replace"), str(done.returncode)
+        clean = done.returncode == 0
+    except subprocess.TimeoutExpired as late:
+        output = (late.stdout or b"").decode(errors="replace")
+        status, clean = f"no end after {UNIT_DEADLINE_S} s", False
+    passed = re.findall(r"^ok \d+ - (?!.*# SKIP)", output, re.M)
+    failed = re.findall(r"^not ok \d+ - (.*)", output, re.M)
+    skipped = re.findall(r"^ok \d+ (?:- )?(.*# SKIP.*)", output, re.M)
+    tally.passed += len(passed)
+    tally.skipped += [f"{program.name}: {name}" for name in skipped]
+    for name in failed:
+        tally.fail(f"{program.name}: {name}")
+    if not clean and not failed or not passed and not failed and not skipped:
+        tally.fail(f"{program.name}: ended with {status}")
+    if clean and not failed:
+        print(f"  ok    {program.name} ({len(passed)})", flush=True)
+    else:
+        print(f"  FAIL  {program.name}: {status}\n{output}", flush=True)
+    for note in re.findall(r"^.*left out:.*$", output, re.M):
+        print(f"        {note.strip()}", flush=True)
+
+
+def run_pytest(folder: Path, build: Path, tally: Tally) -> None:
+    """One folder of Python tests, judged by its JUnit report, never by its summary alone."""
+    env = dict(os.environ, **SANITIZERS, VOICEPRINT_BUILD=str(build.resolve()), PYTHONDONTWRITEBYTECODE="1")
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+                   f"--timeout={CASE_DEADLINE_S}", f"--junitxml={report}", str(folder)]
+        try:
+            done = subprocess.run(command, cwd=ROOT, env=env, timeout=PYTEST_DEADLINE_S, check=False)
+            status = done.returncode
+        except subprocess.TimeoutExpired:
+            tally.fail(f"{folder.name}: no end after {PYTEST_DEADLINE_S} s")
+            return
+        if not report.exists():
+            tally.fail(f"{folder.name}: pytest ended with {status} and left no report")
+            return
+        before = tally.failed
+        for case in ElementTree.parse(report).getroot().iter("testcase"):
+            name = f"{folder.name}: {case.get('classname')}.{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                tally.fail(name)
+            elif (skip := case.find("skipped")) is not None:
+                tally.skipped.append(f"{name}: {skip.get('message')}")
+            else:
+                tally.passed += 1
+        if status != 0 and tally.failed == before:
+            tally.fail(f"{folder.name}: pytest ended with {status}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", type=Path, default=Path("build/release"), help="build folder")
+    parser.add_argument("--only", default="", help="run only the tests whose path contains this")
+    args = parser.parse_args()
+
+    if os.environ.get("CI") != "true" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
+        print("left out: the tests on real speech; SPEECH_DIR names no folder", flush=True)
+    tally = Tally()
+    programs = sorted(p for p in (args.build / "tests/unit").glob("*/test_*")
+                      if p.suffix == "" and os.access(p, os.X_OK))
+    for program in programs:
+        if args.only in str(program):
+            run_unit(program, tally)
+    for folder in (ROOT / "tests/http", ROOT / "tests/cli", ROOT / "tests/tools"):
+        if args.only in str(folder) and any(folder.glob("test_*.py")):
+            run_pytest(folder, args.build, tally)
+
+    for name in tally.skipped:
+        print(f"skipped: {name}")
+    for name in tally.failures:
+        print(f"FAILED: {name}")
+    tail = f", {len(tally.skipped)} skipped" if tally.skipped else ""
+    print(f"{tally.passed} passed, {tally.failed} failed{tail}")
+    return 1 if tally.failed or tally.passed == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
