@@ -1,0 +1,1 @@
+"""What the model tools share: the network, its files, its features."""
