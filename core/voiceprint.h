@@ -234,7 +234,7 @@ enum vp_status vp_embedding_normalize(float *embedding, size_t dim, double *norm
                                       struct vp_err *err) VP_MUST_CHECK;
 /*
  * The embedding of a side: the mean of n normalised embeddings [n, dim], normalised again.
- * *coherence = mean pairwise cosine, 1 when n is 1. Same refusals as vp_embedding_normalize.
+ * *coherence = mean pairwise cosine, 1 when n is 1. Refuses what is not normalised.
  */
 enum vp_status vp_embedding_average(const float *embeddings, size_t n, size_t dim, float *out,
                                     double *coherence, struct vp_err *err) VP_MUST_CHECK;
