@@ -49,7 +49,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 LIB        := $(BUILD)/libvoiceprint.a
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test unit asan tsan bench parity mutants fuzz venv lint format clean
+.PHONY: all help deps run test unit asan tsan bench model parity mutants fuzz venv lint format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -66,6 +66,9 @@ test: deps ## every test; the last line is `N passed, N failed`
 	@$(PYTHON) tests/run.py --build $(BUILD)
 
 unit: $(TEST_BIN)
+
+model: deps ## download the published model into models/, digest checked
+	@$(PYTHON) tools/get_model.py
 
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
