@@ -74,6 +74,9 @@ asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitize
 	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
 	@$(PYTHON) tests/run.py --build build/$@
 
+mutants: deps ## plant known faults one by one; each must turn the suite red
+	@$(PYTHON) tests/mutants/run.py
+
 venv: build/venv/.done ## Python tools with PyTorch and ONNX Runtime, in build/venv
 build/venv/.done: tools/requirements.txt
 	python3 -m venv build/venv

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Proves that the suite can fail: each planted fault must turn it red.
+
+mutants.toml lists the faults: a file, a piece of text that stands in it exactly once, what to put
+in its place, and which tests must notice. They are applied one at a time to a copy of the tree
+under build/mutants, built, and tested there. A fault that survives, no longer applies or does not
+compile fails this run; so does a suite that is red without any fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COPY = ROOT / "build" / "mutants"
+BUILD_DEADLINE_S = 600
+TEST_DEADLINE_S = 900
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str  # what is wrong in the mutant
+    file: str
+    find: str
+    replace: str
+    tests: str  # part of a test's path, as tests/run.py --only takes it
+
+
+def copy_tree() -> None:
+    """The tracked files, as they are in the working tree. Objects of an earlier run stay."""
+    COPY.mkdir(parents=True, exist_ok=True)
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                            cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        source, target = ROOT / name, COPY / name
+        if not source.is_file():
+            continue
+        if target.exists() and target.read_bytes() == source.read_bytes():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+
+def build() -> bool:
+    done = subprocess.run(["make", f"-j{os.cpu_count()}", "all", "unit"], cwd=COPY,
+                          capture_output=True, text=True, timeout=BUILD_DEADLINE_S, check=False)
+    if done.returncode != 0:
+        print(done.stderr[-2000:])
+    return done.returncode == 0
+
+
+def suite_is_green(tests: str) -> bool:
+    environment = dict(os.environ, SPEECH_DIR=str(Path(os.environ.get("SPEECH_DIR", "")).resolve()))
+    done = subprocess.run([sys.executable, "tests/run.py", "--only", tests], cwd=COPY,
+                          env=environment, capture_output=True, text=True,
+                          timeout=TEST_DEADLINE_S, check=False)
+    return done.returncode == 0
+
+
+def try_mutant(mutant: Mutant) -> str:
+    """Empty when the suite turned red, else what is wrong."""
+    path = COPY / mutant.file
+    original = path.read_text()
+    if original.count(mutant.find) != 1:
+        return f"`find` stands {original.count(mutant.find)} times in {mutant.file}, not once"
+    try:
+        path.write_text(original.replace(mutant.find, mutant.replace))
+        if not build():
+            return "does not compile"
+        return "SURVIVED: the suite stayed green" if suite_is_green(mutant.tests) else ""
+    finally:
+        path.write_text(original)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="run the mutants whose name contains this")
+    args = parser.parse_args()
+
+    listed = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
+    mutants = [m for m in (Mutant(**entry) for entry in listed) if args.only in m.name]
+    copy_tree()
+    if not build():
+        print("the tree does not build without a fault")
+        return 1
+    for tests in sorted({mutant.tests for mutant in mutants}):
+        if not suite_is_green(tests):
+            print(f"the suite is red without a fault: tests/run.py --only {tests}")
+            return 1
+    survivors = 0
+    for number, mutant in enumerate(mutants, 1):
+        trouble = try_mutant(mutant)
+        survivors += bool(trouble)
+        print(f"  [{number}/{len(mutants)}] {mutant.name}: {trouble or 'killed'}", flush=True)
+    print(f"{len(mutants) - survivors} passed, {survivors} failed")
+    return 1 if survivors or not mutants else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
