@@ -1,0 +1,159 @@
+/*
+ * Kaldi log-mel features, frame by frame: mean removed, pre-emphasis, Hamming, power spectrum,
+ * mel triangles, log; then the mean over time is subtracted. core/MODEL.md has the formulas.
+ */
+#include "fbank.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "mel.h"
+#include "rfft.h"
+
+#define RATE_HZ     16000.0
+#define LOW_HZ      20.0
+#define HIGH_HZ     8000.0
+#define SCALE       32768.0F /* Kaldi features are those of 16-bit integers */
+#define PREEMPHASIS 0.97F
+#define N_FFT       512u /* the next power of two above 400 samples */
+#define N_BINS      (N_FFT / 2 + 1)
+#define PI          3.14159265358979323846
+
+struct fbank_plan {
+    float window[FBANK_FRAME_SAMPLES]; /* Hamming, not Kaldi's default Povey */
+    struct mel_bank mel;
+};
+
+struct fbank_work {
+    const struct fbank_plan *plan; /* borrowed */
+    struct rfft *rfft;             /* owned */
+    float frame[N_FFT];            /* zero beyond FBANK_FRAME_SAMPLES, always */
+    struct rfft_bin spectrum[N_BINS];
+    float power[N_BINS];
+    double *mean; /* owned, [n_mels] */
+};
+
+size_t fbank_n_frames(size_t n_samples)
+{
+    if (n_samples < FBANK_FRAME_SAMPLES)
+        return 0;
+    return 1 + (n_samples - FBANK_FRAME_SAMPLES) / FBANK_HOP_SAMPLES;
+}
+
+enum vp_status fbank_plan_new(size_t n_mels, struct fbank_plan **out, struct vp_err *err)
+{
+    *out = NULL;
+    struct fbank_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return status_no_memory(err, "the fbank plan", sizeof *plan);
+    for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++)
+        plan->window[i] =
+            (float)(0.54 - 0.46 * cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0)));
+    enum vp_status status = mel_bank_init(&plan->mel, n_mels, N_FFT, RATE_HZ, LOW_HZ, HIGH_HZ, err);
+    if (status != VP_OK) {
+        free(plan);
+        return status;
+    }
+    *out = plan;
+    return VP_OK;
+}
+
+void fbank_plan_free(struct fbank_plan *plan)
+{
+    if (plan != NULL)
+        mel_bank_free(&plan->mel);
+    free(plan);
+}
+
+enum vp_status fbank_work_new(const struct fbank_plan *plan, struct fbank_work **out,
+                              struct vp_err *err)
+{
+    *out = NULL;
+    struct fbank_work *work = calloc(1, sizeof *work);
+    if (work == NULL)
+        return status_no_memory(err, "the fbank buffers", sizeof *work);
+    work->plan = plan;
+    enum vp_status status = rfft_new(N_FFT, &work->rfft, err);
+    if (status != VP_OK)
+        goto out;
+    work->mean = calloc(plan->mel.n_mels, sizeof *work->mean);
+    if (work->mean == NULL)
+        status = status_no_memory(err, "the fbank mean", plan->mel.n_mels * sizeof *work->mean);
+out:
+    if (status != VP_OK)
+        fbank_work_free(work);
+    else
+        *out = work;
+    return status;
+}
+
+void fbank_work_free(struct fbank_work *work)
+{
+    if (work != NULL) {
+        rfft_free(work->rfft);
+        free(work->mean);
+    }
+    free(work);
+}
+
+/* samples [400] -> frame [400]: scaled, mean removed, pre-emphasised, windowed */
+static void window_frame(const float *window, const float *samples, float *frame)
+{
+    double sum = 0.0; /* in double, so that a constant leaves exactly nothing */
+    for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++)
+        sum += (double)samples[i];
+    const float mean = (float)(sum / FBANK_FRAME_SAMPLES) * SCALE;
+    float previous = samples[0] * SCALE - mean;
+    for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++) {
+        const float sample = samples[i] * SCALE - mean;
+        frame[i] = (sample - PREEMPHASIS * previous) * window[i];
+        previous = sample;
+    }
+}
+
+/* power [257] -> log energies [n_mels] */
+static void log_mel(const struct mel_bank *mel, const float *power, float *features)
+{
+    for (size_t m = 0; m < mel->n_mels; m++) {
+        const struct mel_filter *filter = &mel->filters[m];
+        float energy = 0.0F;
+        for (size_t k = 0; k < filter->n_bins; k++)
+            energy += filter->weights[k] * power[filter->first_bin + k];
+        features[m] = logf(fmaxf(energy, FLT_EPSILON));
+    }
+}
+
+/* features [T, n_mels] less the mean over T of each column */
+static void subtract_mean(double *mean, float *features, size_t n_frames, size_t n_mels)
+{
+    for (size_t m = 0; m < n_mels; m++)
+        mean[m] = 0.0;
+    for (size_t t = 0; t < n_frames; t++)
+        for (size_t m = 0; m < n_mels; m++)
+            mean[m] += (double)features[t * n_mels + m];
+    for (size_t m = 0; m < n_mels; m++)
+        mean[m] /= (double)n_frames;
+    for (size_t t = 0; t < n_frames; t++)
+        for (size_t m = 0; m < n_mels; m++)
+            features[t * n_mels + m] = (float)((double)features[t * n_mels + m] - mean[m]);
+}
+
+size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_samples,
+                     float *features)
+{
+    const struct fbank_plan *plan = work->plan;
+    const size_t n_frames = fbank_n_frames(n_samples), n_mels = plan->mel.n_mels;
+    if (n_frames == 0)
+        return 0;
+    for (size_t t = 0; t < n_frames; t++) {
+        window_frame(plan->window, samples + t * FBANK_HOP_SAMPLES, work->frame);
+        rfft_forward(work->rfft, work->frame, work->spectrum);
+        for (size_t k = 0; k < N_BINS; k++)
+            work->power[k] = work->spectrum[k].re * work->spectrum[k].re +
+                             work->spectrum[k].im * work->spectrum[k].im;
+        log_mel(&plan->mel, work->power, features + t * n_mels);
+    }
+    subtract_mean(work->mean, features, n_frames, n_mels);
+    return n_frames;
+}
