@@ -25,7 +25,7 @@ CASE_DEADLINE_S = 240
 SANITIZERS = {
     "ASAN_OPTIONS": "allocator_may_return_null=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+    "TSAN_OPTIONS": "allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1",
 }
 
 
@@ -112,7 +112,10 @@ def main() -> int:
     for program in programs:
         if args.only in str(program):
             run_unit(program, tally)
-    for folder in (ROOT / "tests/http", ROOT / "tests/cli", ROOT / "tests/tools"):
+    folders = [ROOT / "tests/http", ROOT / "tests/cli"]
+    if args.build.name == "release":  # Python tools do not change with the sanitizer
+        folders.append(ROOT / "tests/tools")
+    for folder in folders:
         if args.only in str(folder) and any(folder.glob("test_*.py")):
             run_pytest(folder, args.build, tally)
 
