@@ -6,12 +6,18 @@ The four exporters that people have used, then what other tools make of their fi
 
 from __future__ import annotations
 
+import argparse
 import io
+import sys
 import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from vptools.resnet import load  # noqa: E402
 
 EXAMPLE_FRAMES = 200
 
@@ -49,7 +55,7 @@ def export_torchscript(model: nn.Module, mean_vec: Tensor, opset: int = 14, fold
     return out.getvalue()
 
 
-def export_dynamo(model: nn.Module, mean_vec: Tensor, path: Path, optimize: bool = True) -> None:
+def export_dynamo(model: nn.Module, mean_vec: Tensor, path: Path, opset: int) -> None:
     """The exporter of torch 2.x that traces with torch.export. Writes path itself."""
     frames = torch.export.Dim("T", min=9, max=100000)
     feats = torch.zeros(2, EXAMPLE_FRAMES, model.arch.n_mels)
@@ -58,10 +64,29 @@ def export_dynamo(model: nn.Module, mean_vec: Tensor, path: Path, optimize: bool
         (feats,),
         str(path),
         dynamo=True,
-        optimize=optimize,
+        opset_version=opset,
         external_data=False,
         verbose=False,
         input_names=["feats"],
         output_names=["embs"],
         dynamic_shapes={"feats": {0: torch.export.Dim("B", min=1, max=1024), 1: frames}},
     )
+
+
+def main() -> None:
+    """Exports a state dict with the older exporter of whatever torch runs this."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("state", type=Path, help="torch.save of {'state': ..., 'mean_vec': ...}")
+    parser.add_argument("out", type=Path, help="the .onnx to write")
+    parser.add_argument("--opset", type=int, default=14)
+    parser.add_argument("--no-fold", action="store_true", help="leave BatchNormalization nodes")
+    args = parser.parse_args()
+    saved = torch.load(args.state)
+    args.out.write_bytes(
+        export_torchscript(load(saved["state"]), saved["mean_vec"], args.opset, not args.no_fold)
+    )
+    print(f"torch {torch.__version__}: {args.out.name}")
+
+
+if __name__ == "__main__":
+    main()
