@@ -49,6 +49,25 @@ struct net {
     float *self_test; /* owned, [dim], unit norm: the built-in signal's embedding; or NULL */
 };
 
+/* BatchNorm in eval mode, each [n_out] of the convolution before it. All borrowed. */
+struct net_norm {
+    const float *weight, *bias, *mean, *variance;
+    double eps;
+};
+
+/* Memory for a convolution, weight and bias zeroed. On error conv owns nothing. */
+enum vp_status net_conv_init(struct net_conv *conv, size_t n_out, size_t n_in, size_t kernel,
+                             size_t stride, struct vp_err *err) VP_MUST_CHECK;
+/* Numbers in conv->weight. Never overflows once net_conv_init succeeded. */
+size_t net_conv_n_weights(const struct net_conv *conv);
+/* Folds the norm into weight and bias, in double. VP_ERR_MODEL, with name in the sentence, when a
+ * variance is negative. */
+enum vp_status net_conv_fold(struct net_conv *conv, const struct net_norm *norm, const char *name,
+                             struct vp_err *err) VP_MUST_CHECK;
+/* Room for one more block at the end of a stage, zeroed; NULL when there is no memory. Borrowed
+ * from the stage until the next call. */
+struct net_block *net_stage_add(struct net_stage *stage);
+
 /* Frequency rows of a stage's output, stage 0..3, from n_mels: 80 -> 80 40 20 10. */
 size_t net_stage_n_freq(const struct net *net, size_t stage);
 
@@ -57,6 +76,12 @@ enum vp_status net_check(const struct net *net, struct vp_err *err) VP_MUST_CHEC
 
 /* Frees everything inside and the struct. Takes; NULL is legal. */
 void net_free(struct net *net);
+
+/* Reads a model file that lies in memory; told apart by content. bytes are borrowed for the call.
+ * *format is "onnx" or "safetensors" (static). Returns owned *out (net_free), NULL on error,
+ * already net_check-ed. */
+enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **out,
+                              const char **format, struct vp_err *err) VP_MUST_CHECK;
 
 /* Loads the file at path, whatever its format; *format is "onnx" or "safetensors" (static), and
  * digest receives "sha256:" + 64 hex. Returns owned *out (net_free), already net_check-ed. */

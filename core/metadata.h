@@ -1,0 +1,36 @@
+/*
+ * What a model file says about itself, as pairs of text: `__metadata__` of a safetensors file,
+ * metadata_props of an ONNX file. The keys are the same in both; core/MODEL.md lists them.
+ * Unknown keys are free text of other tools and are passed over; a known key with a value that
+ * makes no sense is refused.
+ */
+#ifndef VP_METADATA_H
+#define VP_METADATA_H
+
+#include "digest.h"
+#include "net.h"
+
+struct metadata {
+    char *name; /* owned, or NULL */
+    bool untrained;
+    bool has_threshold, has_slope, has_offset;
+    double threshold, slope, offset;
+    size_t n_mels;    /* 0: not said */
+    size_t dim;       /* 0: not said */
+    float *self_test; /* owned, [n_self_test], or NULL */
+    size_t n_self_test;
+    char weights_sha256[DIGEST_HEX_CHARS]; /* "" : not said */
+};
+
+/* Takes one pair into *metadata, which starts as zeroes. Borrows both strings. VP_ERR_MODEL names
+ * the key. */
+enum vp_status metadata_set(struct metadata *metadata, const char *key, const char *value,
+                            struct vp_err *err) VP_MUST_CHECK;
+
+/* Does it agree with the loaded weights? Then moves everything into *net. */
+enum vp_status metadata_move(struct metadata *metadata, struct net *net,
+                             struct vp_err *err) VP_MUST_CHECK;
+
+void metadata_clear(struct metadata *metadata); /* frees what is still inside */
+
+#endif

@@ -1,0 +1,90 @@
+/* A model file -> struct net: which format it is, and whose digest. */
+#include "digest.h"
+#include "mapping.h"
+#include "net.h"
+#include "safetensors.h"
+#include "weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_N_MELS 80 /* of every WeSpeaker net; a safetensors file may say otherwise */
+
+/* What people hand over by mistake, by its first bytes, and what to do about it. */
+static const struct {
+    const char *magic;
+    const char *sentence;
+} mistaken[] = {
+    {"version https://git-lfs", "this is a git-lfs pointer, not the model; run `git lfs pull`"},
+    {"<", "this is an HTML or XML page, not a model; the download went wrong, fetch it again"},
+    {"PK\003\004", "this is a zip or PyTorch checkpoint; convert it to safetensors first"},
+    {"\200\002", "this is a Python pickle; convert the checkpoint to safetensors first"},
+    {"GGUF", "this is a GGUF file; only .onnx and .safetensors are read"},
+    {"\037\213", "this is a gzip file; unpack it first"},
+};
+
+static enum vp_status check_magic(const unsigned char *bytes, size_t n_bytes, struct vp_err *err)
+{
+    for (size_t i = 0; i < sizeof mistaken / sizeof mistaken[0]; i++) {
+        size_t n = strlen(mistaken[i].magic);
+        if (n_bytes >= n && memcmp(bytes, mistaken[i].magic, n) == 0)
+            return status_fail(err, VP_ERR_MODEL, "%s", mistaken[i].sentence);
+    }
+    return VP_OK;
+}
+
+static enum vp_status load_safetensors(const void *bytes, size_t n_bytes, struct net *net,
+                                       struct metadata *metadata, struct vp_err *err)
+{
+    struct safetensors file;
+    enum vp_status status = safetensors_open(bytes, n_bytes, &file, metadata, err);
+    if (status == VP_OK) {
+        net->n_mels = metadata->n_mels != 0 ? metadata->n_mels : DEFAULT_N_MELS;
+        status = weights_bind(file.tensors, file.n_tensors, net, err);
+    }
+    safetensors_close(&file);
+    return status;
+}
+
+enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **out,
+                              const char **format, struct vp_err *err)
+{
+    *out = NULL;
+    enum vp_status status = check_magic(bytes, n_bytes, err);
+    if (status != VP_OK)
+        return status;
+    struct metadata metadata = {0};
+    struct net *net = calloc(1, sizeof *net);
+    if (net == NULL)
+        return status_no_memory(err, "the network", sizeof *net);
+    *format = "safetensors";
+    status = load_safetensors(bytes, n_bytes, net, &metadata, err);
+    if (status == VP_OK)
+        status = metadata_move(&metadata, net, err);
+    if (status == VP_OK)
+        status = net_check(net, err);
+    metadata_clear(&metadata);
+    if (status == VP_OK)
+        *out = net;
+    else
+        net_free(net);
+    return status;
+}
+
+enum vp_status net_load(const char *path, struct net **out, const char **format, char digest[72],
+                        struct vp_err *err)
+{
+    *out = NULL;
+    struct mapping mapping;
+    enum vp_status status = mapping_open(path, &mapping, err);
+    if (status == VP_OK)
+        status = net_load_bytes(mapping.bytes, mapping.n_bytes, out, format, err);
+    if (status == VP_OK) {
+        char hex[DIGEST_HEX_CHARS];
+        digest_sha256(mapping.bytes, mapping.n_bytes, hex);
+        snprintf(digest, 72, "sha256:%s", hex);
+    }
+    mapping_close(&mapping);
+    return status;
+}
