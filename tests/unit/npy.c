@@ -24,7 +24,7 @@ static bool parse_shape(const char *text, struct npy *npy)
     return npy->n < SIZE_MAX / sizeof(float);
 }
 
-static const char *read_header(FILE *file, struct npy *npy)
+static const char *read_header(FILE *file, struct npy *npy, bool *is_int16)
 {
     unsigned char head[12];
     char text[4096];
@@ -38,11 +38,29 @@ static const char *read_header(FILE *file, struct npy *npy)
     if (n_text >= sizeof text || fread(text, 1, n_text, file) != n_text)
         return "header cut";
     text[n_text] = '\0';
-    if (strstr(text, "'descr': '<f4'") == NULL || strstr(text, "'fortran_order': False") == NULL)
-        return "not little-endian float32 in C order";
+    *is_int16 = strstr(text, "'descr': '<i2'") != NULL;
+    if (!(*is_int16 || strstr(text, "'descr': '<f4'") != NULL) ||
+        strstr(text, "'fortran_order': False") == NULL)
+        return "not little-endian float32 or int16 in C order";
     const char *shape = strstr(text, "'shape': (");
     if (shape == NULL || strchr(shape, ')') == NULL || !parse_shape(strchr(shape, '('), npy))
         return "shape not understood";
+    return NULL;
+}
+
+static const char *read_data(FILE *file, struct npy *npy, bool is_int16)
+{
+    const size_t size = is_int16 ? sizeof(int16_t) : sizeof(float);
+    npy->data = malloc(npy->n * sizeof *npy->data + 1);
+    if (npy->data == NULL || fread(npy->data, size, npy->n, file) != npy->n || fgetc(file) != EOF)
+        return "data do not match the shape";
+    if (is_int16) {
+        for (size_t i = npy->n; i-- > 0;) { /* backwards: floats overwrite what was read */
+            int16_t value;
+            memcpy(&value, (const char *)npy->data + i * sizeof value, sizeof value);
+            npy->data[i] = (float)value;
+        }
+    }
     return NULL;
 }
 
@@ -54,13 +72,10 @@ bool npy_load(const char *path, struct npy *out)
         fprintf(stderr, "%s: cannot be opened\n", path);
         return false;
     }
-    const char *wrong = read_header(file, out);
-    if (wrong == NULL) {
-        out->data = malloc(out->n * sizeof *out->data + 1);
-        if (out->data == NULL || fread(out->data, sizeof *out->data, out->n, file) != out->n ||
-            fgetc(file) != EOF)
-            wrong = "data do not match the shape";
-    }
+    bool is_int16 = false;
+    const char *wrong = read_header(file, out, &is_int16);
+    if (wrong == NULL)
+        wrong = read_data(file, out, is_int16);
     fclose(file);
     if (wrong != NULL) {
         fprintf(stderr, "%s: %s\n", path, wrong);

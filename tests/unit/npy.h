@@ -1,6 +1,6 @@
 /*
  * Arrays of NumPy's .npy format, as the goldens and the command line write them: little-endian
- * float32, C order, up to four dimensions.
+ * float32, or int16 that becomes float unscaled; C order, up to four dimensions.
  */
 #ifndef VP_NPY_H
 #define VP_NPY_H

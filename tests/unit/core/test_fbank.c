@@ -1,12 +1,14 @@
 /*
- * fbank against a plain version in double, written here from the formulas, on generated signals;
- * and proof that the comparison would notice each default that ports of this front end get wrong.
+ * fbank against a plain version in double, written here from the formulas, on generated signals,
+ * and against the goldens of torchaudio; and proof that the comparison would notice each default
+ * that ports of this front end get wrong.
  */
 #include "unit.h"
 
 #include <math.h>
 
 #include "fbank.h"
+#include "npy.h"
 
 #define PI       3.14159265358979323846
 #define N_MELS   80
@@ -256,6 +258,39 @@ static void every_wrong_default_would_be_noticed(void **state)
     }
 }
 
+/* What torchaudio makes of the golden signal's beginning. */
+static void goldens_of_torchaudio(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {9, 10, 16, 17, 50, 98};
+    struct npy golden_signal;
+    assert_true(npy_load("tests/golden/signal.npy", &golden_signal));
+    for (size_t i = 0; i < golden_signal.n; i++)
+        golden_signal.data[i] /= 32768.0F;
+    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+        const size_t n_frames = lengths[l], n_samples = 400 + 160 * (n_frames - 1);
+        char path[64];
+        snprintf(path, sizeof path, "tests/golden/t%03zu/fbank.npy", n_frames);
+        struct npy golden;
+        assert_true(npy_load(path, &golden));
+        assert_int_equal(golden.n_dims, 2);
+        assert_int_equal(golden.shape[0], n_frames);
+        assert_int_equal(golden.shape[1], N_MELS);
+        assert_true(golden_signal.n >= n_samples);
+        assert_int_equal(fbank_compute(work, golden_signal.data, n_samples, found), n_frames);
+        double largest = 0.0, mean = 0.0;
+        for (size_t i = 0; i < golden.n; i++) {
+            const double d = fabs((double)found[i] - (double)golden.data[i]);
+            largest = fmax(largest, d);
+            mean += d / (double)golden.n;
+        }
+        if (!(largest <= MAX_BAR) || !(mean <= MEAN_BAR))
+            fail_msg("%s: max %.3g, mean %.3g", path, largest, mean);
+        npy_free(&golden);
+    }
+    npy_free(&golden_signal);
+}
+
 static void frames_are_counted_as_kaldi_does(void **state)
 {
     (void)state;
@@ -289,6 +324,7 @@ int main(void)
         cmocka_unit_test(speech_like),
         cmocka_unit_test(dc_and_silence_leave_the_floor),
         cmocka_unit_test(every_wrong_default_would_be_noticed),
+        cmocka_unit_test(goldens_of_torchaudio),
         cmocka_unit_test(frames_are_counted_as_kaldi_does),
         cmocka_unit_test(too_many_mels_are_refused),
     };
