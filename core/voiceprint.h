@@ -222,7 +222,9 @@ struct vp_self_test {
 /*
  * Embeds the built-in signals and judges the answers: finite, not zero, not constant, two
  * different signals do not give the same vector, and cosine >= 0.9999 with the model's own
- * reference vector where it brings one. Replaces the clip in the scratch.
+ * reference vector where it brings one. Replaces the clip in the scratch by the built-in signal of
+ * that vector, features computed: vp_clip_embed then gives the vector that a file should bring.
+ * VP_ERR_ARGUMENT when the scratch holds less than 2 s.
  */
 enum vp_status vp_model_self_test(vp_scratch *scratch, struct vp_self_test *result,
                                   struct vp_err *err) VP_MUST_CHECK;
