@@ -83,6 +83,10 @@ build/venv/.done: tools/requirements.txt
 	build/venv/bin/pip install -q -r $<
 	touch $@
 
+lint: deps ## the form of C and shell files, as CI asks for it
+	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	shellcheck $$(git ls-files '*.sh') .ci/run
+
 format: ## clang-format on every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
