@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -11,7 +12,10 @@ from torch import Tensor
 from torchaudio.compliance import kaldi
 
 RATE_HZ = 16000
-OPTIONS = dict(num_mel_bins=80, frame_length=25.0, frame_shift=10.0, low_freq=20.0, high_freq=0.0)
+OPTIONS = dict(
+    sample_frequency=RATE_HZ, num_mel_bins=80, frame_length=25.0, frame_shift=10.0,
+    low_freq=20.0, high_freq=0.0, window_type="hamming", dither=0.0, energy_floor=0.0,
+)  # fmt: skip
 
 
 def read_samples(path: str | Path) -> np.ndarray:
@@ -23,10 +27,10 @@ def read_samples(path: str | Path) -> np.ndarray:
     return samples[:, 0]
 
 
-def fbank(samples: np.ndarray, window: str = "hamming", dtype: torch.dtype = torch.float32) -> Tensor:
+def fbank(
+    samples: np.ndarray, dtype: torch.dtype = torch.float32, remove_mean: bool = True, **changed: Any
+) -> Tensor:
     """Samples [n] in [-1, 1] -> [T, 80], natural log, mean over time removed."""
     wave = torch.from_numpy(np.ascontiguousarray(samples)).to(dtype)[None] * 32768  # int16 scale
-    feats = kaldi.fbank(
-        wave, window_type=window, sample_frequency=RATE_HZ, dither=0.0, energy_floor=0.0, **OPTIONS
-    )
-    return feats - feats.mean(dim=0)
+    feats = kaldi.fbank(wave, **(OPTIONS | changed))
+    return feats - feats.mean(dim=0) if remove_mean else feats

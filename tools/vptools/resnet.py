@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -166,6 +166,9 @@ def load(state: Mapping[str, Tensor]) -> ResNet:
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     if missing or surplus:
         raise ValueError(f"missing: {missing or 'nothing'}; not explained: {surplus or 'nothing'}")
+    for name, tensor in state.items():
+        if name.endswith("running_var") and not (tensor >= 0).all():
+            raise ValueError(f"{name} has a negative variance")
     return model.eval()
 
 

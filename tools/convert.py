@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""A published model -> .safetensors, the file that the engine maps into memory.
+
+Reads WeSpeaker's avg_model.pt and .ckpt, pyannote's pytorch_model.bin, and WeSpeaker's .onnx.
+Lists every tensor it takes, drops the training head (projection.*) by name, refuses whatever it
+cannot explain, and keeps the result only after the source and the written file have given the
+same embeddings. Pickles are read without running anything that they name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Callable, Sequence
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vptools import checkpoint, onnx_net
+from vptools.checkpoint import CheckpointError
+from vptools.onnx_net import OnnxError
+from vptools.resnet import Architecture, ResNet, load, tensors
+
+FRAMES = (9, 17, 98, 333)
+RELATIVE = 1e-5  # max|a-b| / ||b||: two float32 runs of the same weights
+Forward = Callable[[np.ndarray], np.ndarray]  # feats [1, T, n_mels] -> embedding [dim]
+
+
+class ConvertError(Exception):
+    """Why nothing was written, in a sentence."""
+
+
+def read_source(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors by WeSpeaker's names, and remarks on what was left out."""
+    if path.suffix == ".onnx":
+        return onnx_net.read(path), ["BatchNorm folded into the convolutions stays folded: gamma 1, variance 1"]
+    contents = checkpoint.read(path)
+    remarks = [f"dropped, training head: {name}" for name in contents.dropped]
+    if contents.counters:
+        remarks.append(f"dropped: {contents.counters} num_batches_tracked, counters of the training")
+    if contents.prefix:
+        remarks.append(f"names stood behind '{contents.prefix}'")
+    if contents.beside:
+        remarks.append(f"not looked into, beside the state dict: {', '.join(contents.beside)}")
+    return contents.tensors, remarks
+
+
+def network(taken: dict[str, Tensor], origin: str) -> ResNet:
+    """The network of exactly these tensors, every one present and consumed."""
+    try:
+        return load(taken)
+    except (ValueError, RuntimeError) as error:  # RuntimeError: load_state_dict names the shapes
+        raise ConvertError(f"{origin}: {error}") from error
+
+
+def torch_forward(model: ResNet) -> Forward:
+    @torch.no_grad()
+    def run(feats: np.ndarray) -> np.ndarray:
+        return model(torch.from_numpy(feats))[0].numpy()
+
+    return run
+
+
+def onnx_forward(path: Path) -> Forward:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda feats: session.run(None, {name: feats})[0][0]
+
+
+def verify(source: Forward, written: Forward, n_mels: int) -> float:
+    """Runs both on the same features; the largest max|a-b| / ||b||. Raises when they differ."""
+    worst = 0.0
+    rng = np.random.default_rng(1)
+    for n_frames in FRAMES:
+        feats = (3 * rng.standard_normal((1, n_frames, n_mels))).astype(np.float32)
+        expected, got = source(feats).astype(np.float64), written(feats)
+        norm = np.linalg.norm(expected)
+        error = np.abs(got - expected).max() / norm if norm > 0 else np.inf
+        if not error <= RELATIVE:  # also when it is not a number
+            raise ConvertError(f"T={n_frames}: the written file is off by {error:.1e} of the norm; not kept")
+        worst = max(worst, error)
+    return worst
+
+
+def describe(arch: Architecture) -> str:
+    block = "bottleneck" if arch.bottleneck else "basic"
+    blocks = " ".join(map(str, arch.blocks))
+    return f"{block} blocks {blocks}, {arch.channels} channels, {arch.n_mels} mels, {arch.dim} dimensions"
+
+
+def convert(source: Path, out: Path, name: str, quiet: bool) -> None:
+    taken, remarks = read_source(source)
+    model = network(taken, str(source))
+    for key, tensor in taken.items():
+        if not quiet:
+            print(f"  {key:40s} {list(tensor.shape)}")
+    print(f"{len(taken)} tensors of {len(tensors(model))}: {describe(model.arch)}")
+    print("".join(f"  {remark}\n" for remark in remarks), end="")
+    metadata = {
+        "name": name,
+        "source": source.name,
+        "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+    }
+    part = out.with_name(out.name + ".part")
+    try:
+        save_file(taken, part, metadata=metadata)
+        runs = onnx_forward(source) if source.suffix == ".onnx" else torch_forward(model)
+        written = network(load_file(part), str(out))
+        worst = verify(runs, torch_forward(written), model.arch.n_mels)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    engine = "ONNX Runtime" if source.suffix == ".onnx" else "PyTorch"
+    print(f"verified: {engine} on the source and PyTorch on {out.name} agree within {worst:.0e} of the norm")
+    print(f"wrote {out} ({out.stat().st_size} bytes)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="avg_model.pt, .ckpt, pytorch_model.bin or .onnx")
+    parser.add_argument("-o", "--out", type=Path, help="the file to write (default: beside the source)")
+    parser.add_argument("--name", help="the model's name in /info (default: the source's)")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("-q", "--quiet", action="store_true", help="count the tensors, do not list them")
+    args = parser.parse_args(argv)
+    out = args.out or args.source.with_suffix(".safetensors")
+    try:
+        if out.exists() and not args.force:
+            raise ConvertError(f"{out} exists; --force replaces it")
+        convert(args.source, out, args.name or args.source.stem, args.quiet)
+    except (ConvertError, CheckpointError, OnnxError, OSError) as error:
+        print(f"convert: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
