@@ -87,6 +87,10 @@ lint: deps ## the form of C and shell files, as CI asks for it
 	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	shellcheck $$(git ls-files '*.sh') .ci/run
 
+parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and torchaudio, full size
+	build/venv/bin/python -m pytest -q tests/tools
+	build/venv/bin/python tests/reference/parity.py $(PARITY)
+
 format: ## clang-format on every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
