@@ -1,0 +1,1 @@
+"""Training of the fallback speaker model; see README.md."""

@@ -1,0 +1,61 @@
+"""A training checkpoint -> safetensors with WeSpeaker's parameter names.
+
+float16 unless asked otherwise; the metadata says what the model is and what it was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Mapping
+
+import torch
+from torch import Tensor
+
+from train.student import Student
+from vptools.resnet import tensors
+
+TRAINING_DATA = (
+    "speechocean762 (free for commercial and non-commercial use); LibriSpeech train-clean-100 samples, "
+    "Google Speech Commands v1, Arabic Speech Commands (CC BY 4.0); Alphanumeric Audio Dataset (MIT); "
+    "distilled from Resemblyzer's GE2E encoder (Apache-2.0)"
+)
+NAME = "voiceprintd-resnet34"
+
+
+def export(state: Mapping[str, Tensor], path: Path, name: str, dtype: torch.dtype) -> int:
+    """Write all float tensors of a Student's state, atomically; returns how many."""
+    from safetensors.torch import save_file
+
+    model = Student()
+    model.load_state_dict(dict(state))
+    out = {key: value.detach().to("cpu", dtype).contiguous() for key, value in tensors(model).items()}
+    bad = [key for key, value in out.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise SystemExit(f"not finite as {dtype}: {', '.join(bad)}")
+    metadata = {
+        "name": name,
+        "arch": "resnet34",
+        "trained": "true",
+        "licence": "CC-BY-4.0",
+        "training_data": TRAINING_DATA,
+    }
+    partial = path.with_suffix(".partial")
+    save_file(out, str(partial), metadata)
+    os.replace(partial, path)
+    return len(out)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of a run")
+    parser.add_argument("out", type=Path, help="the .safetensors file to write")
+    parser.add_argument("--fp32", action="store_true", help="store float32, not float16")
+    parser.add_argument("--name", default=NAME)
+
+
+def main(args: argparse.Namespace) -> None:
+    state = torch.load(args.checkpoint, map_location="cpu")["average"]
+    dtype = torch.float32 if args.fp32 else torch.float16
+    n_tensors = export(state, args.out, args.name, dtype)
+    print(f"{args.out}: {n_tensors} tensors, {args.out.stat().st_size / 1e6:.1f} MB")
