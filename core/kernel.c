@@ -1,5 +1,5 @@
 /* Which of the convolution kernels this build has and this CPU can run. */
-#include "voiceprint.h"
+#include "kernels/conv.h"
 
 #include <string.h>
 
@@ -28,5 +28,5 @@ bool vp_kernel_parse(const char *name, enum vp_kernel *out)
 
 bool vp_kernel_available(enum vp_kernel kernel)
 {
-    return kernel == VP_KERNEL_AUTO || kernel == VP_KERNEL_BLAS;
+    return kernel == VP_KERNEL_AUTO || conv_kernel_get(kernel) != NULL;
 }

@@ -1,0 +1,35 @@
+/*
+ * The packed network as its two halves see it: resnet.c makes it, resnet_state.c runs it.
+ *
+ * The convolutions form one chain. Op i reads stream i and writes stream i + 1, and the last
+ * convolution of a residual block also reads the block's input, through the shortcut where there
+ * is one. Stream 0 is the features.
+ */
+#ifndef VP_RESNET_OPS_H
+#define VP_RESNET_OPS_H
+
+#include "kernels/conv.h"
+#include "resnet.h"
+
+struct op {
+    struct conv conv;
+    bool relu;
+    bool has_residual;
+    size_t residual;      /* the stream that is added, when has_residual */
+    bool has_shortcut;    /* the residual goes through */
+    struct conv shortcut; /* this convolution first */
+    const char *stage;    /* name of the stage that ends here, or NULL */
+};
+
+struct resnet {
+    const struct conv_kernel *kernel;
+    struct frame_layout features;
+    size_t n_ops;
+    struct op *ops; /* owned */
+    size_t dim, n_pooled;
+    float *fc_weight; /* owned, [dim, n_pooled] */
+    float *fc_bias;   /* owned, [dim], mean_vec subtracted */
+    size_t n_bytes;
+};
+
+#endif

@@ -1,0 +1,356 @@
+/*
+ * The network at work, run as a stream.
+ *
+ * A stream is a ring of frames that holds no more than what its readers still need, so the
+ * activations of a ten-minute clip take the room of a ten-second one, and those of the first
+ * stages, where frames are many, stay in the cache.
+ *
+ * One rule schedules everything: run the deepest op that has input for a full quantum of output
+ * frames (or for all that is left of the clip); when there is none, feed features. An op that is
+ * not ready holds back less than a quantum, which bounds every ring (stream_slots).
+ *
+ * Shapes, published model, time last: [1,80,T] stem [32,80,T] layer1 [32,80,T] layer2
+ * [64,40,ceil(T/2)] layer3 [128,20,ceil(T/4)] layer4 [256,10,ceil(T/8)] pool [5120] fc [256].
+ */
+#include "arena.h"
+#include "resnet_ops.h"
+#include "stats_pool.h"
+
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stream {
+    const struct frame_layout *layout;
+    size_t n_slots;
+    float *slots;     /* [n_slots][layout->n_floats], frame t in slot t % n_slots */
+    size_t n_frames;  /* of this clip */
+    size_t n_written; /* so far */
+};
+
+struct resnet_state {
+    const struct resnet *resnet; /* borrowed */
+    size_t max_frames;
+    struct arena arena;
+    struct stream *streams; /* owned, [n_ops + 1]; 0 holds the features */
+    float *zeros;           /* a frame before the beginning and after the end */
+    float *shortcut;        /* the shortcut's output for one quantum */
+    float *scratch;         /* of the kernels */
+    float *pooled, *frame;  /* [n_pooled]; one frame as [C][F], for taps */
+    double *pool_memory;
+    struct stats_pool pool;
+    const float **in, **residual; /* owned, frame pointers of one call */
+    float **out;                  /* owned */
+};
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- state -------------------------------------------------------------------------------- */
+
+/*
+ * Frames that stream i must hold. Its writer adds up to one quantum while all readers wait. An op
+ * that waits has seen at most stride * (done + quantum) + 1 frames, done being its output so far,
+ * and still needs the frame before stride * done. The reader of a residual may lag by the sum of
+ * all that the ops between hold back.
+ */
+static size_t stream_slots(const struct resnet *resnet, size_t i)
+{
+    const size_t n_ops = resnet->n_ops;
+    const size_t added = i == 0 ? resnet->ops[0].conv.quantum : resnet->ops[i - 1].conv.quantum;
+    if (i == n_ops) /* pooled as soon as it is written */
+        return added;
+    size_t last = i; /* the deepest op that reads stream i */
+    for (size_t r = i; r < n_ops; r++)
+        if (resnet->ops[r].has_residual && resnet->ops[r].residual == i)
+            last = r;
+    size_t lag = 0;
+    for (size_t r = last + 1; r-- > i;)
+        lag = resnet->ops[r].conv.stride * (lag + resnet->ops[r].conv.quantum) + 2;
+    return added + lag;
+}
+
+/* Plans the arena (place = false: adds the size of each piece to n_floats of them, in n_bytes) or
+ * takes the pieces from it. */
+static bool piece(struct arena *arena, bool place, size_t n, size_t n_floats, size_t *n_bytes,
+                  float **out)
+{
+    size_t total, bytes;
+    if (!size_multiply(n, n_floats, &total) || !arena_floats_size(total, &bytes) ||
+        !size_add(*n_bytes, bytes, n_bytes))
+        return false;
+    if (place)
+        *out = arena_floats(arena, total);
+    return true;
+}
+
+static bool layout_arena(struct resnet_state *state, bool place, size_t *n_bytes)
+{
+    const struct resnet *resnet = state->resnet;
+    struct arena *arena = &state->arena;
+    size_t largest = resnet->features.n_floats, n_shortcut = 0, n_scratch = 0, n_frame = 0;
+    bool fits = true;
+    *n_bytes = 0;
+    for (size_t i = 0; i <= resnet->n_ops; i++) {
+        struct stream *stream = &state->streams[i];
+        stream->layout = i == 0 ? &resnet->features : &resnet->ops[i - 1].conv.out;
+        stream->n_slots = stream_slots(resnet, i);
+        fits = fits && piece(arena, place, stream->n_slots, stream->layout->n_floats, n_bytes,
+                             &stream->slots);
+        largest = max_size(largest, stream->layout->n_floats);
+        n_frame = max_size(n_frame, stream->layout->n_channels * stream->layout->n_freq);
+    }
+    for (size_t i = 0; i < resnet->n_ops; i++) {
+        const struct op *op = &resnet->ops[i];
+        n_scratch = max_size(n_scratch, op->conv.scratch_floats);
+        if (op->has_shortcut) {
+            n_scratch = max_size(n_scratch, op->shortcut.scratch_floats);
+            n_shortcut = max_size(n_shortcut, op->conv.quantum * op->conv.out.n_floats);
+        }
+    }
+    const size_t n_values = resnet->ops[resnet->n_ops - 1].conv.out.n_floats;
+    float *pool_memory = NULL;
+    fits = fits && piece(arena, place, 1, largest, n_bytes, &state->zeros) &&
+           piece(arena, place, 1, n_shortcut, n_bytes, &state->shortcut) &&
+           piece(arena, place, 1, n_scratch, n_bytes, &state->scratch) &&
+           piece(arena, place, 1, resnet->n_pooled, n_bytes, &state->pooled) &&
+           piece(arena, place, 1, n_frame, n_bytes, &state->frame) &&
+           piece(arena, place, STATS_POOL_DOUBLES(2), n_values, n_bytes, &pool_memory);
+    state->pool_memory = (double *)(void *)pool_memory;
+    return fits;
+}
+
+enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames,
+                                struct resnet_state **out, struct vp_err *err)
+{
+    *out = NULL;
+    size_t n_in = 1, n_out = 1;
+    for (size_t i = 0; i < resnet->n_ops; i++) {
+        const struct conv *conv = &resnet->ops[i].conv;
+        n_in = max_size(n_in, conv_n_in(conv, conv->quantum));
+        n_out = max_size(n_out, conv->quantum);
+        if (resnet->ops[i].has_shortcut)
+            n_in = max_size(n_in, conv_n_in(&resnet->ops[i].shortcut, conv->quantum));
+    }
+    struct resnet_state *state = calloc(1, sizeof *state);
+    if (state == NULL)
+        return status_no_memory(err, "the network's scratch", sizeof *state);
+    state->resnet = resnet;
+    state->max_frames = max_frames;
+    state->streams = calloc(resnet->n_ops + 1, sizeof *state->streams);
+    state->in = calloc(n_in, sizeof *state->in);
+    state->residual = calloc(n_out, sizeof *state->residual);
+    state->out = calloc(n_out, sizeof *state->out);
+    size_t n_bytes = 0;
+    enum vp_status status = VP_OK;
+    if (state->streams == NULL || state->in == NULL || state->residual == NULL ||
+        state->out == NULL || !layout_arena(state, false, &n_bytes))
+        status = status_no_memory(err, "the network's scratch", n_bytes);
+    if (status == VP_OK)
+        status = arena_init(&state->arena, n_bytes, "the network's scratch", err);
+    if (status == VP_OK && layout_arena(state, true, &n_bytes))
+        *out = state;
+    else
+        resnet_state_free(state);
+    return status;
+}
+
+void resnet_state_free(struct resnet_state *state)
+{
+    if (state == NULL)
+        return;
+    arena_free(&state->arena);
+    free(state->streams);
+    free(state->in);
+    free(state->residual);
+    free(state->out);
+    free(state);
+}
+
+size_t resnet_state_bytes(const struct resnet_state *state)
+{
+    return sizeof *state + state->arena.n_bytes;
+}
+
+/* ---- one clip ----------------------------------------------------------------------------- */
+
+static float *stream_slot(const struct stream *stream, size_t t)
+{
+    return stream->slots + t % stream->n_slots * stream->layout->n_floats;
+}
+
+/* Frame t of the clip, or zeros where the clip has not begun or is over. */
+static const float *stream_frame(const struct resnet_state *state, const struct stream *stream,
+                                 ptrdiff_t t)
+{
+    if (t < 0 || (size_t)t >= stream->n_frames)
+        return state->zeros;
+    return stream_slot(stream, (size_t)t);
+}
+
+static void start_clip(struct resnet_state *state, size_t n_frames)
+{
+    const struct resnet *resnet = state->resnet;
+    for (size_t i = 0; i <= resnet->n_ops; i++) {
+        if (i > 0)
+            n_frames = (n_frames - 1) / resnet->ops[i - 1].conv.stride + 1;
+        state->streams[i].n_frames = n_frames;
+        state->streams[i].n_written = 0;
+    }
+    stats_pool_start(&state->pool, resnet->ops[resnet->n_ops - 1].conv.out.n_floats,
+                     state->pool_memory);
+}
+
+/* Output frames that op i can make now: a quantum, what is left of the clip, or none. */
+static size_t op_ready(const struct resnet_state *state, size_t i)
+{
+    const struct conv *conv = &state->resnet->ops[i].conv;
+    const struct stream *in = &state->streams[i], *out = &state->streams[i + 1];
+    const size_t left = out->n_frames - out->n_written;
+    const size_t n = left < conv->quantum ? left : conv->quantum;
+    const size_t end = (out->n_written + n - 1) * conv->stride + 1 + conv->kernel / 2;
+    const bool whole = in->n_written == in->n_frames;
+    return n > 0 && (whole || end <= in->n_written) ? n : 0;
+}
+
+/* Points in[0..n_in-1] at the frames from t on. */
+static void gather(struct resnet_state *state, const struct stream *stream, ptrdiff_t t,
+                   size_t n_in)
+{
+    for (size_t i = 0; i < n_in; i++)
+        state->in[i] = stream_frame(state, stream, t + (ptrdiff_t)i);
+}
+
+/* Points residual[0..n-1] at what op adds to its output frames from t on. */
+static void gather_residual(struct resnet_state *state, const struct op *op, size_t t, size_t n)
+{
+    const struct stream *stream = &state->streams[op->residual];
+    const struct conv *shortcut = &op->shortcut;
+    for (size_t i = 0; i < n; i++)
+        state->residual[i] = op->has_shortcut ? state->shortcut + i * op->conv.out.n_floats
+                                              : stream_slot(stream, t + i);
+    for (size_t done = 0; op->has_shortcut && done < n; done += shortcut->quantum) {
+        const size_t left = n - done;
+        const struct conv_frames frames = {.in = state->in,
+                                           .out = state->out,
+                                           .n =
+                                               left < shortcut->quantum ? left : shortcut->quantum};
+        gather(state, stream, (ptrdiff_t)((t + done) * shortcut->stride),
+               conv_n_in(shortcut, frames.n));
+        for (size_t i = 0; i < frames.n; i++)
+            state->out[i] = state->shortcut + (done + i) * op->conv.out.n_floats;
+        state->resnet->kernel->run(shortcut, &frames, state->scratch);
+    }
+}
+
+static void run_op(struct resnet_state *state, size_t i, size_t n)
+{
+    const struct op *op = &state->resnet->ops[i];
+    struct stream *out = &state->streams[i + 1];
+    const size_t t = out->n_written;
+    if (op->has_residual)
+        gather_residual(state, op, t, n);
+    gather(state, &state->streams[i], (ptrdiff_t)(t * op->conv.stride) - (op->conv.kernel == 3),
+           conv_n_in(&op->conv, n));
+    for (size_t k = 0; k < n; k++)
+        state->out[k] = stream_slot(out, t + k);
+    const struct conv_frames frames = {.in = state->in,
+                                       .residual = op->has_residual ? state->residual : NULL,
+                                       .out = state->out,
+                                       .n = n,
+                                       .relu = op->relu};
+    state->resnet->kernel->run(&op->conv, &frames, state->scratch);
+    out->n_written += n;
+}
+
+/* The last n frames of a stage, as [C][F], to the tap. */
+static void tap_stage(struct resnet_state *state, const char *stage, const struct stream *stream,
+                      size_t n, vp_tap tap, void *tap_ctx)
+{
+    const struct frame_layout *layout = stream->layout;
+    for (size_t t = stream->n_written - n; t < stream->n_written; t++) {
+        const float *frame = stream_slot(stream, t);
+        for (size_t c = 0; c < layout->n_channels; c++)
+            for (size_t f = 0; f < layout->n_freq; f++)
+                state->frame[c * layout->n_freq + f] = frame[frame_index(layout, c, f)];
+        tap(tap_ctx, stage, layout->n_channels, layout->n_freq, t, state->frame);
+    }
+}
+
+/* Up to one quantum of the first op. */
+static void feed(struct resnet_state *state, const float *features)
+{
+    struct stream *stream = &state->streams[0];
+    const size_t n_mels = stream->layout->n_freq;
+    for (size_t n = state->resnet->ops[0].conv.quantum;
+         n > 0 && stream->n_written < stream->n_frames; n--) {
+        const float *row = features + stream->n_written * n_mels;
+        float *frame = stream_slot(stream, stream->n_written);
+        for (size_t f = 0; f < n_mels; f++)
+            frame[frame_index(stream->layout, 0, f)] = row[f];
+        stream->n_written++;
+    }
+}
+
+/* The deepest op that is ready, or n_ops. */
+static size_t next_op(const struct resnet_state *state, size_t *n)
+{
+    for (size_t i = state->resnet->n_ops; i-- > 0;)
+        if ((*n = op_ready(state, i)) > 0)
+            return i;
+    return state->resnet->n_ops;
+}
+
+/* Statistics [2 C F] (means, then stds; row c F + f) -> embedding [dim]. */
+static void finish_clip(struct resnet_state *state, float *embedding, vp_tap tap, void *tap_ctx)
+{
+    const struct resnet *resnet = state->resnet;
+    const struct frame_layout *layout = &resnet->ops[resnet->n_ops - 1].conv.out;
+    const size_t n_rows = layout->n_channels * layout->n_freq;
+    for (size_t c = 0; c < layout->n_channels; c++)
+        for (size_t f = 0; f < layout->n_freq; f++) {
+            const size_t row = c * layout->n_freq + f, i = frame_index(layout, c, f);
+            state->pooled[row] = stats_pool_mean(&state->pool, i);
+            state->pooled[n_rows + row] = stats_pool_std(&state->pool, i);
+        }
+    memcpy(embedding, resnet->fc_bias, resnet->dim * sizeof *embedding);
+    cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)resnet->dim, (int)resnet->n_pooled, 1.0F,
+                resnet->fc_weight, (int)resnet->n_pooled, state->pooled, 1, 1.0F, embedding, 1);
+    if (tap != NULL) {
+        tap(tap_ctx, "pooled", resnet->n_pooled, 1, 0, state->pooled);
+        tap(tap_ctx, "embedding", resnet->dim, 1, 0, embedding);
+    }
+}
+
+enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
+                              float *embedding, vp_tap tap, void *tap_ctx, struct vp_err *err)
+{
+    const struct resnet *resnet = state->resnet;
+    if (n_frames < RESNET_MIN_FRAMES || n_frames > state->max_frames)
+        return status_fail_limit(
+            err, VP_ERR_ARGUMENT, (double)n_frames,
+            (double)(n_frames > state->max_frames ? state->max_frames : RESNET_MIN_FRAMES),
+            "the network takes %u to %zu frames, not %zu", RESNET_MIN_FRAMES, state->max_frames,
+            n_frames);
+
+    start_clip(state, n_frames);
+    const struct stream *last = &state->streams[resnet->n_ops];
+    while (last->n_written < last->n_frames) {
+        size_t n = 0;
+        const size_t i = next_op(state, &n);
+        if (i == resnet->n_ops) {
+            feed(state, features);
+            continue;
+        }
+        run_op(state, i, n);
+        if (tap != NULL && resnet->ops[i].stage != NULL)
+            tap_stage(state, resnet->ops[i].stage, &state->streams[i + 1], n, tap, tap_ctx);
+        if (i + 1 == resnet->n_ops) /* state->out still points at its frames */
+            stats_pool_add(&state->pool, (const float *const *)state->out, n);
+    }
+    finish_clip(state, embedding, tap, tap_ctx);
+    return VP_OK;
+}
