@@ -195,18 +195,22 @@ static void free_conv(struct net_conv *conv)
     free(conv->bias);
 }
 
+void net_block_clear(struct net_block *block)
+{
+    for (size_t i = 0; i < 3; i++)
+        free_conv(&block->convs[i]);
+    free_conv(&block->shortcut);
+    *block = (struct net_block){0};
+}
+
 void net_free(struct net *net)
 {
     if (net == NULL)
         return;
     free_conv(&net->stem);
     for (size_t s = 0; s < VP_MAX_STAGES; s++) {
-        for (size_t b = 0; b < net->stages[s].n_blocks; b++) {
-            struct net_block *block = &net->stages[s].blocks[b];
-            for (size_t i = 0; i < 3; i++)
-                free_conv(&block->convs[i]);
-            free_conv(&block->shortcut);
-        }
+        for (size_t b = 0; b < net->stages[s].n_blocks; b++)
+            net_block_clear(&net->stages[s].blocks[b]);
         free(net->stages[s].blocks);
     }
     free(net->fc_weight);

@@ -67,6 +67,7 @@ enum vp_status net_conv_fold(struct net_conv *conv, const struct net_norm *norm,
 /* Room for one more block at the end of a stage, zeroed; NULL when there is no memory. Borrowed
  * from the stage until the next call. */
 struct net_block *net_stage_add(struct net_stage *stage);
+void net_block_clear(struct net_block *block); /* frees what is inside, not the block */
 
 /* Frequency rows of a stage's output, stage 0..3, from n_mels: 80 -> 80 40 20 10. */
 size_t net_stage_n_freq(const struct net *net, size_t stage);

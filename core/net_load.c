@@ -2,6 +2,7 @@
 #include "digest.h"
 #include "mapping.h"
 #include "net.h"
+#include "onnx_bind.h"
 #include "safetensors.h"
 #include "weights.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_N_MELS 80 /* of every WeSpeaker net; a safetensors file may say otherwise */
+#define DEFAULT_N_MELS 80 /* of every WeSpeaker net; a file may say otherwise */
 
 /* What people hand over by mistake, by its first bytes, and what to do about it. */
 static const struct {
@@ -47,6 +48,34 @@ static enum vp_status load_safetensors(const void *bytes, size_t n_bytes, struct
     return status;
 }
 
+/* Mel bins: of the declared input [batch, frames, mels], else of the metadata, else the usual. */
+static size_t onnx_n_mels(const struct onnx_graph *graph, const struct metadata *metadata)
+{
+    int64_t declared = graph->n_input_dims == 3 ? graph->input_dims[2] : -1;
+    return declared > 0            ? (size_t)declared
+           : metadata->n_mels != 0 ? metadata->n_mels
+                                   : DEFAULT_N_MELS;
+}
+
+static enum vp_status load_onnx(const void *bytes, size_t n_bytes, struct net *net,
+                                struct metadata *metadata, struct vp_err *err)
+{
+    struct onnx_graph graph;
+    enum vp_status status = onnx_open(bytes, n_bytes, &graph, metadata, err);
+    if (status == VP_OK) {
+        net->n_mels = onnx_n_mels(&graph, metadata);
+        status = onnx_bind(&graph, net, err);
+    }
+    onnx_close(&graph);
+    return status;
+}
+
+/* A safetensors file has its JSON object at byte 8; no ONNX file has a brace there. */
+static bool is_safetensors(const unsigned char *bytes, size_t n_bytes)
+{
+    return n_bytes > 8 && bytes[8] == '{';
+}
+
 enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **out,
                               const char **format, struct vp_err *err)
 {
@@ -58,8 +87,13 @@ enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **ou
     struct net *net = calloc(1, sizeof *net);
     if (net == NULL)
         return status_no_memory(err, "the network", sizeof *net);
-    *format = "safetensors";
-    status = load_safetensors(bytes, n_bytes, net, &metadata, err);
+    if (is_safetensors(bytes, n_bytes)) {
+        *format = "safetensors";
+        status = load_safetensors(bytes, n_bytes, net, &metadata, err);
+    } else {
+        *format = "onnx";
+        status = load_onnx(bytes, n_bytes, net, &metadata, err);
+    }
     if (status == VP_OK)
         status = metadata_move(&metadata, net, err);
     if (status == VP_OK)

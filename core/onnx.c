@@ -1,0 +1,421 @@
+/* ModelProto and GraphProto: field numbers are those of onnx.proto. */
+#include "onnx.h"
+
+#include "onnx_attribute.h"
+#include "onnx_link.h"
+#include "onnx_tensor.h"
+
+#include <string.h>
+
+#define MIN_OPSET      14
+#define MAX_OPSET      20
+#define MIN_IR         7
+#define MAX_IR         10
+#define MAX_NODES      50000u /* ResNet293 with BatchNormalization and Constant nodes: 2,000 */
+#define MAX_NAME_CHARS 250
+
+/* What is being filled, and where the sentence goes. */
+struct reader {
+    struct onnx_graph *graph;
+    struct metadata *metadata;
+    struct vp_err *err;
+};
+
+static enum vp_status malformed(const struct reader *r, const char *what)
+{
+    return status_fail(r->err, VP_ERR_MODEL, "ONNX: %s is malformed; the file is cut or damaged",
+                       what);
+}
+
+/* A field that must be text: printable, "" allowed. */
+static enum vp_status read_text(const struct reader *r, const struct protobuf_field *field,
+                                const char *what, const char **out)
+{
+    size_t n_chars = field->bytes.n_bytes;
+    if (field->wire != PROTOBUF_BYTES)
+        return malformed(r, what);
+    char *text = pool_text(&r->graph->pool, (const char *)field->bytes.data, n_chars);
+    if (text == NULL)
+        return status_no_memory(r->err, what, n_chars);
+    *out = text;
+    if (n_chars == 0 || (strlen(text) == n_chars && tensor_name_ok(text, MAX_NAME_CHARS)))
+        return VP_OK;
+    return status_fail(r->err, VP_ERR_MODEL, "ONNX: %s is not printable text", what);
+}
+
+/* How many fields of each number below n_numbers the message has. */
+static enum vp_status count_fields(const struct reader *r, struct protobuf_bytes message,
+                                   const char *what, size_t *counts, size_t n_numbers)
+{
+    struct protobuf_field field;
+    enum protobuf_result result;
+    memset(counts, 0, n_numbers * sizeof *counts);
+    while ((result = protobuf_next(&message, &field)) == PROTOBUF_FIELD)
+        if (field.number < n_numbers)
+            counts[field.number]++;
+    return result == PROTOBUF_END ? VP_OK : malformed(r, what);
+}
+
+/* ---- nodes -------------------------------------------------------------------------------- */
+
+enum {
+    NODE_INPUT = 1,
+    NODE_OUTPUT = 2,
+    NODE_NAME = 3,
+    NODE_OP_TYPE = 4,
+    NODE_ATTRIBUTE = 5,
+    NODE_DOMAIN = 7,
+    NODE_N_NUMBERS
+};
+
+static enum vp_status read_node_field(const struct reader *r, const struct protobuf_field *field,
+                                      struct onnx_node *node)
+{
+    const char *domain = "";
+    enum vp_status status = VP_OK;
+    switch (field->number) {
+    case NODE_INPUT:
+        return read_text(r, field, "an edge's name", &node->input_names[node->n_inputs++]);
+    case NODE_OUTPUT:
+        return read_text(r, field, "an edge's name", &node->output_names[node->n_outputs++]);
+    case NODE_NAME:
+        return read_text(r, field, "a node's name", &node->name);
+    case NODE_OP_TYPE:
+        return read_text(r, field, "an operator's name", &node->op);
+    case NODE_ATTRIBUTE:
+        if (field->wire != PROTOBUF_BYTES)
+            return malformed(r, "an attribute");
+        return onnx_attribute_parse(field->bytes, &r->graph->pool,
+                                    &node->attributes[node->n_attributes++], r->err);
+    case NODE_DOMAIN:
+        status = read_text(r, field, "an operator's domain", &domain);
+        if (status == VP_OK && domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
+            return status_fail(r->err, VP_ERR_MODEL,
+                               "ONNX: an operator of domain '%.60s' is unknown", domain);
+        return status;
+    default:
+        return VP_OK; /* doc strings and other remarks */
+    }
+}
+
+static enum vp_status read_node(const struct reader *r, struct protobuf_bytes message,
+                                struct onnx_node *node)
+{
+    struct pool *pool = &r->graph->pool;
+    size_t counts[NODE_N_NUMBERS];
+    enum vp_status status = count_fields(r, message, "a node", counts, NODE_N_NUMBERS);
+    if (status != VP_OK)
+        return status;
+    *node = (struct onnx_node){.name = "", .op = ""};
+    node->input_names = pool_alloc(pool, counts[NODE_INPUT], sizeof *node->input_names);
+    node->output_names = pool_alloc(pool, counts[NODE_OUTPUT], sizeof *node->output_names);
+    node->attributes = pool_alloc(pool, counts[NODE_ATTRIBUTE], sizeof *node->attributes);
+    if (node->input_names == NULL || node->output_names == NULL || node->attributes == NULL)
+        return status_no_memory(r->err, "a node", message.n_bytes);
+    struct protobuf_field field;
+    while (status == VP_OK && protobuf_next(&message, &field) == PROTOBUF_FIELD)
+        status = read_node_field(r, &field, node);
+    if (status != VP_OK)
+        return status;
+    if (node->op[0] == '\0' || node->n_outputs == 0 || node->output_names[0][0] == '\0')
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: node '%.100s' has no %s", node->name,
+                           node->op[0] == '\0' ? "operator" : "output");
+    if (node->name[0] == '\0')
+        node->name = node->output_names[0];
+    for (size_t i = 0; i < node->n_attributes; i++)
+        if (onnx_attribute(node, node->attributes[i].name) != &node->attributes[i])
+            return status_fail(r->err, VP_ERR_MODEL,
+                               "ONNX: node '%.80s' has two attributes '%.80s'", node->name,
+                               node->attributes[i].name);
+    return VP_OK;
+}
+
+/* A Constant node states a tensor, and is kept as one. */
+static enum vp_status read_constant(const struct reader *r, const struct onnx_node *node)
+{
+    struct tensor *out = &r->graph->tensors[r->graph->n_tensors++];
+    const char *name = node->output_names[0];
+    struct pool *pool = &r->graph->pool;
+    const struct onnx_attribute *a = node->n_attributes == 1 ? &node->attributes[0] : NULL;
+    if (a == NULL || node->n_inputs != 0 || node->n_outputs != 1)
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: Constant '%.100s' does not state one value",
+                           node->name);
+    switch (a->kind) {
+    case ONNX_ATTRIBUTE_TENSOR:
+        return onnx_tensor_parse(a->tensor, name, pool, out, r->err);
+    case ONNX_ATTRIBUTE_FLOAT:
+        return onnx_tensor_of(&a->number, 1, 0, TENSOR_F64, name, pool, out, r->err);
+    case ONNX_ATTRIBUTE_INT:
+        return onnx_tensor_of(&a->integer, 1, 0, TENSOR_I64, name, pool, out, r->err);
+    case ONNX_ATTRIBUTE_FLOATS:
+        return onnx_tensor_of(a->floats, a->n_values, 1, TENSOR_F32, name, pool, out, r->err);
+    case ONNX_ATTRIBUTE_INTS:
+        return onnx_tensor_of(a->integers, a->n_values, 1, TENSOR_I64, name, pool, out, r->err);
+    case ONNX_ATTRIBUTE_STRING:
+        break;
+    }
+    return status_fail(r->err, VP_ERR_MODEL, "ONNX: Constant '%.100s' is a text", node->name);
+}
+
+/* ---- inputs and outputs ------------------------------------------------------------------- */
+
+/* The bytes of field `number` of the message, empty when there is none. */
+static enum vp_status sub_message(const struct reader *r, struct protobuf_bytes message,
+                                  uint32_t number, struct protobuf_bytes *out)
+{
+    struct protobuf_field field;
+    enum protobuf_result result;
+    *out = (struct protobuf_bytes){0};
+    while ((result = protobuf_next(&message, &field)) == PROTOBUF_FIELD)
+        if (field.number == number && field.wire == PROTOBUF_BYTES)
+            *out = field.bytes;
+    return result == PROTOBUF_END ? VP_OK : malformed(r, "the type of an input or output");
+}
+
+/* TypeProto -> shape of the graph's input: [batch, frames, mels], -1 where the file leaves it open.
+ */
+static enum vp_status read_input_shape(const struct reader *r, struct protobuf_bytes type)
+{
+    enum { TYPE_TENSOR = 1, TENSOR_SHAPE = 2, SHAPE_DIM = 1, DIM_VALUE = 1 };
+    struct protobuf_bytes tensor, shape;
+    struct protobuf_field field, dim;
+    enum vp_status status = sub_message(r, type, TYPE_TENSOR, &tensor);
+    if (status == VP_OK)
+        status = sub_message(r, tensor, TENSOR_SHAPE, &shape);
+    if (status != VP_OK)
+        return status;
+    struct onnx_graph *graph = r->graph;
+    enum protobuf_result result;
+    while ((result = protobuf_next(&shape, &field)) == PROTOBUF_FIELD) {
+        if (field.number != SHAPE_DIM || graph->n_input_dims == TENSOR_MAX_DIMS)
+            return malformed(r, "the input's shape");
+        int64_t value = -1;
+        while ((result = protobuf_next(&field.bytes, &dim)) == PROTOBUF_FIELD)
+            if (dim.number == DIM_VALUE && dim.wire == PROTOBUF_VARINT)
+                value = (int64_t)dim.value;
+        if (result == PROTOBUF_MALFORMED)
+            return malformed(r, "the input's shape");
+        graph->input_dims[graph->n_input_dims++] = value;
+    }
+    return result == PROTOBUF_END ? VP_OK : malformed(r, "the input's shape");
+}
+
+enum { VALUE_NAME = 1, VALUE_TYPE = 2 };
+
+static enum vp_status read_value_name(const struct reader *r, struct protobuf_bytes message,
+                                      const char **out)
+{
+    struct protobuf_field field;
+    *out = "";
+    while (protobuf_next(&message, &field) == PROTOBUF_FIELD)
+        if (field.number == VALUE_NAME)
+            return read_text(r, &field, "an input's or output's name", out);
+    return malformed(r, "an input or output");
+}
+
+/* Older files list the initialisers among the inputs: the one that is none is the input. */
+static enum vp_status read_input(const struct reader *r, struct protobuf_bytes message)
+{
+    const char *name = "";
+    enum vp_status status = read_value_name(r, message, &name);
+    if (status != VP_OK)
+        return status;
+    for (size_t i = 0; i < r->graph->n_tensors; i++)
+        if (strcmp(r->graph->tensors[i].name, name) == 0)
+            return VP_OK;
+    if (r->graph->input_name != NULL)
+        return status_fail(r->err, VP_ERR_MODEL,
+                           "ONNX: the graph has two inputs, '%.80s' and '%.80s'; one is needed",
+                           r->graph->input_name, name);
+    r->graph->input_name = name;
+    struct protobuf_bytes type;
+    status = sub_message(r, message, VALUE_TYPE, &type);
+    return status != VP_OK ? status : read_input_shape(r, type);
+}
+
+static enum vp_status read_output(const struct reader *r, struct protobuf_bytes message)
+{
+    if (r->graph->output_name != NULL)
+        return status_fail(r->err, VP_ERR_MODEL,
+                           "ONNX: the graph has two outputs; the embedding alone is needed");
+    return read_value_name(r, message, &r->graph->output_name);
+}
+
+/* ---- graph and model ---------------------------------------------------------------------- */
+
+enum {
+    GRAPH_NODE = 1,
+    GRAPH_INITIALIZER = 5,
+    GRAPH_INPUT = 11,
+    GRAPH_OUTPUT = 12,
+    GRAPH_SPARSE_INITIALIZER = 15,
+    GRAPH_N_NUMBERS
+};
+
+static enum vp_status read_graph_field(const struct reader *r, const struct protobuf_field *field)
+{
+    struct onnx_graph *graph = r->graph;
+    if (field->wire != PROTOBUF_BYTES)
+        return malformed(r, "the graph");
+    if (field->number == GRAPH_NODE) {
+        struct onnx_node *node = &graph->nodes[graph->n_nodes];
+        enum vp_status status = read_node(r, field->bytes, node);
+        if (status == VP_OK && strcmp(node->op, "Constant") == 0)
+            return read_constant(r, node); /* its place in nodes is taken by the next */
+        graph->n_nodes++;
+        return status;
+    }
+    if (field->number == GRAPH_INITIALIZER)
+        return onnx_tensor_parse(field->bytes, NULL, &graph->pool,
+                                 &graph->tensors[graph->n_tensors++], r->err);
+    return field->number == GRAPH_OUTPUT ? read_output(r, field->bytes) : VP_OK;
+}
+
+static enum vp_status read_graph(const struct reader *r, struct protobuf_bytes message)
+{
+    struct onnx_graph *graph = r->graph;
+    size_t counts[GRAPH_N_NUMBERS];
+    enum vp_status status = count_fields(r, message, "the graph", counts, GRAPH_N_NUMBERS);
+    if (status != VP_OK)
+        return status;
+    size_t n_tensors = counts[GRAPH_INITIALIZER] + counts[GRAPH_NODE];
+    if (counts[GRAPH_SPARSE_INITIALIZER] > 0 || n_tensors > MAX_NODES)
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: the graph has %s",
+                           n_tensors > MAX_NODES ? "more nodes than any such network"
+                                                 : "sparse tensors, which no such network has");
+    graph->nodes = pool_alloc(&graph->pool, counts[GRAPH_NODE], sizeof *graph->nodes);
+    graph->tensors = pool_alloc(&graph->pool, n_tensors, sizeof *graph->tensors);
+    if (graph->nodes == NULL || graph->tensors == NULL)
+        return status_no_memory(r->err, "the graph", n_tensors * sizeof *graph->tensors);
+    struct protobuf_field field;
+    struct protobuf_bytes rest = message;
+    while (status == VP_OK && protobuf_next(&rest, &field) == PROTOBUF_FIELD)
+        status = read_graph_field(r, &field);
+    /* Inputs last: which of them are initialisers is known now. */
+    while (status == VP_OK && protobuf_next(&message, &field) == PROTOBUF_FIELD)
+        if (field.number == GRAPH_INPUT)
+            status = read_input(r, field.bytes);
+    if (status == VP_OK && (graph->input_name == NULL || graph->output_name == NULL))
+        status = status_fail(r->err, VP_ERR_MODEL, "ONNX: the graph has no %s",
+                             graph->input_name == NULL ? "input" : "output");
+    return status;
+}
+
+/* StringStringEntryProto */
+static enum vp_status read_metadata(const struct reader *r, struct protobuf_bytes message)
+{
+    enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
+    const char *key = "", *value = "";
+    struct protobuf_field field;
+    enum protobuf_result result;
+    while ((result = protobuf_next(&message, &field)) == PROTOBUF_FIELD) {
+        if (field.wire != PROTOBUF_BYTES ||
+            (field.number != ENTRY_KEY && field.number != ENTRY_VALUE))
+            continue;
+        size_t n_chars = field.bytes.n_bytes;
+        char *text = pool_text(&r->graph->pool, (const char *)field.bytes.data, n_chars);
+        if (text == NULL)
+            return status_no_memory(r->err, "metadata", n_chars);
+        if (field.number == ENTRY_KEY)
+            key = text;
+        else
+            value = text;
+    }
+    return result == PROTOBUF_END ? metadata_set(r->metadata, key, value, r->err)
+                                  : malformed(r, "the metadata");
+}
+
+/* OperatorSetIdProto: other domains may be named, as long as no node is of them. */
+static enum vp_status check_opset(const struct reader *r, struct protobuf_bytes message)
+{
+    enum { OPSET_DOMAIN = 1, OPSET_VERSION = 2 };
+    const char *domain = "";
+    uint64_t version = 0;
+    struct protobuf_field field;
+    enum protobuf_result result;
+    while ((result = protobuf_next(&message, &field)) == PROTOBUF_FIELD) {
+        if (field.number == OPSET_VERSION)
+            version = field.value;
+        else if (field.number == OPSET_DOMAIN) {
+            enum vp_status status = read_text(r, &field, "an operator set's domain", &domain);
+            if (status != VP_OK)
+                return status;
+        }
+    }
+    if (result == PROTOBUF_MALFORMED)
+        return malformed(r, "an operator set");
+    bool is_default = domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0;
+    if (!is_default || (version >= MIN_OPSET && version <= MAX_OPSET))
+        return VP_OK;
+    return status_fail(r->err, VP_ERR_MODEL,
+                       "ONNX: operator set %ju; export with one from %d to %d", (uintmax_t)version,
+                       MIN_OPSET, MAX_OPSET);
+}
+
+enum {
+    MODEL_IR_VERSION = 1,
+    MODEL_GRAPH = 7,
+    MODEL_OPSET_IMPORT = 8,
+    MODEL_METADATA = 14,
+    MODEL_TRAINING = 20,
+    MODEL_FUNCTIONS = 25,
+    MODEL_N_NUMBERS
+};
+
+static enum vp_status read_model_field(const struct reader *r, const struct protobuf_field *field)
+{
+    if (field->number == MODEL_IR_VERSION) {
+        if (field->wire == PROTOBUF_VARINT && field->value >= MIN_IR && field->value <= MAX_IR)
+            return VP_OK;
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: IR version %ju; %d to %d are read",
+                           (uintmax_t)field->value, MIN_IR, MAX_IR);
+    }
+    bool is_known = field->number == MODEL_GRAPH || field->number == MODEL_OPSET_IMPORT ||
+                    field->number == MODEL_METADATA;
+    if (is_known && field->wire != PROTOBUF_BYTES)
+        return malformed(r, "the model");
+    switch (field->number) {
+    case MODEL_GRAPH:
+        return read_graph(r, field->bytes);
+    case MODEL_OPSET_IMPORT:
+        return check_opset(r, field->bytes);
+    case MODEL_METADATA:
+        return read_metadata(r, field->bytes);
+    case MODEL_TRAINING:
+    case MODEL_FUNCTIONS:
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: the model carries %s; export it inlined",
+                           field->number == MODEL_TRAINING ? "training graphs" : "local functions");
+    default:
+        return VP_OK; /* producer, version, doc strings */
+    }
+}
+
+enum vp_status onnx_open(const void *bytes, size_t n_bytes, struct onnx_graph *out,
+                         struct metadata *metadata, struct vp_err *err)
+{
+    *out = (struct onnx_graph){0};
+    const struct reader r = {.graph = out, .metadata = metadata, .err = err};
+    struct protobuf_bytes message = {bytes, n_bytes};
+    size_t counts[MODEL_N_NUMBERS];
+    enum vp_status status = count_fields(&r, message, "the file", counts, MODEL_N_NUMBERS);
+    if (status == VP_OK && (counts[MODEL_IR_VERSION] != 1 || counts[MODEL_GRAPH] != 1 ||
+                            counts[MODEL_OPSET_IMPORT] == 0))
+        status = status_fail(err, VP_ERR_MODEL,
+                             "ONNX: the file states no IR version, operator set and graph");
+    struct protobuf_field field;
+    while (status == VP_OK && protobuf_next(&message, &field) == PROTOBUF_FIELD)
+        status = read_model_field(&r, &field);
+    return status == VP_OK ? onnx_link(out, err) : status;
+}
+
+void onnx_close(struct onnx_graph *graph)
+{
+    pool_free(&graph->pool);
+    *graph = (struct onnx_graph){0};
+}
+
+struct onnx_node *onnx_producer(const struct onnx_graph *graph, size_t value)
+{
+    size_t producer = value != ONNX_NONE ? graph->values[value].producer : ONNX_NONE;
+    return producer != ONNX_NONE ? &graph->nodes[producer] : NULL;
+}
