@@ -47,9 +47,10 @@ SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 LIB        := $(BUILD)/libvoiceprint.a
+UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test unit asan tsan bench model parity mutants fuzz venv lint format clean
+.PHONY: all help deps run test unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -73,6 +74,8 @@ model: deps ## download the published model into models/, digest checked
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
 	@$(PYTHON) tests/run.py --build build/$@
+
+untrained: $(UNTRAINED) ## the model with random weights, in build/models/
 
 mutants: deps ## plant known faults one by one; each must turn the suite red
 	@$(PYTHON) tests/mutants/run.py
@@ -116,6 +119,16 @@ $(BUILD)/voiceprint: $(CLI_OBJ) $(LIB)
 	@echo '  link  $@'
 	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lm -lpthread
 
+# The model that stands in until there is a trained one: random weights, and every answer says so.
+$(BUILD)/untrained: $(BUILD)/tools/untrained/untrained.o $(LIB)
+	@echo '  link  $@'
+	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lm -lpthread
+
+$(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
+	@mkdir -p $(@D)
+	@echo '  make  $@'
+	@$(BUILD)/untrained $@
+
 # Unit tests see the internals they test; server tests link the server without its main.
 $(BUILD)/tests/unit/core/%: tests/unit/core/%.c $(TEST_HELP) $(LIB)
 	@mkdir -p $(@D)
@@ -130,4 +143,5 @@ $(BUILD)/tests/unit/server/%: tests/unit/server/%.c $(TEST_HELP) $(SERVER_OBJ) $
 	    $(filter-out %/main.o,$(SERVER_OBJ)) $(LIB) -o $@ \
 	    $(PKG_LIBS) $(PKG_SERVER_LIBS) -lcmocka -lm -lpthread
 
--include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d)
+-include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) \
+         $(BUILD)/tools/untrained/untrained.d
