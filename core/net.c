@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define MAX_CHANNELS 65536u /* 32 times the widest layer in use, and far from any overflow */
-#define NAME_CHARS   48     /* "layer4.1234.shortcut.0" */
+#define NAME_CHARS   64     /* "layer4.1234.shortcut.0" */
 
 enum vp_status net_conv_init(struct net_conv *conv, size_t n_out, size_t n_in, size_t kernel,
                              size_t stride, struct vp_err *err)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MIN_BYTES      64 /* less than the smallest header of either format */
 #define DEFAULT_N_MELS 80 /* of every WeSpeaker net; a file may say otherwise */
 
 /* What people hand over by mistake, by its first bytes, and what to do about it. */
@@ -27,6 +28,9 @@ static const struct {
 
 static enum vp_status check_magic(const unsigned char *bytes, size_t n_bytes, struct vp_err *err)
 {
+    if (n_bytes < MIN_BYTES)
+        return status_fail(err, VP_ERR_MODEL, "a file of %zu bytes is no model; it is empty or cut",
+                           n_bytes);
     for (size_t i = 0; i < sizeof mistaken / sizeof mistaken[0]; i++) {
         size_t n = strlen(mistaken[i].magic);
         if (n_bytes >= n && memcmp(bytes, mistaken[i].magic, n) == 0)

@@ -398,10 +398,14 @@ enum vp_status onnx_open(const void *bytes, size_t n_bytes, struct onnx_graph *o
     struct protobuf_bytes message = {bytes, n_bytes};
     size_t counts[MODEL_N_NUMBERS];
     enum vp_status status = count_fields(&r, message, "the file", counts, MODEL_N_NUMBERS);
-    if (status == VP_OK && (counts[MODEL_IR_VERSION] != 1 || counts[MODEL_GRAPH] != 1 ||
-                            counts[MODEL_OPSET_IMPORT] == 0))
-        status = status_fail(err, VP_ERR_MODEL,
-                             "ONNX: the file states no IR version, operator set and graph");
+    if (status != VP_OK)
+        return status_fail(err, VP_ERR_MODEL,
+                           "this is no safetensors file and no whole ONNX file: it is cut, damaged "
+                           "or something else");
+    if (counts[MODEL_IR_VERSION] != 1 || counts[MODEL_GRAPH] != 1 ||
+        counts[MODEL_OPSET_IMPORT] == 0)
+        return status_fail(err, VP_ERR_MODEL,
+                           "ONNX: the file states no IR version, operator set or graph");
     struct protobuf_field field;
     while (status == VP_OK && protobuf_next(&message, &field) == PROTOBUF_FIELD)
         status = read_model_field(&r, &field);

@@ -2,6 +2,7 @@
 #include "onnx_bind.h"
 
 #include "onnx_conv.h"
+#include "onnx_operator.h"
 #include "onnx_probe.h"
 
 #include <stdlib.h>
@@ -31,52 +32,28 @@ static enum vp_status expect(const struct binder *b, size_t value, const char *o
 
 /* ---- embs <- mean_vec <- fully connected -------------------------------------------------- */
 
-static enum vp_status take_floats(const struct binder *b, const struct tensor *tensor, float **out)
-{
-    *out = malloc(tensor->n_values * sizeof **out);
-    if (*out == NULL)
-        return status_no_memory(b->err, "weights", tensor->n_values * sizeof **out);
-    return tensor_read_floats(tensor, *out, b->err);
-}
+/* The constants behind the statistics, found first and read once their shapes are known. */
+struct head {
+    const struct tensor *matrix; /* [dim, rows], or [rows, dim] when is_transposed */
+    bool is_transposed;
+    const struct tensor *bias;     /* [dim] */
+    const struct tensor *mean_vec; /* [dim], or NULL */
+    size_t pooled;                 /* the value of the statistics */
+};
 
-/* [dim], or [1, dim]: the batch of one is no matter. */
-static enum vp_status take_vector(const struct binder *b, const struct tensor *tensor, float **out)
+static enum vp_status find_constant(const struct binder *b, const struct onnx_node *reader,
+                                    size_t value, const char *what, const struct tensor **out)
 {
-    const size_t dims[] = {1, b->net->dim};
-    enum vp_status status = tensor->n_dims == 2 ? tensor_check_shape(tensor, dims, 2, b->err)
-                                                : tensor_check_shape(tensor, dims + 1, 1, b->err);
-    return status != VP_OK ? status : take_floats(b, tensor, out);
-}
-
-/* weight: [dim, rows], or [rows, dim] when is_transposed -> fc_weight [dim, rows] */
-static enum vp_status take_fc_weight(const struct binder *b, const struct tensor *weight,
-                                     bool is_transposed)
-{
-    struct net *net = b->net;
-    if (weight->n_dims != 2 || weight->n_values == 0)
-        return status_fail(b->err, VP_ERR_MODEL, "ONNX: tensor '%.100s' is no matrix",
-                           weight->name);
-    size_t rows = weight->dims[is_transposed ? 0 : 1];
-    net->dim = weight->dims[is_transposed ? 1 : 0];
-    float *values = NULL;
-    enum vp_status status = take_floats(b, weight, &values);
-    if (status != VP_OK || !is_transposed) {
-        net->fc_weight = values;
-        return status;
-    }
-    net->fc_weight = malloc(weight->n_values * sizeof *net->fc_weight);
-    if (net->fc_weight == NULL)
-        status = status_no_memory(b->err, "weights", weight->n_values * sizeof *values);
-    for (size_t r = 0; r < rows && status == VP_OK; r++)
-        for (size_t d = 0; d < net->dim; d++)
-            net->fc_weight[d * rows + r] = values[r * net->dim + d];
-    free(values);
-    return status;
+    *out = onnx_constant(b->graph, value);
+    if (*out != NULL)
+        return VP_OK;
+    return status_fail(b->err, VP_ERR_MODEL, "ONNX: node '%.80s' (%.40s): its %s is no constant",
+                       reader->name, reader->op, what);
 }
 
 /* The matrix of a fully connected layer, itself or through a Transpose node. */
-static enum vp_status take_matrix(const struct binder *b, const struct onnx_node *reader,
-                                  size_t value, bool is_transposed)
+static enum vp_status find_matrix(const struct binder *b, const struct onnx_node *reader,
+                                  size_t value, bool is_transposed, struct head *head)
 {
     struct onnx_node *node = onnx_producer(b->graph, onnx_source(b->graph, value));
     if (is_op(node, "Transpose")) {
@@ -84,31 +61,18 @@ static enum vp_status take_matrix(const struct binder *b, const struct onnx_node
         enum vp_status status = onnx_node_use(node, "perm", 1, 1, b->err);
         if (status != VP_OK)
             return status;
-        bool swaps = perm == NULL || (perm->kind == ONNX_ATTRIBUTE_INTS && perm->n_values == 2 &&
-                                      perm->integers[0] == 1 && perm->integers[1] == 0);
-        is_transposed ^= swaps;
+        if (perm != NULL && (perm->kind != ONNX_ATTRIBUTE_INTS || perm->n_values != 2 ||
+                             perm->integers[0] != 1 || perm->integers[1] != 0))
+            return status_fail(b->err, VP_ERR_MODEL,
+                               "ONNX: node '%.100s' (Transpose): perm must be [1, 0]", node->name);
+        is_transposed = !is_transposed;
         value = node->inputs[0];
     }
-    const struct tensor *weight = onnx_constant(b->graph, value);
-    if (weight == NULL)
-        return status_fail(b->err, VP_ERR_MODEL,
-                           "ONNX: node '%.80s' (%.40s): its matrix is no constant", reader->name,
-                           reader->op);
-    return take_fc_weight(b, weight, is_transposed);
+    head->is_transposed = is_transposed;
+    return find_constant(b, reader, value, "matrix", &head->matrix);
 }
 
-static enum vp_status take_fc_bias(const struct binder *b, const struct onnx_node *reader,
-                                   size_t value)
-{
-    const struct tensor *bias = onnx_constant(b->graph, value);
-    if (bias == NULL)
-        return status_fail(b->err, VP_ERR_MODEL,
-                           "ONNX: node '%.80s' (%.40s): its bias is no constant", reader->name,
-                           reader->op);
-    return take_vector(b, bias, &b->net->fc_bias);
-}
-
-static enum vp_status take_gemm(const struct binder *b, struct onnx_node *gemm, size_t *pooled)
+static enum vp_status find_gemm(const struct binder *b, struct onnx_node *gemm, struct head *head)
 {
     enum vp_status status = onnx_node_use(gemm, "alpha beta transA transB", 3, 3, b->err);
     if (status != VP_OK)
@@ -125,13 +89,13 @@ static enum vp_status take_gemm(const struct binder *b, struct onnx_node *gemm, 
         return status_fail(b->err, VP_ERR_MODEL,
                            "ONNX: node '%.100s' (Gemm): alpha and beta must be 1, transA 0",
                            gemm->name);
-    *pooled = gemm->inputs[0];
-    status = take_matrix(b, gemm, gemm->inputs[1], trans_b == 0);
-    return status != VP_OK ? status : take_fc_bias(b, gemm, gemm->inputs[2]);
+    head->pooled = gemm->inputs[0];
+    status = find_matrix(b, gemm, gemm->inputs[1], trans_b == 0, head);
+    return status != VP_OK ? status : find_constant(b, gemm, gemm->inputs[2], "bias", &head->bias);
 }
 
 /* Add(MatMul(pooled, matrix), bias), the operands of Add in either order. */
-static enum vp_status take_matmul(const struct binder *b, struct onnx_node *add, size_t *pooled)
+static enum vp_status find_matmul(const struct binder *b, struct onnx_node *add, struct head *head)
 {
     enum vp_status status = onnx_node_use(add, "", 2, 2, b->err);
     if (status != VP_OK)
@@ -148,36 +112,87 @@ static enum vp_status take_matmul(const struct binder *b, struct onnx_node *add,
         status = onnx_node_use(matmul, "", 2, 2, b->err);
     if (status != VP_OK)
         return status;
-    *pooled = matmul->inputs[0];
-    status = take_matrix(b, matmul, matmul->inputs[1], true);
-    return status != VP_OK ? status : take_fc_bias(b, add, bias);
+    head->pooled = matmul->inputs[0];
+    status = find_matrix(b, matmul, matmul->inputs[1], true, head);
+    return status != VP_OK ? status : find_constant(b, add, bias, "bias", &head->bias);
 }
 
-/* -> *pooled, the value of the statistics */
-static enum vp_status bind_head(const struct binder *b, size_t *pooled)
+static enum vp_status find_head(const struct binder *b, struct head *head)
 {
     size_t value = onnx_source(b->graph, b->graph->output);
     struct onnx_node *node = onnx_producer(b->graph, value);
-    const struct tensor *mean_vec = NULL;
     if (is_op(node, "Sub")) {
         enum vp_status status = onnx_node_use(node, "", 2, 2, b->err);
+        if (status == VP_OK)
+            status = find_constant(b, node, node->inputs[1], "mean vector", &head->mean_vec);
         if (status != VP_OK)
             return status;
-        mean_vec = onnx_constant(b->graph, node->inputs[1]);
-        if (mean_vec == NULL)
-            return status_fail(b->err, VP_ERR_MODEL,
-                               "ONNX: node '%.100s' (Sub) subtracts no constant from the embedding",
-                               node->name);
         value = onnx_source(b->graph, node->inputs[0]);
         node = onnx_producer(b->graph, value);
     }
-    enum vp_status status = VP_OK;
     if (is_op(node, "Add"))
-        status = take_matmul(b, node, pooled);
-    else if ((status = expect(b, value, "Gemm", &node)) == VP_OK)
-        status = take_gemm(b, node, pooled);
-    return status == VP_OK && mean_vec != NULL ? take_vector(b, mean_vec, &b->net->mean_vec)
-                                               : status;
+        return find_matmul(b, node, head);
+    enum vp_status status = expect(b, value, "Gemm", &node);
+    return status != VP_OK ? status : find_gemm(b, node, head);
+}
+
+static enum vp_status read_floats(const struct binder *b, const struct tensor *tensor, float **out)
+{
+    *out = malloc(tensor->n_values * sizeof **out);
+    if (*out == NULL)
+        return status_no_memory(b->err, "weights", tensor->n_values * sizeof **out);
+    return tensor_read_floats(tensor, *out, b->err);
+}
+
+/* [dim], or [1, dim]: the batch of one is no matter. */
+static enum vp_status read_vector(const struct binder *b, const struct tensor *tensor, float **out)
+{
+    const size_t dims[] = {1, b->net->dim};
+    enum vp_status status = tensor->n_dims == 2 ? tensor_check_shape(tensor, dims, 2, b->err)
+                                                : tensor_check_shape(tensor, dims + 1, 1, b->err);
+    return status != VP_OK ? status : read_floats(b, tensor, out);
+}
+
+/* values: [n_rows, n_columns] -> owned [n_columns, n_rows] */
+static float *transpose(const float *values, size_t n_rows, size_t n_columns)
+{
+    float *out = malloc(n_rows * n_columns * sizeof *out);
+    for (size_t r = 0; r < n_rows && out != NULL; r++)
+        for (size_t c = 0; c < n_columns; c++)
+            out[c * n_rows + r] = values[r * n_columns + c];
+    return out;
+}
+
+/* The blocks are bound: the number of statistics is known. */
+static enum vp_status read_head(const struct binder *b, const struct head *head)
+{
+    struct net *net = b->net;
+    const struct net_stage *last = &net->stages[VP_MAX_STAGES - 1];
+    const struct net_block *block = &last->blocks[last->n_blocks - 1];
+    const size_t rows[] = {2, block->convs[block->n_convs - 1].n_out,
+                           net_stage_n_freq(net, VP_MAX_STAGES - 1)};
+    size_t n_rows = 0;
+    net->dim = head->matrix->dims[head->is_transposed ? 1 : 0];
+    if (!tensor_count(rows, 3, &n_rows) || head->matrix->n_values == 0)
+        return status_fail(b->err, VP_ERR_MODEL, "ONNX: tensor '%.100s' is no matrix",
+                           head->matrix->name);
+    const size_t dims[] = {net->dim, n_rows, net->dim};
+    enum vp_status status =
+        tensor_check_shape(head->matrix, head->is_transposed ? dims + 1 : dims, 2, b->err);
+    if (status == VP_OK)
+        status = read_floats(b, head->matrix, &net->fc_weight);
+    if (status == VP_OK && head->is_transposed) {
+        float *turned = transpose(net->fc_weight, n_rows, net->dim);
+        free(net->fc_weight);
+        net->fc_weight = turned;
+        if (turned == NULL)
+            status = status_no_memory(b->err, "weights", head->matrix->n_values * sizeof *turned);
+    }
+    if (status == VP_OK)
+        status = read_vector(b, head->bias, &net->fc_bias);
+    if (status == VP_OK && head->mean_vec != NULL)
+        status = read_vector(b, head->mean_vec, &net->mean_vec);
+    return status;
 }
 
 /* ---- blocks ------------------------------------------------------------------------------- */
@@ -205,6 +220,7 @@ static size_t trace_branch(const struct binder *b, size_t value, size_t input, s
     return 0;
 }
 
+/* The ReLU that gives value. */
 static enum vp_status use_relu(const struct binder *b, size_t value, struct onnx_node **out)
 {
     enum vp_status status = expect(b, value, "Relu", out);
@@ -257,7 +273,7 @@ static enum vp_status bind_block(const struct binder *b, struct onnx_node *add,
 
 /* From the last ReLU back to the first convolution; blocks are found last one first. */
 static enum vp_status bind_body(const struct binder *b, size_t value, struct net_stage *blocks,
-                                size_t *head)
+                                size_t *stem)
 {
     for (;;) {
         struct onnx_node *relu = NULL;
@@ -267,7 +283,7 @@ static enum vp_status bind_body(const struct binder *b, size_t value, struct net
         size_t sum = onnx_source(b->graph, relu->inputs[0]);
         struct onnx_node *add = onnx_producer(b->graph, sum);
         if (!is_op(add, "Add")) {
-            *head = onnx_conv_input(b->graph, sum);
+            *stem = onnx_conv_input(b->graph, sum);
             return onnx_conv_take(b->graph, sum, &b->net->stem, b->err);
         }
         struct net_block *block = net_stage_add(blocks);
@@ -309,6 +325,23 @@ static enum vp_status deal_blocks(const struct binder *b, struct net_stage *bloc
 
 /* ---- everything --------------------------------------------------------------------------- */
 
+/* Said first, by name: what an unknown operator leaves unmatched elsewhere says less. */
+static enum vp_status check_operators(const struct binder *b)
+{
+    static const char *const network[] = {"Conv", "BatchNormalization", "Relu", "Gemm", "MatMul"};
+    for (size_t i = 0; i < b->graph->n_nodes; i++) {
+        const struct onnx_node *node = &b->graph->nodes[i];
+        bool is_known = onnx_operator_find(node->op) != NULL;
+        for (size_t k = 0; k < sizeof network / sizeof network[0]; k++)
+            is_known |= strcmp(node->op, network[k]) == 0;
+        if (!is_known)
+            return status_fail(b->err, VP_ERR_MODEL,
+                               "ONNX: node '%.80s': operator %.40s is not one of this network",
+                               node->name, node->op);
+    }
+    return VP_OK;
+}
+
 static enum vp_status check_all_used(const struct binder *b)
 {
     for (size_t i = 0; i < b->graph->n_nodes; i++)
@@ -324,10 +357,10 @@ static enum vp_status check_all_used(const struct binder *b)
     return VP_OK;
 }
 
-static enum vp_status bind_blocks(const struct binder *b, size_t body, size_t *head)
+static enum vp_status bind_blocks(const struct binder *b, size_t body, size_t *stem)
 {
     struct net_stage blocks = {0};
-    enum vp_status status = bind_body(b, body, &blocks, head);
+    enum vp_status status = bind_body(b, body, &blocks, stem);
     if (status == VP_OK)
         status = deal_blocks(b, &blocks);
     for (size_t i = 0; i < blocks.n_blocks; i++)
@@ -339,17 +372,22 @@ static enum vp_status bind_blocks(const struct binder *b, size_t body, size_t *h
 enum vp_status onnx_bind(struct onnx_graph *graph, struct net *net, struct vp_err *err)
 {
     const struct binder b = {.graph = graph, .net = net, .err = err};
-    size_t pooled = ONNX_NONE, body = ONNX_NONE, head = ONNX_NONE;
-    enum vp_status status = bind_head(&b, &pooled);
+    struct head head = {0};
+    size_t body = ONNX_NONE, stem = ONNX_NONE;
+    enum vp_status status = check_operators(&b);
     if (status == VP_OK)
-        status = onnx_probe_find(graph, pooled, &body, err);
+        status = find_head(&b, &head);
     if (status == VP_OK)
-        status = bind_blocks(&b, body, &head);
+        status = onnx_probe_find(graph, head.pooled, &body, err);
+    if (status == VP_OK)
+        status = bind_blocks(&b, body, &stem);
+    if (status == VP_OK)
+        status = read_head(&b, &head);
     if (status == VP_OK)
         status = net_check(net, err); /* before the probes: they are sized by it */
     if (status == VP_OK)
-        status = onnx_probe_features(graph, net, head, err);
+        status = onnx_probe_features(graph, net, stem, err);
     if (status == VP_OK)
-        status = onnx_probe_statistics(graph, net, body, pooled, err);
+        status = onnx_probe_statistics(graph, net, body, head.pooled, err);
     return status != VP_OK ? status : check_all_used(&b);
 }
