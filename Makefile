@@ -42,7 +42,11 @@ CLI_SRC    := $(wildcard tools/voiceprint/*.c)
 TEST_SRC   := $(wildcard tests/unit/*/test_*.c)
 TEST_HELP  := $(wildcard tests/unit/*.c)
 
-CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o)
+# The vector kernel: one source, one object for each instruction set; chosen when the program runs.
+ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
+SIMD_OBJ   := $(BUILD)/core/kernels/simd/conv_avx2.o $(BUILD)/core/kernels/simd/conv_avx512.o
+endif
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -106,6 +110,14 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  cc    $<'
 	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
+
+$(BUILD)/core/kernels/simd/conv_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv_avx2
+$(BUILD)/core/kernels/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+    -DLANES=16 -DKERNEL=conv_avx512
+$(SIMD_OBJ): core/kernels/simd/conv_simd.c
+	@mkdir -p $(@D)
+	@echo '  cc    $< ($(@F))'
+	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@
 
 $(LIB): $(CORE_OBJ)
 	@rm -f $@

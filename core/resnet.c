@@ -48,6 +48,22 @@ static enum vp_status add_block(struct resnet *resnet, const struct net_block *b
     return status;
 }
 
+/* A stage begins at the stem and wherever time is halved. */
+static void plan_batches(struct resnet *resnet)
+{
+    for (size_t first = 0, end; first < resnet->n_ops; first = end) {
+        size_t batch = 0;
+        for (end = first;
+             end < resnet->n_ops && (end == first || resnet->ops[end].conv.stride == 1); end++)
+            if (resnet->ops[end].conv.most > batch)
+                batch = resnet->ops[end].conv.most;
+        for (size_t i = first; i < end; i++) {
+            resnet->ops[i].batch = batch;
+            resnet->ops[i].gate = i == first ? batch : resnet->ops[i].conv.tile;
+        }
+    }
+}
+
 static enum vp_status copy_fc(struct resnet *resnet, const struct net *net, struct vp_err *err)
 {
     const struct frame_layout *last = &resnet->ops[resnet->n_ops - 1].conv.out;
@@ -93,6 +109,8 @@ enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct r
             status = add_block(resnet, &net->stages[s].blocks[b], err);
         resnet->ops[resnet->n_ops - 1].stage = stage_names[s];
     }
+    if (status == VP_OK)
+        plan_batches(resnet);
     if (status == VP_OK)
         status = copy_fc(resnet, net, err);
 out:

@@ -13,6 +13,9 @@
 
 struct op {
     struct conv conv;
+    size_t batch; /* most output frames of one step of the schedule; the same within a stage */
+    size_t gate;  /* output frames that must be possible before a step: batch where a stage
+                     begins, one tile inside, so that a stage holds back little */
     bool relu;
     bool has_residual;
     size_t residual;      /* the stream that is added, when has_residual */

@@ -5,9 +5,11 @@
  * activations of a ten-minute clip take the room of a ten-second one, and those of the first
  * stages, where frames are many, stay in the cache.
  *
- * One rule schedules everything: run the deepest op that has input for a full quantum of output
- * frames (or for all that is left of the clip); when there is none, feed features. An op that is
- * not ready holds back less than a quantum, which bounds every ring (stream_slots).
+ * One rule schedules everything: run the deepest op that has input for its gate of output frames
+ * (or for all that is left of the clip); when there is none, feed features. A gate is a whole batch
+ * where a stage begins and one tile inside it: so a batch goes through a stage op by op, large
+ * enough to pay for reading the weights, and an op that waits holds back less than its gate, which
+ * bounds every ring (stream_slots).
  *
  * Shapes, published model, time last: [1,80,T] stem [32,80,T] layer1 [32,80,T] layer2
  * [64,40,ceil(T/2)] layer3 [128,20,ceil(T/4)] layer4 [256,10,ceil(T/8)] pool [5120] fc [256].
@@ -35,7 +37,7 @@ struct resnet_state {
     struct arena arena;
     struct stream *streams; /* owned, [n_ops + 1]; 0 holds the features */
     float *zeros;           /* a frame before the beginning and after the end */
-    float *shortcut;        /* the shortcut's output for one quantum */
+    float *shortcut;        /* the shortcut's output for one call */
     float *scratch;         /* of the kernels */
     float *pooled, *frame;  /* [n_pooled]; one frame as [C][F], for taps */
     double *pool_memory;
@@ -52,15 +54,15 @@ static size_t max_size(size_t a, size_t b)
 /* ---- state -------------------------------------------------------------------------------- */
 
 /*
- * Frames that stream i must hold. Its writer adds up to one quantum while all readers wait. An op
- * that waits has seen at most stride * (done + quantum) + 1 frames, done being its output so far,
- * and still needs the frame before stride * done. The reader of a residual may lag by the sum of
- * all that the ops between hold back.
+ * Frames that stream i must hold. Its writer adds up to one batch while all readers wait. An op
+ * that waits has seen at most stride * (done + gate) + 1 frames, done being its output so far, and
+ * still needs the frame before stride * done. The reader of a residual may lag by the sum of all
+ * that the ops between hold back.
  */
 static size_t stream_slots(const struct resnet *resnet, size_t i)
 {
     const size_t n_ops = resnet->n_ops;
-    const size_t added = i == 0 ? resnet->ops[0].conv.quantum : resnet->ops[i - 1].conv.quantum;
+    const size_t added = resnet->ops[i == 0 ? 0 : i - 1].batch;
     if (i == n_ops) /* pooled as soon as it is written */
         return added;
     size_t last = i; /* the deepest op that reads stream i */
@@ -69,7 +71,7 @@ static size_t stream_slots(const struct resnet *resnet, size_t i)
             last = r;
     size_t lag = 0;
     for (size_t r = last + 1; r-- > i;)
-        lag = resnet->ops[r].conv.stride * (lag + resnet->ops[r].conv.quantum) + 2;
+        lag = resnet->ops[r].conv.stride * (lag + resnet->ops[r].gate) + 2;
     return added + lag;
 }
 
@@ -108,7 +110,7 @@ static bool layout_arena(struct resnet_state *state, bool place, size_t *n_bytes
         n_scratch = max_size(n_scratch, op->conv.scratch_floats);
         if (op->has_shortcut) {
             n_scratch = max_size(n_scratch, op->shortcut.scratch_floats);
-            n_shortcut = max_size(n_shortcut, op->conv.quantum * op->conv.out.n_floats);
+            n_shortcut = max_size(n_shortcut, op->conv.most * op->conv.out.n_floats);
         }
     }
     const size_t n_values = resnet->ops[resnet->n_ops - 1].conv.out.n_floats;
@@ -130,10 +132,10 @@ enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames,
     size_t n_in = 1, n_out = 1;
     for (size_t i = 0; i < resnet->n_ops; i++) {
         const struct conv *conv = &resnet->ops[i].conv;
-        n_in = max_size(n_in, conv_n_in(conv, conv->quantum));
-        n_out = max_size(n_out, conv->quantum);
+        n_in = max_size(n_in, conv_n_in(conv, conv->most));
+        n_out = max_size(n_out, resnet->ops[i].batch);
         if (resnet->ops[i].has_shortcut)
-            n_in = max_size(n_in, conv_n_in(&resnet->ops[i].shortcut, conv->quantum));
+            n_in = max_size(n_in, conv_n_in(&resnet->ops[i].shortcut, conv->most));
     }
     struct resnet_state *state = calloc(1, sizeof *state);
     if (state == NULL)
@@ -204,16 +206,24 @@ static void start_clip(struct resnet_state *state, size_t n_frames)
                      state->pool_memory);
 }
 
-/* Output frames that op i can make now: a quantum, what is left of the clip, or none. */
+/* Output frames that op i can make now: a batch, whole tiles, what is left of the clip, or none. */
 static size_t op_ready(const struct resnet_state *state, size_t i)
 {
-    const struct conv *conv = &state->resnet->ops[i].conv;
+    const struct op *op = &state->resnet->ops[i];
+    const struct conv *conv = &op->conv;
     const struct stream *in = &state->streams[i], *out = &state->streams[i + 1];
     const size_t left = out->n_frames - out->n_written;
-    const size_t n = left < conv->quantum ? left : conv->quantum;
-    const size_t end = (out->n_written + n - 1) * conv->stride + 1 + conv->kernel / 2;
-    const bool whole = in->n_written == in->n_frames;
-    return n > 0 && (whole || end <= in->n_written) ? n : 0;
+    size_t n = left;
+    if (in->n_written < in->n_frames) { /* a 3x3 looks one frame ahead */
+        const size_t ahead = conv->kernel / 2;
+        const size_t end =
+            in->n_written < ahead + 1 ? 0 : (in->n_written - 1 - ahead) / conv->stride + 1;
+        n = end > out->n_written ? end - out->n_written : 0;
+        if (n < op->gate)
+            return 0;
+        n -= n % conv->tile;
+    }
+    return n < op->batch ? n : op->batch;
 }
 
 /* Points in[0..n_in-1] at the frames from t on. */
@@ -232,12 +242,10 @@ static void gather_residual(struct resnet_state *state, const struct op *op, siz
     for (size_t i = 0; i < n; i++)
         state->residual[i] = op->has_shortcut ? state->shortcut + i * op->conv.out.n_floats
                                               : stream_slot(stream, t + i);
-    for (size_t done = 0; op->has_shortcut && done < n; done += shortcut->quantum) {
+    for (size_t done = 0; op->has_shortcut && done < n; done += shortcut->most) {
         const size_t left = n - done;
-        const struct conv_frames frames = {.in = state->in,
-                                           .out = state->out,
-                                           .n =
-                                               left < shortcut->quantum ? left : shortcut->quantum};
+        const struct conv_frames frames = {
+            .in = state->in, .out = state->out, .n = left < shortcut->most ? left : shortcut->most};
         gather(state, stream, (ptrdiff_t)((t + done) * shortcut->stride),
                conv_n_in(shortcut, frames.n));
         for (size_t i = 0; i < frames.n; i++)
@@ -246,11 +254,11 @@ static void gather_residual(struct resnet_state *state, const struct op *op, siz
     }
 }
 
-static void run_op(struct resnet_state *state, size_t i, size_t n)
+/* One call: output frames t .. t + n - 1 of op i, n <= conv.most. */
+static void run_call(struct resnet_state *state, size_t i, size_t t, size_t n)
 {
     const struct op *op = &state->resnet->ops[i];
-    struct stream *out = &state->streams[i + 1];
-    const size_t t = out->n_written;
+    const struct stream *out = &state->streams[i + 1];
     if (op->has_residual)
         gather_residual(state, op, t, n);
     gather(state, &state->streams[i], (ptrdiff_t)(t * op->conv.stride) - (op->conv.kernel == 3),
@@ -263,7 +271,28 @@ static void run_op(struct resnet_state *state, size_t i, size_t n)
                                        .n = n,
                                        .relu = op->relu};
     state->resnet->kernel->run(&op->conv, &frames, state->scratch);
-    out->n_written += n;
+}
+
+/* One step: the next n output frames of op i. */
+static void run_op(struct resnet_state *state, size_t i, size_t n)
+{
+    struct stream *out = &state->streams[i + 1];
+    const size_t most = state->resnet->ops[i].conv.most;
+    for (const size_t end = out->n_written + n; out->n_written < end;) {
+        const size_t left = end - out->n_written;
+        const size_t n_call = left < most ? left : most;
+        run_call(state, i, out->n_written, n_call);
+        out->n_written += n_call;
+    }
+}
+
+/* The last n frames of the last stream, into the statistics. */
+static void pool_frames(struct resnet_state *state, size_t n)
+{
+    const struct stream *stream = &state->streams[state->resnet->n_ops];
+    for (size_t i = 0; i < n; i++)
+        state->residual[i] = stream_slot(stream, stream->n_written - n + i);
+    stats_pool_add(&state->pool, state->residual, n);
 }
 
 /* The last n frames of a stage, as [C][F], to the tap. */
@@ -280,13 +309,13 @@ static void tap_stage(struct resnet_state *state, const char *stage, const struc
     }
 }
 
-/* Up to one quantum of the first op. */
+/* Up to one batch of the first op. */
 static void feed(struct resnet_state *state, const float *features)
 {
     struct stream *stream = &state->streams[0];
     const size_t n_mels = stream->layout->n_freq;
-    for (size_t n = state->resnet->ops[0].conv.quantum;
-         n > 0 && stream->n_written < stream->n_frames; n--) {
+    for (size_t n = state->resnet->ops[0].batch; n > 0 && stream->n_written < stream->n_frames;
+         n--) {
         const float *row = features + stream->n_written * n_mels;
         float *frame = stream_slot(stream, stream->n_written);
         for (size_t f = 0; f < n_mels; f++)
@@ -348,8 +377,8 @@ enum vp_status resnet_forward(struct resnet_state *state, const float *features,
         run_op(state, i, n);
         if (tap != NULL && resnet->ops[i].stage != NULL)
             tap_stage(state, resnet->ops[i].stage, &state->streams[i + 1], n, tap, tap_ctx);
-        if (i + 1 == resnet->n_ops) /* state->out still points at its frames */
-            stats_pool_add(&state->pool, (const float *const *)state->out, n);
+        if (i + 1 == resnet->n_ops)
+            pool_frames(state, n);
     }
     finish_clip(state, embedding, tap, tap_ctx);
     return VP_OK;

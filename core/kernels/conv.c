@@ -8,6 +8,12 @@
 
 const struct conv_kernel *conv_kernel_get(enum vp_kernel kernel)
 {
+#if defined(__x86_64__)
+    if (kernel == VP_KERNEL_AVX512 && __builtin_cpu_supports("x86-64-v4"))
+        return &conv_avx512;
+    if (kernel == VP_KERNEL_AVX2 && __builtin_cpu_supports("x86-64-v3"))
+        return &conv_avx2;
+#endif
     return kernel == VP_KERNEL_BLAS ? &conv_blas : NULL;
 }
 

@@ -38,9 +38,9 @@ static inline size_t frame_index(const struct frame_layout *layout, size_t c, si
 struct conv {
     size_t n_in, n_out, kernel, stride;
     struct frame_layout in, out;
-    size_t tile;           /* output frames that are computed together */
-    size_t quantum;        /* output frames at which a call is efficient: a multiple of tile */
-    size_t scratch_floats; /* that run needs, for up to quantum frames */
+    size_t tile; /* output frames that are computed together */
+    size_t most; /* output frames of one call: where it is efficient, a multiple of tile */
+    size_t scratch_floats; /* that run needs, for up to most frames */
     float *weights;        /* owned, packed, 64-byte aligned, n_weights floats */
     float *bias;           /* in weights, one for each channel that the output layout holds */
     size_t n_weights;
@@ -52,7 +52,7 @@ struct conv_frames {
     const float *const *in;
     const float *const *residual; /* [n], in the output's layout; NULL when nothing is added */
     float *const *out;            /* [n]; borders are left alone */
-    size_t n;                     /* 1..quantum */
+    size_t n;                     /* 1..most */
     bool relu;
 };
 
@@ -80,5 +80,9 @@ enum vp_status conv_init(struct conv *conv, const struct conv_kernel *kernel,
 void conv_free(struct conv *conv); /* what it owns, not the struct; legal when zeroed */
 
 extern const struct conv_kernel conv_blas;
+#if defined(__x86_64__)
+/* Only to be called on a CPU that has the instructions: conv_kernel_get looks. */
+extern const struct conv_kernel conv_avx2, conv_avx512;
+#endif
 
 #endif

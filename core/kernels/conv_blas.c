@@ -14,7 +14,7 @@
 #include <cblas.h>
 #include <string.h>
 
-#define QUANTUM 16u /* frames: 1.5 MB of columns in any stage of the published model */
+#define MOST_FRAMES 16u /* frames: 1.5 MB of columns in any stage of the published model */
 
 static void k_layout(size_t n_channels, size_t n_freq, struct frame_layout *out)
 {
@@ -36,9 +36,9 @@ static enum vp_status k_pack(const struct net_conv *net, size_t n_freq, struct c
     if (status != VP_OK)
         return status;
     out->tile = 1;
-    out->quantum = QUANTUM;
+    out->most = MOST_FRAMES;
     size_t n_rows;
-    if (!size_multiply(QUANTUM * out->out.n_freq, depth + net->n_out, &n_rows))
+    if (!size_multiply(MOST_FRAMES * out->out.n_freq, depth + net->n_out, &n_rows))
         return status_no_memory(err, "the columns of a convolution", SIZE_MAX);
     out->scratch_floats = n_rows;
     out->bias = out->weights + depth * net->n_out;
@@ -84,7 +84,7 @@ static void k_run(const struct conv *conv, const struct conv_frames *frames, flo
 {
     const size_t depth = conv->kernel * conv->kernel * conv->n_in;
     const size_t n_freq = conv->out.n_freq, n_out = conv->n_out;
-    float *columns = scratch, *result = scratch + QUANTUM * n_freq * depth;
+    float *columns = scratch, *result = scratch + MOST_FRAMES * n_freq * depth;
     for (size_t t = 0; t < frames->n; t++)
         k_im2col(conv, frames->in + t * conv->stride, columns + t * n_freq * depth);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(frames->n * n_freq), (int)n_out,

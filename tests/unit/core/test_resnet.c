@@ -13,6 +13,14 @@
 static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
 #define N_KERNELS (sizeof kernels / sizeof kernels[0])
 
+/* Largest l2 error relative to float64. BLAS: what float32 sums cost. Winograd adds the rounding of
+ * its transforms, on these small nets up to 3e-6; it averages out in the published one. The
+ * model's own bar is 1e-4. */
+static double bar_of(enum vp_kernel kernel)
+{
+    return kernel == VP_KERNEL_BLAS ? 2e-6 : 5e-6;
+}
+
 static struct resnet *pack(const struct net *net, enum vp_kernel kernel, size_t max_frames,
                            struct resnet_state **state)
 {
@@ -56,7 +64,7 @@ static void on_tap(void *ctx, const char *stage, size_t n_channels, size_t n_fre
     }
 }
 
-static void check_goldens(struct resnet_state *state, const char *folder)
+static void check_goldens(struct resnet_state *state, enum vp_kernel kernel, const char *folder)
 {
     char path[256];
     struct npy features;
@@ -74,8 +82,8 @@ static void check_goldens(struct resnet_state *state, const char *folder)
         VP_OK);
     for (size_t s = 0; s < N_STAGES; s++) {
         assert_int_equal(goldens.n_seen[s], goldens.stage[s].n);
-        /* Bars: what float32 sums cost; the embedding is a small difference of large terms. */
-        const double bar = strcmp(stages[s], "embedding") == 0 ? 5e-6 : 2e-6;
+        /* this net's embedding is a small difference of large terms */
+        const double bar = bar_of(kernel) * (strcmp(stages[s], "embedding") == 0 ? 2.5 : 1.0);
         if (!(sqrt(goldens.error[s]) <= bar * sqrt(goldens.power[s])))
             fail_msg("%s %s: l2 error %.3g", folder, stages[s],
                      sqrt(goldens.error[s] / goldens.power[s]));
@@ -100,7 +108,7 @@ static void every_stage_is_pytorchs(void **unused)
         struct resnet_state *state = NULL;
         struct resnet *resnet = pack(net, kernels[k], 98, &state);
         for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
-            check_goldens(state, folders[i]);
+            check_goldens(state, kernels[k], folders[i]);
         resnet_state_free(state);
         resnet_free(resnet);
     }
@@ -149,7 +157,7 @@ static void check_net(const struct naive_shape *shape, const size_t *lengths, si
                 resnet_forward(states[k], features, lengths[i], embedding, NULL, NULL, &err),
                 VP_OK);
             const double error = l2_error(embedding, want, net->dim);
-            if (!(error <= 2e-6))
+            if (!(error <= bar_of(kernels[k])))
                 fail_msg("kernel %s, %zu frames, %zu channels: l2 error %.3g",
                          vp_kernel_name(kernels[k]), lengths[i], shape->channels[0], error);
         }

@@ -1,0 +1,296 @@
+/*
+ * 3x3 convolutions, stride 1 and 2, by Winograd's filtering in two dimensions.
+ *
+ * A tile is n(kt) output frames by n(kf) output rows. A group is all frequency tiles of a few
+ * tiles in time, G in all, chosen so that what a panel reads again stays in the second-level cache.
+ *
+ *   V [P][C / L][G][L]      transformed inputs, P = products of a tile, L = LANES
+ *   U [planes of kf][C][2 L]  transformed weights of one row of planes, for one panel of outputs
+ *   M [P][2][G][L]          products, for one panel
+ *
+ * Product planes lie an odd number of vectors apart: at a multiple of 4096 bytes all of them would
+ * fall into the same lines of the first-level cache.
+ *
+ * Transformed weights are 6.2 times the plain ones: 113 MB for the published model, more than a
+ * third-level cache holds, so that reading them would cost more than the products. Where they are
+ * large (KEEP_MOST) only the plain weights are kept, 26 MB, and every group transforms them anew,
+ * panel by panel and row by row, into a U that never leaves the second-level cache.
+ *
+ *   kept whole   [panel][plane of kt][plane of kf][C][2 L]
+ *   kept plain   [panel][C][3 time][3 frequency][2 L]
+ */
+#ifndef VP_SIMD_CONV_WINOGRAD_H
+#define VP_SIMD_CONV_WINOGRAD_H
+
+#include "gemm.h"
+#include "kernels/conv.h"
+#include "winograd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_MOST (64u * 64u) /* input times output channels */
+
+/* The two-dimensional transforms of one pair of kinds. */
+struct k_pair {
+    enum k_kind kt, kf;
+    void (*input)(const float *const *in, size_t offset, float *v, size_t plane);
+    void (*output)(const float *m, size_t plane, const vec *bias, const float *const *residual,
+                   float *const *out, size_t offset, size_t n_t, size_t n_f, bool relu);
+    void (*weights)(size_t row, const float *plain, size_t n_in, float *u);
+};
+
+/* One tile of one channel block; in[0] is its first frame, offset its first row there. */
+INLINE void k_input_tile(enum k_kind kt, enum k_kind kf, const float *const *in, size_t offset,
+                         float *v, size_t plane)
+{
+    vec half[MOST_PRODUCTS][MOST_PRODUCTS], x[MOST_PRODUCTS], y[MOST_PRODUCTS];
+    for (size_t f = 0; f < k_n_in(kf); f++) {
+#pragma GCC unroll 11
+        for (size_t t = 0; t < k_n_in(kt); t++)
+            x[t] = k_load(in[t] + offset + f * LANES);
+        k_input(kt, x, y);
+#pragma GCC unroll 11
+        for (size_t t = 0; t < k_n_in(kt); t++)
+            half[t][f] = y[t];
+    }
+    for (size_t t = 0; t < k_n_in(kt); t++) {
+        k_input(kf, half[t], y);
+#pragma GCC unroll 11
+        for (size_t f = 0; f < k_n_in(kf); f++, v += plane)
+            k_store(v, y[f]);
+    }
+}
+
+/* One tile of one channel block: n_t frames and n_f rows of it are inside the clip. */
+INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t plane,
+                          const vec *bias, const float *const *residual, float *const *out,
+                          size_t offset, size_t n_t, size_t n_f, bool relu)
+{
+    vec half[MOST_PRODUCTS][MOST_PRODUCTS], x[MOST_PRODUCTS], y[MOST_PRODUCTS];
+    for (size_t f = 0; f < k_n_in(kf); f++) {
+#pragma GCC unroll 11
+        for (size_t t = 0; t < k_n_in(kt); t++)
+            x[t] = k_load(m + (t * k_n_in(kf) + f) * plane);
+        k_output(kt, x, y);
+#pragma GCC unroll 6
+        for (size_t t = 0; t < k_n_out(kt); t++)
+            half[t][f] = y[t];
+    }
+    for (size_t t = 0; t < n_t; t++) {
+        k_output(kf, half[t], y);
+        float *row = out[t] + offset;
+#pragma GCC unroll 5
+        for (size_t f = 0; f < k_n_out(kf); f++) {
+            if (f >= n_f)
+                break;
+            vec z = y[f] + *bias;
+            if (residual != NULL)
+                z += k_load(residual[t] + offset + f * LANES);
+            k_store(row + f * LANES, relu ? k_relu(z) : z);
+        }
+    }
+}
+
+#define PAIR(name, time, frequency)                                                                \
+    static void k_input_##name(const float *const *in, size_t offset, float *v, size_t plane)      \
+    {                                                                                              \
+        k_input_tile(time, frequency, in, offset, v, plane);                                       \
+    }                                                                                              \
+    static void k_output_##name(const float *m, size_t plane, const vec *bias,                     \
+                                const float *const *residual, float *const *out, size_t offset,    \
+                                size_t n_t, size_t n_f, bool relu)                                 \
+    {                                                                                              \
+        k_output_tile(time, frequency, m, plane, bias, residual, out, offset, n_t, n_f, relu);     \
+    }                                                                                              \
+    static void k_weights_##name(size_t row, const float *plain, size_t n_in, float *u)            \
+    {                                                                                              \
+        for (size_t c = 0; c < n_in; c++, plain += 9 * PANEL, u += PANEL)                          \
+            for (size_t j = 0; j < PANEL; j += LANES)                                              \
+                k_weight_row(time, row, frequency, plain + j, PANEL, u + j, n_in * PANEL);         \
+    }
+PAIR(f6f5, K_F6, K_F5)
+PAIR(f4f5, K_F4, K_F5)
+PAIR(s5s5, K_S5, K_S5)
+
+static const struct k_pair k_f6f5 = {K_F6, K_F5, k_input_f6f5, k_output_f6f5, k_weights_f6f5};
+static const struct k_pair k_f4f5 = {K_F4, K_F5, k_input_f4f5, k_output_f4f5, k_weights_f4f5};
+static const struct k_pair k_s5s5 = {K_S5, K_S5, k_input_s5s5, k_output_s5s5, k_weights_s5s5};
+
+static const struct k_pair *k_pair_of(const struct conv *conv)
+{
+    return conv->stride == 2 ? &k_s5s5 : conv->n_in > 128 ? &k_f4f5 : &k_f6f5;
+}
+
+static bool k_keeps_whole(const struct conv *conv)
+{
+    return conv->n_in * conv->n_out <= KEEP_MOST;
+}
+
+static size_t k_divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Tiles of a full group: enough to pay for reading the weights, few enough for the cache. */
+static size_t k_group(const struct conv *conv)
+{
+    return conv->stride == 2  ? (conv->n_in > 64 ? 32u : 16u)
+           : conv->n_in > 128 ? 40u
+           : conv->n_in > 64  ? 56u
+                              : 32u;
+}
+
+struct k_sizes {
+    size_t n_products, n_weights; /* of a tile */
+    size_t n_f_tiles, n_panels, n_in;
+    size_t v_plane, m_plane; /* floats, for n_tiles tiles */
+};
+
+static struct k_sizes k_sizes_of(const struct conv *conv, const struct k_pair *pair, size_t n_tiles)
+{
+    return (struct k_sizes){
+        .n_products = k_n_in(pair->kt) * k_n_in(pair->kf),
+        .n_weights = k_n_weights(pair->kt) * k_n_weights(pair->kf),
+        .n_f_tiles = k_divide_up(conv->out.n_freq, k_n_out(pair->kf)),
+        .n_panels = k_divide_up(conv->n_out, PANEL),
+        .n_in = conv->in.n_blocks * LANES,
+        .v_plane = (conv->in.n_blocks * n_tiles | 1u) * LANES,
+        .m_plane = (2 * n_tiles | 1u) * LANES,
+    };
+}
+
+/* [K, C, 3 frequency, 3 time] -> [panel][C][3 time][3 frequency][2 L] */
+static void k_pack_plain(const struct net_conv *net, size_t n_in, size_t n_taps, float *out)
+{
+    const size_t side = net->kernel;
+    for (size_t k = 0; k < net->n_out; k++)
+        for (size_t c = 0; c < net->n_in; c++)
+            for (size_t i = 0; i < side; i++)
+                for (size_t j = 0; j < side; j++)
+                    out[((k / PANEL * n_in + c) * n_taps + j * side + i) * PANEL + k % PANEL] =
+                        net->weight[((k * net->n_in + c) * side + i) * side + j];
+}
+
+static enum vp_status k_winograd_pack(const struct conv_kernel *kernel, const struct net_conv *net,
+                                      size_t n_freq, struct conv *conv, struct vp_err *err)
+{
+    struct conv shape = {.n_in = net->n_in, .n_out = net->n_out, .stride = net->stride};
+    kernel->layout(net->n_in, n_freq, &shape.in);
+    kernel->layout(net->n_out, (n_freq - 1) / net->stride + 1, &shape.out);
+    const struct k_pair *pair = k_pair_of(&shape);
+    struct k_sizes s = k_sizes_of(&shape, pair, 1);
+    const size_t n_plain = s.n_panels * s.n_in * 9 * PANEL;
+    const size_t n_whole = s.n_panels * s.n_in * s.n_weights * PANEL;
+    const size_t n_bias = s.n_panels * PANEL;
+    enum vp_status status = conv_init(conv, kernel, net, n_freq,
+                                      (k_keeps_whole(&shape) ? n_whole : n_plain) + n_bias, err);
+    if (status != VP_OK)
+        return status;
+    conv->bias = conv->weights;
+    memcpy(conv->bias, net->bias, net->n_out * sizeof *conv->bias);
+
+    const size_t n_t_tiles = k_divide_up(k_group(conv), s.n_f_tiles);
+    s = k_sizes_of(conv, pair, n_t_tiles * s.n_f_tiles);
+    conv->tile = k_n_out(pair->kt);
+    conv->most = n_t_tiles * conv->tile;
+    const size_t n_u = k_n_weights(pair->kf) * s.n_in * PANEL;
+    conv->scratch_floats = n_u + s.n_products * (s.v_plane + s.m_plane);
+    if (!k_keeps_whole(conv)) {
+        k_pack_plain(net, s.n_in, 9, conv->weights + n_bias);
+        return VP_OK;
+    }
+    float *plain = aligned_alloc(64, n_plain * sizeof *plain);
+    if (plain == NULL)
+        return status_no_memory(err, "packing weights", n_plain * sizeof *plain);
+    memset(plain, 0, n_plain * sizeof *plain);
+    k_pack_plain(net, s.n_in, 9, plain);
+    for (size_t p = 0; p < s.n_panels; p++)
+        for (size_t row = 0; row < k_n_weights(pair->kt); row++)
+            pair->weights(row, plain + p * s.n_in * 9 * PANEL, s.n_in,
+                          conv->weights + n_bias + (p * k_n_weights(pair->kt) + row) * n_u);
+    free(plain);
+    return VP_OK;
+}
+
+/* The products that share weight i along one dimension: first, and how many. */
+static size_t k_sharing(enum k_kind kind, size_t i)
+{
+    return kind == K_S5 && i == 6 ? 5u : 1u;
+}
+
+/* All products of one panel with one row of weight planes. */
+static void k_products_row(const struct k_pair *pair, const struct k_sizes *s, size_t row,
+                           const float *v, const float *u, float *m, struct k_gemm *g)
+{
+    for (size_t column = 0; column < k_n_weights(pair->kf); column++) {
+        g->u = u + column * s->n_in * PANEL;
+        for (size_t t = row; t < row + k_sharing(pair->kt, row); t++)
+            for (size_t f = column; f < column + k_sharing(pair->kf, column); f++) {
+                const size_t product = t * k_n_in(pair->kf) + f;
+                g->v = v + product * s->v_plane;
+                g->m = m + product * s->m_plane;
+                k_gemm(g);
+            }
+    }
+}
+
+static void k_outputs(const struct conv *conv, const struct k_pair *pair, const struct k_sizes *s,
+                      const struct conv_frames *frames, size_t panel, const float *m)
+{
+    const size_t n_f = k_n_out(pair->kf), n_tiles = s->m_plane / (2 * LANES); /* rounded down */
+    for (size_t j = 0; j < 2 && 2 * panel + j < conv->out.n_blocks; j++) {
+        const size_t block = 2 * panel + j;
+        const vec bias = k_load(conv->bias + block * LANES);
+        for (size_t t = 0, tile = 0; t < frames->n; t += conv->tile)
+            for (size_t f = 0; f < conv->out.n_freq; f += n_f, tile++) {
+                const size_t left_t = frames->n - t, left_f = conv->out.n_freq - f;
+                pair->output(m + (j * n_tiles + tile) * LANES, s->m_plane, &bias,
+                             frames->residual != NULL ? frames->residual + t : NULL,
+                             frames->out + t, (block * conv->out.n_rows + f + 1) * LANES,
+                             left_t < conv->tile ? left_t : conv->tile, left_f < n_f ? left_f : n_f,
+                             frames->relu);
+            }
+    }
+}
+
+static void k_winograd_run(const struct conv *conv, const struct conv_frames *frames,
+                           float *scratch)
+{
+    const struct k_pair *pair = k_pair_of(conv);
+    const size_t n_f_tiles = k_divide_up(conv->out.n_freq, k_n_out(pair->kf));
+    const size_t n_tiles = k_divide_up(frames->n, conv->tile) * n_f_tiles;
+    const struct k_sizes s = k_sizes_of(conv, pair, n_tiles);
+    const size_t n_rows = k_n_weights(pair->kt), n_u = k_n_weights(pair->kf) * s.n_in * PANEL;
+    const bool whole = k_keeps_whole(conv);
+    const size_t n_panel = whole ? n_rows * n_u : s.n_in * 9 * PANEL; /* floats kept for one */
+    float *u = scratch, *v = u + n_u, *m = v + s.n_products * s.v_plane;
+
+    for (size_t t = 0, tile = 0; t < frames->n; t += conv->tile)
+        for (size_t f = 0; f < n_f_tiles; f++, tile++)
+            for (size_t b = 0; b < conv->in.n_blocks; b++)
+                pair->input(frames->in + t * conv->stride,
+                            (b * conv->in.n_rows + f * k_n_out(pair->kf) * conv->stride) * LANES,
+                            v + (b * n_tiles + tile) * LANES, s.v_plane);
+
+    for (size_t panel = 0; panel < s.n_panels; panel++) {
+        const float *kept = conv->weights + s.n_panels * PANEL + panel * n_panel;
+        struct k_gemm g = {.v_block = n_tiles * LANES,
+                           .v_row = LANES,
+                           .n_rows = n_tiles,
+                           .n_blocks = conv->in.n_blocks,
+                           .m_block = n_tiles * LANES,
+                           .ahead = (const char *)(kept + n_panel),
+                           .ahead_end = (const char *)(kept + 2 * n_panel)};
+        if (panel + 1 == s.n_panels)
+            g.ahead_end = g.ahead;
+        for (size_t row = 0; row < n_rows; row++) {
+            if (!whole)
+                pair->weights(row, kept, s.n_in, u);
+            k_products_row(pair, &s, row, v, whole ? kept + row * n_u : u, m, &g);
+        }
+        k_outputs(conv, pair, &s, frames, panel, m);
+    }
+}
+
+#endif

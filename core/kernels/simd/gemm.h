@@ -1,0 +1,136 @@
+/*
+ * The micro-kernel: rows of V times one panel of weights, 2 LANES output channels wide.
+ *
+ *   m[j][r][l] = sum over c of v(r, c) * u[c][j][l]        j = 0, 1
+ *
+ *   V  v(r, c) at v + (c / LANES) * v_block + r * v_row + c % LANES: a row is a tile (or a
+ *      frequency), its channels lie in blocks of LANES as in a frame
+ *   U  [n_blocks * LANES][2][LANES], read linearly
+ *   M  [2] at distance m_block, [n_rows][LANES]
+ *
+ * Up to MOST_ROWS rows at a time keep their sums in registers: with 32 of them 14 rows make 28
+ * sums, 2 hold weights and 1 the broadcast input; with 16 registers 6 rows make 12. Each sum is
+ * one chain over c, whatever the rows beside it: how rows are split changes no bit.
+ */
+#ifndef VP_SIMD_GEMM_H
+#define VP_SIMD_GEMM_H
+
+#include "vec.h"
+
+#define PANEL (2u * LANES)
+#if LANES == 16
+#define MOST_ROWS 14u
+#else
+#define MOST_ROWS 6u
+#endif
+
+struct k_gemm {
+    const float *v;
+    size_t v_block, v_row; /* floats */
+    size_t n_rows, n_blocks;
+    const float *u;
+    float *m;
+    size_t m_block; /* floats */
+    /* What will be read next from far away: one cache line is asked for in every step over c. */
+    const char *ahead, *ahead_end;
+};
+
+INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const float *v, float *m,
+                   const char *ahead, size_t ahead_step)
+{
+    vec sum[MOST_ROWS][2];
+    const float *u = g->u;
+#pragma GCC unroll 14
+    for (size_t r = 0; r < n_rows; r++)
+        sum[r][0] = sum[r][1] = (vec){0};
+    for (size_t b = 0; b < g->n_blocks; b++, v += g->v_block)
+#pragma GCC unroll 2
+        for (size_t c = 0; c < LANES; c++, u += PANEL, ahead += ahead_step) {
+            const vec u0 = k_load(u), u1 = k_load(u + LANES);
+            __builtin_prefetch(ahead, 0, 2);
+#pragma GCC unroll 14
+            for (size_t r = 0; r < n_rows; r++) {
+                const vec x = k_fill(v[r * v_row + c]);
+                sum[r][0] += x * u0;
+                sum[r][1] += x * u1;
+            }
+        }
+#pragma GCC unroll 14
+    for (size_t r = 0; r < n_rows; r++) {
+        k_store(m + r * LANES, sum[r][0]);
+        k_store(m + g->m_block + r * LANES, sum[r][1]);
+    }
+}
+
+typedef void k_rows_function(const struct k_gemm *g, const float *v, float *m, const char *ahead,
+                             size_t ahead_step);
+
+/* One function for each number of rows, for neighbouring rows and for every other row. */
+#define ROWS(n)                                                                                    \
+    static void k_rows_##n(const struct k_gemm *g, const float *v, float *m, const char *ahead,    \
+                           size_t ahead_step)                                                      \
+    {                                                                                              \
+        k_rows(g, n, LANES, v, m, ahead, ahead_step);                                              \
+    }                                                                                              \
+    static void k_rows_apart_##n(const struct k_gemm *g, const float *v, float *m,                 \
+                                 const char *ahead, size_t ahead_step)                             \
+    {                                                                                              \
+        k_rows(g, n, 2 * LANES, v, m, ahead, ahead_step);                                          \
+    }
+ROWS(1)
+ROWS(2)
+ROWS(3)
+ROWS(4)
+ROWS(5)
+ROWS(6)
+#if LANES == 16
+ROWS(7)
+ROWS(8)
+ROWS(9)
+ROWS(10)
+ROWS(11)
+ROWS(12)
+ROWS(13)
+ROWS(14)
+#endif
+
+static k_rows_function *const k_rows_near[MOST_ROWS + 1] = {
+    NULL,     k_rows_1, k_rows_2, k_rows_3,  k_rows_4,  k_rows_5,  k_rows_6,
+#if LANES == 16
+    k_rows_7, k_rows_8, k_rows_9, k_rows_10, k_rows_11, k_rows_12, k_rows_13, k_rows_14,
+#endif
+};
+static k_rows_function *const k_rows_apart[MOST_ROWS + 1] = {
+    NULL,
+    k_rows_apart_1,
+    k_rows_apart_2,
+    k_rows_apart_3,
+    k_rows_apart_4,
+    k_rows_apart_5,
+    k_rows_apart_6,
+#if LANES == 16
+    k_rows_apart_7,
+    k_rows_apart_8,
+    k_rows_apart_9,
+    k_rows_apart_10,
+    k_rows_apart_11,
+    k_rows_apart_12,
+    k_rows_apart_13,
+    k_rows_apart_14,
+#endif
+};
+
+/* v_row is LANES or 2 LANES. Moves g->ahead on. */
+static inline void k_gemm(struct k_gemm *g)
+{
+    k_rows_function *const *rows = g->v_row == LANES ? k_rows_near : k_rows_apart;
+    const size_t n_calls = (g->n_rows + MOST_ROWS - 1) / MOST_ROWS;
+    for (size_t i = 0; i < n_calls; i++) { /* of nearly equal size */
+        const size_t first = i * g->n_rows / n_calls, end = (i + 1) * g->n_rows / n_calls;
+        const size_t step = g->ahead < g->ahead_end ? 64u : 0u;
+        rows[end - first](g, g->v + first * g->v_row, g->m + first * LANES, g->ahead, step);
+        g->ahead += step * g->n_blocks * LANES;
+    }
+}
+
+#endif
