@@ -97,8 +97,10 @@ enum vp_status container_of_samples(const float *samples, size_t n_samples, stru
 {
     memset(out, 0, sizeof *out);
     size_t n_bytes;
-    if (n_samples == 0 || !size_multiply(n_samples, sizeof *samples, &n_bytes))
+    if (n_samples == 0)
         return status_fail(err, VP_ERR_AUDIO_EMPTY, "there are no samples");
+    if (!size_multiply(n_samples, sizeof *samples, &n_bytes))
+        return status_fail(err, VP_ERR_ARGUMENT, "%zu samples fit no memory", n_samples);
     *out = (struct container){
         .name = "raw",
         .codec = encodings[PCM_FLOAT].codec,
@@ -225,6 +227,8 @@ static enum vp_status refuse_by_name(struct bytes file, struct vp_err *err)
 
 /* ---- what is accepted ----------------------------------------------------------------------- */
 
+#define ID3V1_BYTES 128u /* the older tag, at the end */
+
 /* Length of an ID3v2 tag at the start, which taggers put before MP3 and sometimes FLAC. */
 static size_t id3_bytes(struct bytes file)
 {
@@ -251,7 +255,9 @@ enum vp_status container_read(struct bytes file, struct container *out, struct v
     const size_t tag = id3_bytes(file);
     if (tag > 0 && tag >= file.n)
         return container_cut(err, "mp3", "its ID3 tag", tag, file.n);
-    const struct bytes stream = bytes_from(file, tag, UINT64_MAX);
+    struct bytes stream = bytes_from(file, tag, UINT64_MAX);
+    if (stream.n >= ID3V1_BYTES && bytes_match(stream, stream.n - ID3V1_BYTES, "TAG"))
+        stream.n -= ID3V1_BYTES;
     if (bytes_match(stream, 0, "fLaC"))
         return flac_read(stream, out, err);
     if (mp3_is(stream))

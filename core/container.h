@@ -28,7 +28,8 @@ struct container {
 enum vp_status container_read(struct bytes file, struct container *out,
                               struct vp_err *err) VP_MUST_CHECK;
 
-/* Bare samples, 16 kHz mono in the machine's own float: name "raw". VP_ERR_AUDIO_EMPTY. */
+/* Bare samples, 16 kHz mono in the machine's own float: name "raw". Errors:
+ * VP_ERR_AUDIO_EMPTY, VP_ERR_ARGUMENT (more than memory can hold). */
 enum vp_status container_of_samples(const float *samples, size_t n_samples, struct container *out,
                                     struct vp_err *err) VP_MUST_CHECK;
 

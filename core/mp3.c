@@ -52,8 +52,8 @@ bool mp3_is(struct bytes stream)
 /* Tags that stand behind the last frame. */
 static bool is_tag(struct bytes stream, size_t at)
 {
-    return bytes_match(stream, at, "TAG") || bytes_match(stream, at, "APETAGEX") ||
-           bytes_match(stream, at, "LYRICSBEGIN") || bytes_match(stream, at, "ID3");
+    return bytes_match(stream, at, "APETAGEX") || bytes_match(stream, at, "LYRICSBEGIN") ||
+           bytes_match(stream, at, "ID3");
 }
 
 enum vp_status mp3_read(struct bytes stream, struct container *out, struct vp_err *err)

@@ -69,6 +69,7 @@ enum vp_status resampler_push(struct resampler *resampler, const float *samples,
             return VP_OK;
     }
 no_room:
+    *n_out = 0;
     return status_fail(err, VP_ERR_ARGUMENT, "no room for more than %zu resampled samples",
                        capacity);
 }

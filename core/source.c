@@ -116,6 +116,9 @@ static enum vp_status open_file(struct source *source, const struct container *c
         info->samplerate = (int)lround(container->rate_hz);
         info->channels = (int)container->channels;
     }
+    if (container->data.n == 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file has a header and no audio behind it", container->name);
     source->file = sf_open_virtual(&io, SFM_READ, info, source);
     /* Its reason for a failure lies in a global that threads share: not asked for. */
     if (source->file == NULL || info->channels < 1 || !is_as_expected(container, info->format))
@@ -129,9 +132,6 @@ enum vp_status source_open(const struct container *container, struct source **ou
                            struct vp_err *err)
 {
     *out = NULL;
-    if (container->data.n == 0)
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                           "the %s file has a header and no audio behind it", container->name);
     struct source *source = calloc(1, sizeof *source);
     if (source == NULL)
         return status_no_memory(err, "a decoder", sizeof *source);

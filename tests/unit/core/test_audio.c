@@ -1,0 +1,542 @@
+/* Good recordings, awkward ones, and the limits: what audio_decode makes of them. */
+#include "unit.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <sndfile.h>
+
+#include "audio.h"
+#include "audio_file.h"
+
+#define PI 3.14159265358979323846
+
+static struct vp_limits limits;
+static struct audio_buffer buffer;
+static struct vp_clip_info info;
+static struct vp_err err;
+
+static int set_up(void **state)
+{
+    (void)state;
+    limits = (struct vp_limits){.min_duration_s = 0.5,
+                                .warn_duration_s = 2.0,
+                                .max_duration_s = 10.0,
+                                .silence_dbfs = -60.0};
+    if (!audio_capacity(limits.max_duration_s, &buffer.capacity))
+        return -1;
+    buffer.samples = calloc(buffer.capacity, sizeof *buffer.samples);
+    return buffer.samples == NULL;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(buffer.samples);
+    return 0;
+}
+
+static enum vp_status decode(const struct audio_file *file)
+{
+    memset(&err, 0, sizeof err);
+    enum vp_status status = audio_decode(&buffer, &limits, file->bytes, file->n, &info, &err);
+    assert_int_equal(status, err.status);
+    assert_true(buffer.n_samples <= buffer.capacity);
+    if (status != VP_OK) {
+        assert_int_equal(buffer.n_samples, 0);
+        assert_true(strlen(err.message) > 10 && strlen(err.message) < sizeof err.message - 1);
+    }
+    return status;
+}
+
+/* Decodes and expects status; frees file. */
+static void expect(struct audio_file file, enum vp_status expected)
+{
+    const enum vp_status status = decode(&file);
+    if (status != expected)
+        fail_msg("%s, not %s: %s", vp_status_name(status), vp_status_name(expected), err.message);
+    audio_file_free(&file);
+}
+
+static void put_little(unsigned char *at, uint64_t value, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        at[i] = (unsigned char)(value >> 8 * i);
+}
+
+/* Offset of a four-letter chunk in file. */
+static size_t chunk_at(const struct audio_file *file, const char *id)
+{
+    for (size_t i = 0; i + 4 <= file->n; i++)
+        if (memcmp(file->bytes + i, id, 4) == 0)
+            return i;
+    fail_msg("no chunk %s", id);
+    return 0;
+}
+
+/* ---- every codec gives back what was put in -------------------------------------------------- */
+
+static void codecs_give_back_the_samples(void **state)
+{
+    (void)state;
+    static const struct {
+        int sf_format;
+        double snr_db; /* at least: the step of the codec, or its loss */
+    } cases[] = {
+        {SF_FORMAT_WAV | SF_FORMAT_PCM_U8, 28.0},
+        {SF_FORMAT_WAV | SF_FORMAT_PCM_16, 75.0},
+        {SF_FORMAT_WAV | SF_FORMAT_PCM_24, 120.0},
+        {SF_FORMAT_WAV | SF_FORMAT_PCM_32, 130.0},
+        {SF_FORMAT_WAV | SF_FORMAT_FLOAT, 300.0},
+        {SF_FORMAT_WAV | SF_FORMAT_DOUBLE, 300.0},
+        {SF_FORMAT_WAV | SF_FORMAT_ALAW, 34.0},
+        {SF_FORMAT_WAV | SF_FORMAT_ULAW, 34.0},
+        {SF_FORMAT_WAVEX | SF_FORMAT_PCM_16, 75.0},
+        {SF_FORMAT_RF64 | SF_FORMAT_PCM_24, 120.0},
+        {SF_FORMAT_W64 | SF_FORMAT_PCM_16, 75.0},
+        {SF_FORMAT_AIFF | SF_FORMAT_PCM_S8, 28.0},
+        {SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 75.0},
+        {SF_FORMAT_AIFF | SF_FORMAT_FLOAT, 300.0},
+        {SF_FORMAT_AIFF | SF_FORMAT_PCM_16 | SF_ENDIAN_LITTLE, 75.0},
+        {SF_FORMAT_AIFF | SF_FORMAT_ULAW, 34.0},
+        {SF_FORMAT_AU | SF_FORMAT_PCM_S8, 28.0},
+        {SF_FORMAT_AU | SF_FORMAT_PCM_32, 130.0},
+        {SF_FORMAT_AU | SF_FORMAT_DOUBLE, 300.0},
+        {SF_FORMAT_AU | SF_FORMAT_ALAW, 34.0},
+        {SF_FORMAT_CAF | SF_FORMAT_PCM_16, 75.0},
+        {SF_FORMAT_CAF | SF_FORMAT_PCM_24 | SF_ENDIAN_LITTLE, 120.0},
+        {SF_FORMAT_CAF | SF_FORMAT_FLOAT, 300.0},
+        {SF_FORMAT_CAF | SF_FORMAT_ALAW, 34.0},
+        {SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 75.0},
+        {SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 120.0},
+        {SF_FORMAT_OGG | SF_FORMAT_VORBIS, 8.0},
+    };
+    const size_t n = 48000;
+    float *original = calloc(n, sizeof *original);
+    assert_non_null(original);
+    audio_file_buzz(original, n, 16000.0);
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        expect(audio_file_write(cases[c].sf_format, 16000, 1, original, n), VP_OK);
+        assert_int_equal(buffer.n_samples, n);
+        assert_int_equal(info.n_samples, n);
+        assert_int_equal(info.n_frames, 298);
+        assert_true(info.duration_s == 3.0 && info.used_s == 3.0);
+        double signal = 0.0, error = 1e-300;
+        for (size_t i = 0; i < n; i++) {
+            signal += pow((double)original[i], 2);
+            error += pow((double)buffer.samples[i] - (double)original[i], 2);
+        }
+        const double snr_db = 10.0 * log10(signal / error);
+        if (snr_db < cases[c].snr_db)
+            fail_msg("%s %s: %.1f dB", info.container, info.codec, snr_db);
+    }
+    free(original);
+}
+
+static void rates_and_channels_become_sixteen_khz_mono(void **state)
+{
+    (void)state;
+    static const int rates[] = {8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000};
+    for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++) {
+        for (int channels = 1; channels <= 8; channels += r == 2 ? 1 : 7) {
+            expect(audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], channels, 2.5),
+                   VP_OK);
+            assert_int_equal(info.sample_rate_hz, rates[r]);
+            assert_int_equal(info.channels, channels);
+            assert_true(fabs((double)buffer.n_samples - 40000.0) <= 1.0);
+            assert_true(fabs(info.duration_s - 2.5) < 1e-4);
+            assert_false(info.warnings & VP_WARN_CHANNELS_DIFFER);
+            assert_int_equal(!!(info.warnings & VP_WARN_NARROWBAND_SOURCE), rates[r] < 16000);
+        }
+    }
+}
+
+/* ---- channels ------------------------------------------------------------------------------- */
+
+/* A file whose channel c is gains[c] times the buzz; a gain of 9 stands for another voice. */
+static void decode_channels(const double *gains, int channels)
+{
+    const size_t n = 40000, n_channels = (size_t)channels;
+    float *mono = calloc(n, sizeof *mono), *all = calloc(n * n_channels, sizeof *all);
+    assert_true(mono != NULL && all != NULL);
+    audio_file_buzz(mono, n, 16000.0);
+    for (size_t i = 0; i < n; i++)
+        for (size_t c = 0; c < n_channels; c++)
+            all[i * n_channels + c] =
+                gains[c] == 9.0 ? mono[n - 1 - i] : (float)(gains[c] * (double)mono[i]);
+    expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, channels, all, n), VP_OK);
+    free(mono);
+    free(all);
+}
+
+static void channels_that_cancel_do_not_lose_the_voice(void **state)
+{
+    (void)state;
+    static float mono[40000];
+    audio_file_buzz(mono, 40000, 16000.0);
+    static const struct {
+        int channels;
+        double gains[6];
+        double gain; /* of what comes out */
+        bool differ;
+    } cases[] = {
+        {2, {1, 1}, 1.0, false},          {2, {1, 0.8}, 0.9, false},
+        {2, {1, 0}, 0.5, true},           {2, {0, 1}, 0.5, true},
+        {2, {1, -1}, 1.0, true},          {2, {-0.5, 0.6}, 0.6, true},
+        {6, {0, 0, 1, 0, 0, 0}, 1, true}, {6, {1, 1, 1, 1, 1, 1}, 1.0, false},
+        {3, {1, 1, -1}, 1.0 / 3.0, true},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        decode_channels(cases[c].gains, cases[c].channels);
+        for (size_t i = 0; i < 40000; i++)
+            assert_true(fabs((double)buffer.samples[i] - cases[c].gain * (double)mono[i]) < 1e-6);
+        assert_int_equal(!!(info.warnings & VP_WARN_CHANNELS_DIFFER), cases[c].differ);
+    }
+    decode_channels((const double[]){1, 9}, 2); /* two voices, one in each ear */
+    assert_true(info.warnings & VP_WARN_CHANNELS_DIFFER);
+}
+
+/* An offset in one channel is no voice. */
+static void an_offset_does_not_count_as_loud(void **state)
+{
+    (void)state;
+    static float all[80000], mono[40000];
+    audio_file_buzz(mono, 40000, 16000.0);
+    for (size_t i = 0; i < 40000; i++) {
+        all[2 * i] = mono[i];
+        all[2 * i + 1] = 0.9F; /* dead, with an offset */
+    }
+    expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 2, all, 40000), VP_OK);
+    assert_true(info.warnings & VP_WARN_CHANNELS_DIFFER);
+    assert_true(info.warnings & VP_WARN_DC_OFFSET);
+    assert_true(fabs((double)(buffer.samples[100] - buffer.samples[0]) -
+                     0.5 * (double)(mono[100] - mono[0])) < 1e-6);
+}
+
+/* ---- streams of unknown length, and cut files ------------------------------------------------ */
+
+static void streamed_wavs_are_read_to_the_end(void **state)
+{
+    (void)state;
+    static const uint32_t lengths[] = {0xFFFFFFFF, 0,          0x7FFFFFFF,
+                                       0x7FFFF000, 0x80000000, 0xFFFFFFFF - 36};
+    for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++) {
+        for (size_t extra = 0; extra < 2; extra++) { /* with half a frame at the end, or not */
+            struct audio_file whole =
+                audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, 16000, 1, 1.0);
+            const size_t data = chunk_at(&whole, "data");
+            put_little(whole.bytes + data + 4, lengths[l], 4);
+            put_little(whole.bytes + 4, lengths[l], 4);
+            struct audio_file file = audio_file_copy(whole.bytes, data + 8 + 32000 - extra);
+            audio_file_free(&whole);
+            expect(file, VP_OK);
+            assert_int_equal(buffer.n_samples, 16000 - extra);
+        }
+    }
+    struct audio_file au = audio_file_of_buzz(SF_FORMAT_AU | SF_FORMAT_PCM_16, 16000, 1, 1.0);
+    memset(au.bytes + 8, 0xFF, 4);
+    expect(au, VP_OK);
+    assert_int_equal(buffer.n_samples, 16000);
+    struct audio_file caf = audio_file_of_buzz(SF_FORMAT_CAF | SF_FORMAT_PCM_16, 16000, 1, 1.0);
+    memset(caf.bytes + chunk_at(&caf, "data") + 4, 0xFF, 8);
+    expect(caf, VP_OK);
+    assert_int_equal(buffer.n_samples, 16000);
+}
+
+static void a_data_chunk_of_length_zero_before_another_is_empty(void **state)
+{
+    (void)state;
+    static const unsigned char file[] = "RIFF\x34\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3E\0\0"
+                                        "\0\x7D\0\0\x02\0\x10\0data\0\0\0\0LIST\x04\0\0\0INFO";
+    expect(audio_file_copy(file, sizeof file - 1), VP_ERR_AUDIO_UNDECODABLE);
+    assert_non_null(strstr(err.message, "no audio"));
+}
+
+static void cut_files_are_refused(void **state)
+{
+    (void)state;
+    static const int formats[] = {
+        SF_FORMAT_WAV | SF_FORMAT_PCM_16,          SF_FORMAT_WAVEX | SF_FORMAT_FLOAT,
+        SF_FORMAT_RF64 | SF_FORMAT_PCM_16,         SF_FORMAT_W64 | SF_FORMAT_PCM_16,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_16,         SF_FORMAT_AU | SF_FORMAT_PCM_16,
+        SF_FORMAT_CAF | SF_FORMAT_PCM_16,          SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+        SF_FORMAT_OGG | SF_FORMAT_VORBIS,          SF_FORMAT_OGG | SF_FORMAT_OPUS,
+        SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III,
+    };
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+        struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 2.0);
+        assert_int_equal(decode(&whole), VP_OK);
+        for (size_t share = 1; share < 8; share++)
+            expect(audio_file_copy(whole.bytes, whole.n * share / 8), VP_ERR_AUDIO_UNDECODABLE);
+        expect(audio_file_copy(whole.bytes, whole.n - 3), VP_ERR_AUDIO_UNDECODABLE);
+        audio_file_free(&whole);
+    }
+}
+
+static void what_follows_the_audio_does_no_harm(void **state)
+{
+    (void)state;
+    static const int formats[] = {
+        SF_FORMAT_WAV | SF_FORMAT_PCM_16,  SF_FORMAT_W64 | SF_FORMAT_PCM_16,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+        SF_FORMAT_OGG | SF_FORMAT_VORBIS,  SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III};
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+        struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 1.0);
+        assert_int_equal(decode(&whole), VP_OK);
+        const size_t n_samples = buffer.n_samples;
+        unsigned char *longer = calloc(1, whole.n + 128);
+        assert_non_null(longer);
+        memcpy(longer, whole.bytes, whole.n);
+        memcpy(longer + whole.n, "TAG", 3); /* an ID3v1 tag, which taggers append to anything */
+        expect(audio_file_copy(longer, whole.n + 128), VP_OK);
+        assert_int_equal(buffer.n_samples, n_samples);
+        free(longer);
+        audio_file_free(&whole);
+    }
+}
+
+static void an_id3_tag_may_come_first(void **state)
+{
+    (void)state;
+    static const int formats[] = {SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+                                  SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III};
+    for (size_t f = 0; f < 2; f++) {
+        struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 1.0);
+        assert_int_equal(decode(&whole), VP_OK);
+        const size_t n_samples = buffer.n_samples, n_tag = 10 + 300;
+        unsigned char *tagged = calloc(1, whole.n + n_tag);
+        assert_non_null(tagged);
+        memcpy(tagged, "ID3\x04\0\0\0\0\x02\x2C", 10); /* 2 * 128 + 44 = 300 */
+        memcpy(tagged + n_tag, whole.bytes, whole.n);
+        expect(audio_file_copy(tagged, whole.n + n_tag), VP_OK);
+        assert_int_equal(buffer.n_samples, n_samples);
+        expect(audio_file_copy(tagged, 200), VP_ERR_AUDIO_UNDECODABLE);
+        free(tagged);
+        audio_file_free(&whole);
+    }
+}
+
+/* ---- limits --------------------------------------------------------------------------------- */
+
+static void durations_are_judged_with_value_and_limit(void **state)
+{
+    (void)state;
+    static const int rates[] = {8000, 16000, 44100};
+    const int wav = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
+    for (size_t r = 0; r < 3; r++) {
+        expect(audio_file_of_buzz(wav, rates[r], 1, 0.4), VP_ERR_AUDIO_TOO_SHORT);
+        assert_true(fabs(err.value - 0.4) < 1e-4 && err.limit == 0.5);
+        expect(audio_file_of_buzz(wav, rates[r], 1, 0.5), VP_OK);
+        assert_true(info.warnings & VP_WARN_SHORT_CLIP);
+        expect(audio_file_of_buzz(wav, rates[r], 1, 10.0), VP_OK);
+        assert_false(info.warnings & (VP_WARN_SHORT_CLIP | VP_WARN_TRUNCATED));
+        expect(audio_file_of_buzz(wav, rates[r], 1, 10.001), VP_ERR_AUDIO_TOO_LONG);
+        expect(audio_file_of_buzz(wav, rates[r], 1, 14.0), VP_ERR_AUDIO_TOO_LONG);
+        assert_true(fabs(err.value - 14.0) < 1e-9 && err.limit == 10.0);
+    }
+    expect(audio_file_of_buzz(SF_FORMAT_OGG | SF_FORMAT_VORBIS, 16000, 1, 14.0),
+           VP_ERR_AUDIO_TOO_LONG);
+    assert_true(err.value >= 10.0 && err.limit == 10.0);
+}
+
+static void a_long_recording_can_be_cut_instead(void **state)
+{
+    (void)state;
+    static const int rates[] = {8000, 16000, 44100, 48000};
+    limits.truncate = true;
+    for (size_t r = 0; r < 4; r++) {
+        expect(audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], 2, 12.0), VP_OK);
+        assert_true(info.warnings & VP_WARN_TRUNCATED);
+        assert_true(info.used_s == 10.0);
+        assert_true(buffer.n_samples >= 159999 && buffer.n_samples <= 160001);
+    }
+    limits.truncate = false;
+}
+
+static void silence_is_judged_without_its_offset(void **state)
+{
+    (void)state;
+    static float samples[32000];
+    const int wav = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
+    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
+    assert_true(err.value == -120.0 && err.limit == -60.0);
+    for (size_t i = 0; i < 32000; i++)
+        samples[i] = 0.25F; /* a dead input with an offset */
+    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
+    audio_file_buzz(samples, 32000, 16000.0);
+    for (size_t i = 0; i < 32000; i++)
+        samples[i] *= 3e-4F;
+    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
+    assert_true(err.value < -60.0 && err.value > -120.0);
+    for (size_t i = 0; i < 32000; i++)
+        samples[i] = samples[i] * 60.0F + 0.2F; /* about -50 dBFS, and an offset */
+    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_OK);
+    assert_true(info.warnings & VP_WARN_LOW_LEVEL);
+    assert_true(info.warnings & VP_WARN_DC_OFFSET);
+    assert_true(info.rms_dbfs < -45.0 && info.rms_dbfs > -60.0);
+}
+
+static void clipping_is_noticed_in_every_codec(void **state)
+{
+    (void)state;
+    static const int formats[] = {
+        SF_FORMAT_WAV | SF_FORMAT_PCM_U8, SF_FORMAT_WAV | SF_FORMAT_PCM_16,
+        SF_FORMAT_WAV | SF_FORMAT_FLOAT,  SF_FORMAT_WAV | SF_FORMAT_ULAW,
+        SF_FORMAT_WAV | SF_FORMAT_ALAW,   SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+        SF_FORMAT_AIFF | SF_FORMAT_PCM_S8};
+    static float samples[32000];
+    for (int loud = 0; loud <= 1; loud++) {
+        audio_file_buzz(samples, 32000, 16000.0);
+        for (size_t i = 0; i < 32000; i++)
+            samples[i] = fmaxf(-1.0F, fminf(1.0F, samples[i] * (loud ? 20.0F : 1.0F)));
+        for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+            expect(audio_file_write(formats[f], 16000, 1, samples, 32000), VP_OK);
+            assert_int_equal(!!(info.warnings & VP_WARN_CLIPPING), loud);
+            assert_true(loud ? info.clipped_ratio > 0.1 : info.clipped_ratio == 0.0);
+            assert_true(loud ? info.peak_dbfs > -0.2 : info.peak_dbfs < -6.0);
+        }
+    }
+}
+
+static void only_numbers_are_samples(void **state)
+{
+    (void)state;
+    static float samples[32000];
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 1e20F, -5e9F};
+    for (size_t b = 0; b < sizeof bad / sizeof bad[0]; b++) {
+        for (size_t at = 0; at < 32000; at += 31999) {
+            audio_file_buzz(samples, 32000, 16000.0);
+            samples[at] = bad[b];
+            expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples, 32000),
+                   VP_ERR_AUDIO_SAMPLES);
+            expect(audio_file_write(SF_FORMAT_AU | SF_FORMAT_FLOAT, 16000, 2, samples, 16000),
+                   VP_ERR_AUDIO_SAMPLES);
+        }
+    }
+    audio_file_buzz(samples, 32000, 16000.0);
+    for (size_t i = 0; i < 32000; i++)
+        samples[i] *= 32768.0F; /* integers in a float file: loud, not wrong */
+    expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples, 32000), VP_OK);
+    assert_true(info.warnings & VP_WARN_CLIPPING);
+}
+
+static void ready_samples_pass_the_same_checks(void **state)
+{
+    (void)state;
+    static float samples[200000];
+    audio_file_buzz(samples, 200000, 16000.0);
+    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 48000, &info, &err), VP_OK);
+    assert_int_equal(buffer.n_samples, 48000);
+    assert_memory_equal(buffer.samples, samples, 48000 * sizeof *samples);
+    assert_int_equal(info.n_frames, 298);
+    assert_int_equal(info.sample_rate_hz, 16000);
+    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 7999, &info, &err),
+                     VP_ERR_AUDIO_TOO_SHORT);
+    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 160001, &info, &err),
+                     VP_ERR_AUDIO_TOO_LONG);
+    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 0, &info, &err),
+                     VP_ERR_AUDIO_EMPTY);
+    assert_int_equal(audio_set_samples(&buffer, &limits, samples, SIZE_MAX / 2, &info, &err),
+                     VP_ERR_ARGUMENT);
+    samples[7] = NAN;
+    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 48000, &info, &err),
+                     VP_ERR_AUDIO_SAMPLES);
+    assert_int_equal(buffer.n_samples, 0);
+}
+
+static void capacity_has_sane_bounds(void **state)
+{
+    (void)state;
+    size_t n;
+    assert_true(audio_capacity(60.0, &n));
+    assert_true(n >= 960000 && n < 960100);
+    static const double wrong[] = {0.0, -1.0, NAN, INFINITY, 1e300};
+    for (size_t i = 0; i < 5; i++)
+        assert_false(audio_capacity(wrong[i], &n));
+}
+
+/* ---- several at once ------------------------------------------------------------------------ */
+
+struct worker {
+    const struct audio_file *files;
+    size_t n_files;
+    double sums[8];
+};
+
+static void *decode_all(void *user)
+{
+    struct worker *worker = user;
+    struct audio_buffer own = {.capacity = buffer.capacity};
+    own.samples = calloc(own.capacity, sizeof *own.samples);
+    if (own.samples == NULL)
+        return NULL;
+    for (int round = 0; round < 3; round++) {
+        for (size_t f = 0; f < worker->n_files; f++) {
+            struct vp_clip_info own_info;
+            struct vp_err own_err;
+            worker->sums[f] = -1.0;
+            if (audio_decode(&own, &limits, worker->files[f].bytes, worker->files[f].n, &own_info,
+                             &own_err) != VP_OK)
+                continue;
+            worker->sums[f] = 0.0;
+            for (size_t i = 0; i < own.n_samples; i++)
+                worker->sums[f] += (double)own.samples[i] * (double)(i % 97);
+        }
+    }
+    free(own.samples);
+    return worker;
+}
+
+static void threads_do_not_disturb_one_another(void **state)
+{
+    (void)state;
+    static const int formats[] = {SF_FORMAT_WAV | SF_FORMAT_PCM_16,
+                                  SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+                                  SF_FORMAT_OGG | SF_FORMAT_VORBIS, SF_FORMAT_OGG | SF_FORMAT_OPUS,
+                                  SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III};
+    struct audio_file files[6];
+    for (size_t f = 0; f < 5; f++)
+        files[f] = audio_file_of_buzz(formats[f], f == 3 ? 48000 : 44100, 2, 1.5);
+    files[5] = audio_file_copy("RIFF, but no more", 17);
+    struct worker workers[4];
+    pthread_t threads[4];
+    for (size_t w = 0; w < 4; w++) {
+        workers[w] = (struct worker){.files = files, .n_files = 6};
+        assert_int_equal(pthread_create(&threads[w], NULL, decode_all, &workers[w]), 0);
+    }
+    for (size_t w = 0; w < 4; w++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[w], &result), 0);
+        assert_non_null(result);
+        assert_true(workers[w].sums[5] == -1.0);
+        for (size_t f = 0; f < 5; f++) {
+            assert_true(workers[w].sums[f] != -1.0);
+            assert_true(workers[w].sums[f] == workers[0].sums[f]);
+        }
+    }
+    for (size_t f = 0; f < 6; f++)
+        audio_file_free(&files[f]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(codecs_give_back_the_samples),
+        cmocka_unit_test(rates_and_channels_become_sixteen_khz_mono),
+        cmocka_unit_test(channels_that_cancel_do_not_lose_the_voice),
+        cmocka_unit_test(an_offset_does_not_count_as_loud),
+        cmocka_unit_test(streamed_wavs_are_read_to_the_end),
+        cmocka_unit_test(a_data_chunk_of_length_zero_before_another_is_empty),
+        cmocka_unit_test(cut_files_are_refused),
+        cmocka_unit_test(what_follows_the_audio_does_no_harm),
+        cmocka_unit_test(an_id3_tag_may_come_first),
+        cmocka_unit_test(durations_are_judged_with_value_and_limit),
+        cmocka_unit_test(a_long_recording_can_be_cut_instead),
+        cmocka_unit_test(silence_is_judged_without_its_offset),
+        cmocka_unit_test(clipping_is_noticed_in_every_codec),
+        cmocka_unit_test(only_numbers_are_samples),
+        cmocka_unit_test(ready_samples_pass_the_same_checks),
+        cmocka_unit_test(capacity_has_sane_bounds),
+        cmocka_unit_test(threads_do_not_disturb_one_another),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
