@@ -66,6 +66,18 @@ help: ## this list
 deps: ## install the missing Debian packages (sudo when not root)
 	@tools/deps.sh
 
+# The trained model where there is one, else the one with random weights, whose answers say so.
+MODEL = $(firstword $(wildcard models/voiceprint.safetensors models/*.onnx) $(UNTRAINED))
+PORT ?= 8080
+run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; Ctrl-C drains
+	@$(MAKE) --no-print-directory all $(if $(filter $(UNTRAINED),$(MODEL)),untrained)
+	@printf '%s\n' '' \
+	    '  curl -s --data-binary @a.wav http://127.0.0.1:$(PORT)/embed' \
+	    '  curl -s -F a=@1.wav -F b=@2.wav http://127.0.0.1:$(PORT)/compare' \
+	    '  curl -s http://127.0.0.1:$(PORT)/info' '' \
+	    '  model $(MODEL); Ctrl-C ends it when open requests are done' ''
+	@exec $(BUILD)/voiceprintd --listen 127.0.0.1:$(PORT) --model $(MODEL) --log-format text
+
 test: deps ## every test; the last line is `N passed, N failed`
 	@$(MAKE) --no-print-directory all unit
 	@$(PYTHON) tests/run.py --build $(BUILD)
@@ -122,6 +134,15 @@ $(SIMD_OBJ): core/kernels/simd/conv_simd.c
 $(LIB): $(CORE_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
+
+# Recompiled when the version changes, and when a file it carries in itself does.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
+$(BUILD)/server/version.o: ALL_CFLAGS += -DVP_VERSION='"$(VERSION)"'
+$(BUILD)/server/version.o: $(BUILD)/version
+$(BUILD)/server/assets.o: openapi.yaml
 
 $(BUILD)/voiceprintd: $(SERVER_OBJ) $(LIB)
 	@echo '  link  $@'

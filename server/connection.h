@@ -1,0 +1,72 @@
+/*
+ * Every open connection, with its own deadline: libmicrohttpd's timeout restarts at each byte and
+ * does not run while a connection is suspended. The list is walked on each tick of the loop; what
+ * is late gets shutdown(fd), upon which libmicrohttpd closes it.
+ *
+ * A closed connection may linger: when an answer was sent before the upload was read, closing at
+ * once would reset the connection and could take the answer away from the client. A copy of the
+ * descriptor is read empty for a moment, within bounds.
+ */
+#ifndef VP_CONNECTION_H
+#define VP_CONNECTION_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct server;
+struct listener;
+struct request;
+
+enum connection_phase {
+    CONNECTION_NEW,     /* nothing came yet, or not a whole request line */
+    CONNECTION_REQUEST, /* a request is at hand; its deadline is in deadline_ns */
+    CONNECTION_IDLE     /* kept alive between requests */
+};
+
+struct connection {
+    unsigned magic;
+    struct listener *listener; /* borrowed */
+    struct connection *previous, *next;
+    int fd; /* libmicrohttpd's */
+    enum connection_phase phase;
+    uint64_t since_ns;    /* when the phase began */
+    uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
+    bool linger;          /* read on after the close */
+    bool cut;             /* shut down already */
+    char peer[64];
+};
+
+struct lingering {
+    int fd;
+    uint64_t deadline_ns;
+    size_t left_bytes;
+};
+
+enum { MAX_LINGERING = 64 };
+
+struct connections {
+    struct connection *first; /* newest first */
+    size_t n;
+    struct lingering lingering[MAX_LINGERING];
+    size_t n_lingering;
+};
+
+/* Room that libmicrohttpd gets above max_connections, so that a new connection can come in while
+ * an idle one is made to leave. [any] */
+size_t connections_hard_limit(size_t max_connections);
+/* MHD_NotifyConnectionCallback; context is a listener. [loop] */
+void connection_on_change(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code);
+struct connection *connection_of(struct MHD_Connection *connection); /* [loop] NULL if unknown */
+/* Enters phase now, with seconds until the deadline; 0: none. [loop] */
+void connection_enter(struct connection *connection, enum connection_phase phase, double seconds);
+void connection_cut(struct connection *connection); /* [loop] shutdown(fd), once */
+/* Has the client gone? Looks at the socket without reading. [loop] */
+bool connection_peer_left(const struct connection *connection);
+/* Deadlines, eviction above max_connections, lingering. [loop] */
+void connections_tick(struct server *server, uint64_t now_ns);
+void connections_close(struct connections *connections); /* [loop] the lingering ones */
+
+#endif

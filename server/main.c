@@ -1,0 +1,78 @@
+/* voiceprintd: reads the configuration, then starts, runs and ends the service. */
+#include "crash.h"
+#include "fault.h"
+#include "log.h"
+#include "probe.h"
+#include "server.h"
+#include "version.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { EXIT_CONFIG = 2 };
+
+extern char **environ;
+
+static int serve(const struct config *config)
+{
+    struct vp_err err;
+    struct server *server = malloc(sizeof *server);
+    if (server == NULL) {
+        fputs("voiceprintd: out of memory\n", stderr);
+        return EXIT_FAILURE;
+    }
+    int status = EXIT_FAILURE;
+    if (server_open(server, config, &err))
+        status = server_run(server);
+    else /* whatever was opened goes with the process */
+        _exit((fprintf(stderr, "voiceprintd: %s\n", err.message), EXIT_FAILURE));
+    server_close(server);
+    free(server);
+    return status;
+}
+
+/* A misspelt path is worth an immediate end; what is wrong inside the file shows in /readyz. */
+static bool model_is_there(const struct config *config)
+{
+    if (access(config->model, R_OK) == 0)
+        return true;
+    fprintf(stderr, "voiceprintd: model = \"%s\" cannot be read; say --model FILE\n",
+            config->model);
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    static struct config config;
+    struct config_error error;
+    enum config_action action;
+    if (!config_load(argc, argv, environ, &config, &action, &error)) {
+        fprintf(stderr, "voiceprintd: %s\n", error.message);
+        return EXIT_CONFIG;
+    }
+    switch (action) {
+    case CONFIG_HELP:
+        config_help(stdout);
+        return EXIT_SUCCESS;
+    case CONFIG_VERSION:
+        printf("voiceprintd %s\n", version_text);
+        return EXIT_SUCCESS;
+    case CONFIG_PRINT:
+        config_print(&config, stdout);
+        return EXIT_SUCCESS;
+    case CONFIG_CHECK:
+        if (!model_is_there(&config))
+            return EXIT_CONFIG;
+        puts("the configuration is good");
+        return EXIT_SUCCESS;
+    case CONFIG_PROBE:
+        return probe_readyz(&config) ? EXIT_SUCCESS : EXIT_FAILURE;
+    case CONFIG_RUN:
+        break;
+    }
+    log_init(config.log_format, config.log_level);
+    crash_install();
+    fault_init();
+    return model_is_there(&config) ? serve(&config) : EXIT_CONFIG;
+}

@@ -1,0 +1,148 @@
+/* From a status and a text to an answer with all its headers. */
+#include "reply.h"
+
+#include "clock.h"
+#include "cors.h"
+#include "fault.h"
+#include "log.h"
+#include "server.h"
+#include "thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    (void)MHD_add_response_header(response, name, value); /* an answer without it is still one */
+}
+
+static double sum_ms(const struct job *job, size_t offset)
+{
+    double sum = 0;
+    for (size_t i = 0; i < job->n_sides; i++)
+        for (size_t j = 0; j < job->sides[i].n_clips; j++)
+            sum += *(const double *)(const void *)((const char *)&job->sides[i].clips[j] + offset);
+    return sum;
+}
+
+static void put_server_timing(struct MHD_Response *response, const struct request *request)
+{
+    char text[256];
+    double total = clock_ms_since(request->started_ns, clock_now_ns());
+    const struct job *job = request->job;
+    if (job != NULL && !request->is_running && job->ended_ns != 0)
+        snprintf(text, sizeof text,
+                 "queue;dur=%.3f, decode;dur=%.3f, features;dur=%.3f, inference;dur=%.3f, "
+                 "total;dur=%.3f",
+                 clock_ms_since(job->queued_ns, job->started_ns),
+                 sum_ms(job, offsetof(struct clip, decode_ms)),
+                 sum_ms(job, offsetof(struct clip, fbank_ms)),
+                 sum_ms(job, offsetof(struct clip, forward_ms)), total);
+    else
+        snprintf(text, sizeof text, "total;dur=%.3f", total);
+    put_header(response, "Server-Timing", text);
+}
+
+static void put_problem_headers(struct MHD_Response *response, const struct request *request)
+{
+    const struct problem_rule *rule = problem_rule(request->problem.kind);
+    if (rule->retry) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", server_retry_after_s(request->server));
+        put_header(response, "Retry-After", text);
+    }
+    if (request->problem.kind == PROBLEM_UNAUTHORIZED)
+        put_header(response, "WWW-Authenticate", "Bearer");
+    if (request->problem.kind == PROBLEM_METHOD_NOT_ALLOWED)
+        put_header(response, "Allow", request->route->is_post ? "POST" : "GET, HEAD");
+}
+
+/* Must the connection end with this answer? */
+static bool must_close(const struct request *request)
+{
+    const struct server *server = request->server;
+    return problem_rule(request->problem.kind)->close || server->drain != DRAIN_NOT;
+}
+
+static enum MHD_Result queue_response(struct request *request, unsigned status, const char *type,
+                                      struct MHD_Response *response)
+{
+    const struct server *server = request->server;
+    put_header(response, "X-Request-Id", request->id);
+    put_header(response, "Cache-Control", "no-store");
+    put_header(response, "X-Content-Type-Options", "nosniff");
+    if (type != NULL)
+        put_header(response, "Content-Type", type);
+    if (request->problem.kind != PROBLEM_NONE)
+        put_problem_headers(response, request);
+    put_server_timing(response, request);
+    cors_put_headers(server->config->cors_origins, request, response);
+    if (must_close(request))
+        put_header(response, "Connection", "close");
+    request->status = status;
+    bool unread = request->state == REQUEST_HEAD && request->head.declared_bytes != 0;
+    enum MHD_Result result = MHD_queue_response(request->handle, status, response);
+    MHD_destroy_response(response);
+    request->state = REQUEST_REPLYING;
+    if (request->connection != NULL) {
+        request->connection->linger = unread;
+        connection_enter(request->connection, CONNECTION_REQUEST,
+                         server->config->request_timeout_s);
+    }
+    return result;
+}
+
+enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
+                           size_t n_bytes)
+{
+    ON_LOOP();
+    struct MHD_Response *response =
+        text == NULL || fault_hits(FAULT_REPLY)
+            ? NULL
+            : MHD_create_response_from_buffer(n_bytes, text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(text);
+        log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
+        request->state = REQUEST_REPLYING;
+        if (request->connection != NULL)
+            connection_cut(request->connection);
+        return MHD_NO; /* libmicrohttpd closes the connection */
+    }
+    return queue_response(request, status, type, response);
+}
+
+enum MHD_Result reply_static(struct request *request, unsigned status, const char *type,
+                             const void *bytes, size_t n_bytes)
+{
+    ON_LOOP();
+    void *copy = malloc(n_bytes + 1); /* the API takes no const, and pages are small and rare */
+    if (copy != NULL)
+        memcpy(copy, bytes, n_bytes);
+    return reply_text(request, status, type, copy, n_bytes);
+}
+
+enum MHD_Result reply_json(struct request *request, unsigned status, json_t *root)
+{
+    size_t n_bytes = 0;
+    uint64_t start = clock_now_ns();
+    char *text = json_take_text(root, &n_bytes);
+    request->encode_ms += clock_ms_since(start, clock_now_ns());
+    return reply_text(request, status,
+                      request->problem.kind != PROBLEM_NONE ? "application/problem+json"
+                                                            : "application/json",
+                      text, n_bytes);
+}
+
+enum MHD_Result reply_problem(struct request *request)
+{
+    const struct problem_rule *rule = problem_rule(request->problem.kind);
+    struct server *server = request->server;
+    VP_BUG_IF(request->problem.kind == PROBLEM_NONE);
+    if (rule->retry)
+        server->metrics.rejected[request->problem.kind]++;
+    if (request->problem.kind == PROBLEM_INFERENCE_FAILED)
+        server->metrics.inference_invalid++;
+    return reply_json(request, rule->status,
+                      json_problem(&request->problem, request->id, server->queue.n));
+}

@@ -1,0 +1,435 @@
+/* The life of a request. What its headers decide is admission.c's part. */
+#include "request.h"
+
+#include "admission.h"
+#include "clock.h"
+#include "connection.h"
+#include "cors.h"
+#include "log.h"
+#include "reply.h"
+#include "server.h"
+#include "thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { REQUEST_MAGIC = 0x72657175 };
+
+/* ---- lists of suspended requests ------------------------------------------------------------ */
+
+static void list_append(struct request_list *list, struct request *request)
+{
+    request->previous = list->last;
+    request->next = NULL;
+    if (list->last != NULL)
+        list->last->next = request;
+    else
+        list->first = request;
+    list->last = request;
+    list->n++;
+}
+
+static void list_remove(struct request_list *list, struct request *request)
+{
+    if (request->previous != NULL)
+        request->previous->next = request->next;
+    else
+        list->first = request->next;
+    if (request->next != NULL)
+        request->next->previous = request->previous;
+    else
+        list->last = request->previous;
+    request->previous = request->next = NULL;
+    list->n--;
+}
+
+/* Out of the queue or from among the running; a job that a worker holds loses its request. */
+static void leave_lists(struct request *request)
+{
+    if (request->is_queued)
+        list_remove(&request->server->queue, request);
+    if (request->is_running) {
+        list_remove(&request->server->running, request);
+        request->job->request = NULL;
+        request->job = NULL;
+    }
+    request->is_queued = request->is_running = false;
+}
+
+/* ---- HEAD ----------------------------------------------------------------------------------- */
+
+/* The path of a target in origin-form or absolute-form, without /v1; cuts the query off. */
+static void split_target(struct request *request)
+{
+    char *path = request->target;
+    if (strncasecmp(path, "http://", 7) == 0 || strncasecmp(path, "https://", 8) == 0) {
+        char *slash = strpbrk(strstr(path, "//") + 2, "/?");
+        path = slash != NULL ? slash : path + strlen(path);
+    }
+    char *question = strchr(path, '?');
+    if (question != NULL) {
+        *question = 0;
+        request->query_text = question + 1;
+    }
+    if (strncmp(path, "/v1/", 4) == 0)
+        path += 3;
+    request->path = *path != 0 ? path : "/";
+}
+
+void *request_on_target(void *context, const char *target, struct MHD_Connection *handle)
+{
+    ON_LOOP();
+    struct listener *listener = context;
+    struct server *server = listener->server;
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL || (request->target = strdup(target)) == NULL) {
+        free(request);
+        return NULL; /* request_on_call closes the connection */
+    }
+    request->magic = REQUEST_MAGIC;
+    request->server = server;
+    request->listener = listener;
+    request->handle = handle;
+    request->connection = connection_of(handle);
+    request->n_target = strlen(target);
+    request->started_ns = clock_now_ns();
+    request->deadline_ns =
+        request->started_ns + clock_from_seconds(server->config->request_timeout_s);
+    split_target(request);
+    request->route = routes_find(request->path);
+    snprintf(request->id, sizeof request->id, "-");
+    server->n_open_requests++;
+    if (request->connection != NULL) {
+        bool first = request->connection->phase == CONNECTION_NEW;
+        uint64_t deadline_ns = request->connection->deadline_ns;
+        connection_enter(request->connection, CONNECTION_REQUEST, server->config->header_timeout_s);
+        if (first) /* the time since the connection came counts */
+            request->connection->deadline_ns = deadline_ns;
+    }
+    return request;
+}
+
+/* The request is here in full: an answer, or a job. */
+static enum MHD_Result answer_whole(struct request *request)
+{
+    if (request->problem.kind == PROBLEM_NONE && request->route->is_post)
+        admission_judge_body(request);
+    if (request->problem.kind != PROBLEM_NONE)
+        return reply_problem(request);
+    if (request->is_preflight)
+        return reply_static(request, MHD_HTTP_NO_CONTENT, NULL, "", 0);
+    request->route->on_body(request);
+    if (request->problem.kind != PROBLEM_NONE && request->state != REQUEST_REPLYING)
+        return reply_problem(request);
+    bool moved_on = request->state == REQUEST_REPLYING || request->state == REQUEST_QUEUED ||
+                    request->state == REQUEST_EXPIRED || request->state == REQUEST_GONE;
+    return moved_on ? MHD_YES : MHD_NO;
+}
+
+/* A request without a body is answered in the next call: libmicrohttpd closes a connection that
+ * is answered in the first one. With a body the answer is given before it comes. */
+static enum MHD_Result on_head(struct request *request, const char *url, const char *method,
+                               const char *version)
+{
+    snprintf(request->method, sizeof request->method, "%s", method);
+    head_request_id(request->handle, request->id);
+    head_trace_id(request->handle, request->trace_id);
+    if (request->connection != NULL)
+        request->connection->deadline_ns = request->deadline_ns;
+    if (head_read(request->handle, url, version, request->n_target, &request->head,
+                  &request->problem)) {
+        request->is_preflight = cors_is_preflight(request->server->config->cors_origins, request);
+        if (!request->is_preflight)
+            admission_judge(request);
+        if (request->problem.kind == PROBLEM_NONE && !request->is_preflight &&
+            request->route->is_post)
+            admission_open_body(request);
+    }
+    bool has_body = request->head.declared_bytes != 0;
+    if (request->problem.kind != PROBLEM_NONE &&
+        (has_body || problem_rule(request->problem.kind)->close))
+        return reply_problem(request);
+    if (has_body && (!request->route->is_post || request->is_preflight))
+        return answer_whole(request); /* nobody reads that body */
+    request->state = REQUEST_READING;
+    return MHD_YES;
+}
+
+/* ---- READING -------------------------------------------------------------------------------- */
+
+static enum MHD_Result on_upload(struct request *request, const char *upload, size_t *n_upload)
+{
+    body_append(&request->body, upload, *n_upload);
+    *n_upload = 0;
+    if (!body_is_hopeless(&request->body))
+        return MHD_YES;
+    /* An answer cannot be queued in mid-upload: what goes on beyond reason is closed. */
+    problem_set(&request->problem, PROBLEM_BODY_TOO_LARGE, "closed in mid-upload");
+    request->status = problem_rule(PROBLEM_BODY_TOO_LARGE)->status;
+    return MHD_NO;
+}
+
+/* ---- QUEUED --------------------------------------------------------------------------------- */
+
+void request_submit(struct request *request, struct job *job)
+{
+    ON_LOOP();
+    struct server *server = request->server;
+    bool idle = workers_busy(server->workers) < workers_count(server->workers);
+    if (!idle && server->queue.n >= server->config->queue_size) {
+        admission_refuse_overload(request);
+        job_free(job);
+        return;
+    }
+    snprintf(job->request_id, sizeof job->request_id, "%s", request->id);
+    job->request = request;
+    job->queued_ns = clock_now_ns();
+    request->job = job;
+    request->state = REQUEST_QUEUED;
+    request->queue_deadline_ns =
+        job->queued_ns + clock_from_seconds(server->config->queue_timeout_ms * 1e-3);
+    request->is_queued = true;
+    list_append(&server->queue, request);
+    if (request->connection != NULL) /* from here to the answer the queue's own tick watches */
+        request->connection->deadline_ns = UINT64_MAX;
+    MHD_suspend_connection(request->handle);
+    server_dispatch(server);
+}
+
+static void resume(struct request *request, enum request_state state)
+{
+    VP_BUG_IF(request->state != REQUEST_QUEUED);
+    leave_lists(request);
+    request->state = state;
+    MHD_resume_connection(request->handle); /* a run of the listener must follow */
+}
+
+static void expire(struct request *request, enum problem_kind kind)
+{
+    bool was_running = request->is_running;
+    resume(request, REQUEST_EXPIRED);
+    if (kind == PROBLEM_DRAINING)
+        problem_set(&request->problem, kind, "the service stopped before this request was done");
+    else
+        problem_set(&request->problem, kind,
+                    was_running ? "not done within the time a request may take; try again"
+                                : "waited too long for a worker; try again");
+    /* A job that never ran is ours to free; one with a worker comes back by the mailbox. */
+    if (!was_running) {
+        job_free(request->job);
+        request->job = NULL;
+    }
+}
+
+static void let_go(struct request *request)
+{
+    request->server->metrics.clients_gone++;
+    resume(request, REQUEST_GONE);
+    job_free(request->job);
+    request->job = NULL;
+    request->status = 499;
+}
+
+struct request *request_next_waiting(struct server *server)
+{
+    ON_LOOP();
+    uint64_t now_ns = clock_now_ns();
+    struct request *request;
+    while ((request = server->queue.first) != NULL) {
+        if (now_ns >= request->queue_deadline_ns || now_ns >= request->deadline_ns) {
+            expire(request, PROBLEM_QUEUE_TIMEOUT);
+        } else if (request->connection != NULL && connection_peer_left(request->connection)) {
+            let_go(request);
+        } else {
+            list_remove(&server->queue, request);
+            request->is_queued = false;
+            list_append(&server->running, request);
+            request->is_running = true;
+            return request;
+        }
+    }
+    return NULL;
+}
+
+void requests_tick(struct server *server, uint64_t now_ns)
+{
+    ON_LOOP();
+    struct request *next;
+    for (struct request *at = server->queue.first; at != NULL; at = next) {
+        next = at->next;
+        if (now_ns >= at->queue_deadline_ns || now_ns >= at->deadline_ns)
+            expire(at, PROBLEM_QUEUE_TIMEOUT);
+        else if (at->connection != NULL && connection_peer_left(at->connection))
+            let_go(at);
+    }
+    for (struct request *at = server->running.first; at != NULL; at = next) {
+        next = at->next;
+        if (now_ns >= at->deadline_ns)
+            expire(at, PROBLEM_QUEUE_TIMEOUT);
+    }
+}
+
+void requests_expire_all(struct server *server, enum problem_kind kind)
+{
+    ON_LOOP();
+    while (server->queue.first != NULL)
+        expire(server->queue.first, kind);
+    while (server->running.first != NULL)
+        expire(server->running.first, kind);
+}
+
+/* ---- DONE ----------------------------------------------------------------------------------- */
+
+static void count_job(struct request *request)
+{
+    const struct job *job = request->job;
+    struct metrics *metrics = &request->server->metrics;
+    metrics_add_stage(metrics, STAGE_QUEUE, 1e-3 * clock_ms_since(job->queued_ns, job->started_ns));
+    for (size_t i = 0; i < job->n_sides; i++) {
+        for (size_t j = 0; j < job->sides[i].n_clips; j++) {
+            const struct clip *clip = &job->sides[i].clips[j];
+            if (clip->norm <= 0) /* not reached */
+                continue;
+            metrics_add_stage(metrics, STAGE_DECODE, 1e-3 * clip->decode_ms);
+            metrics_add_stage(metrics, STAGE_FEATURES, 1e-3 * clip->fbank_ms);
+            metrics_add_stage(metrics, STAGE_INFERENCE, 1e-3 * clip->forward_ms);
+            request->audio_s += clip->info.used_s;
+            for (unsigned k = 0; k < VP_N_WARNINGS; k++)
+                metrics->warnings[k] += clip->info.warnings >> k & 1;
+        }
+    }
+    metrics->audio_s += request->audio_s;
+}
+
+void request_finish(struct request *request)
+{
+    ON_LOOP();
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    struct job *job = request->job;
+    resume(request, REQUEST_DONE);
+    request->job = job; /* it is back: ours again */
+    count_job(request);
+    if (job->status == VP_OK)
+        return;
+    problem_from_engine(&request->problem, &job->err);
+    if (job->kind == JOB_COMPARE) {
+        request->problem.side = job->failed_side == 0 ? 'a' : 'b';
+        request->problem.clip = job->failed_clip;
+    }
+}
+
+static enum MHD_Result on_result(struct request *request)
+{
+    if (request->problem.kind != PROBLEM_NONE)
+        return reply_problem(request);
+    request->route->on_done(request);
+    return request->state == REQUEST_REPLYING ? MHD_YES : MHD_NO;
+}
+
+/* ---- the callbacks -------------------------------------------------------------------------- */
+
+enum MHD_Result request_on_call(void *context, struct MHD_Connection *handle, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *n_upload, void **slot)
+{
+    ON_LOOP();
+    (void)context;
+    (void)handle;
+    struct request *request = *slot;
+    if (request == NULL)
+        return MHD_NO; /* memory was short when the request line came */
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    switch (request->state) {
+    case REQUEST_HEAD:
+        return on_head(request, url, method, version);
+    case REQUEST_READING:
+        return *n_upload > 0 ? on_upload(request, upload, n_upload) : answer_whole(request);
+    case REQUEST_DONE:
+    case REQUEST_EXPIRED:
+        return on_result(request);
+    case REQUEST_GONE:
+        return MHD_NO;
+    case REQUEST_QUEUED: /* libmicrohttpd asks again before the suspension shows */
+    case REQUEST_REPLYING:
+        return MHD_YES;
+    }
+    return MHD_NO;
+}
+
+static void write_access_line(const struct request *request, double total_ms)
+{
+    struct log_line line;
+    const struct job *job = request->job;
+    const struct problem_rule *rule = problem_rule(request->problem.kind);
+    log_begin(&line, LOG_INFO, "request");
+    log_string(&line, "request_id", request->id);
+    log_string(&line, "trace_id", *request->trace_id != 0 ? request->trace_id : NULL);
+    log_string(&line, "method", *request->method != 0 ? request->method : NULL);
+    /* A path nobody serves may carry anything: only known ones are written. */
+    log_string(&line, "path", request->route->path != NULL ? request->route->path : "other");
+    log_count(&line, "status", request->status);
+    log_string(&line, "problem", *rule->name != 0 ? rule->name : NULL);
+    log_count(&line, "bytes_in", request->body.counted_bytes);
+    log_number(&line, "audio_s", request->audio_s);
+    if (job != NULL && job->ended_ns != 0) {
+        double decode_ms = 0, fbank_ms = 0, infer_ms = 0;
+        for (size_t i = 0; i < job->n_sides; i++) {
+            for (size_t j = 0; j < job->sides[i].n_clips; j++) {
+                decode_ms += job->sides[i].clips[j].decode_ms;
+                fbank_ms += job->sides[i].clips[j].fbank_ms;
+                infer_ms += job->sides[i].clips[j].forward_ms;
+            }
+        }
+        log_number(&line, "queue_ms", clock_ms_since(job->queued_ns, job->started_ns));
+        log_number(&line, "decode_ms", decode_ms);
+        log_number(&line, "fbank_ms", fbank_ms);
+        log_number(&line, "infer_ms", infer_ms);
+    }
+    log_number(&line, "total_ms", total_ms);
+    log_string(&line, "peer", request->connection != NULL ? request->connection->peer : NULL);
+    log_end(&line);
+}
+
+/* The status of a request that we did not answer: cut at a deadline, refused by libmicrohttpd on
+ * its own (a malformed or oversized head), or left by the client. */
+static unsigned status_without_answer(const struct request *request,
+                                      enum MHD_RequestTerminationCode code)
+{
+    if (request->connection != NULL && request->connection->cut)
+        return 408;
+    return code == MHD_REQUEST_TERMINATED_WITH_ERROR ? MHD_HTTP_BAD_REQUEST : 499;
+}
+
+void request_on_completed(void *context, struct MHD_Connection *handle, void **slot,
+                          enum MHD_RequestTerminationCode code)
+{
+    ON_LOOP();
+    (void)context;
+    (void)handle;
+    struct request *request = *slot;
+    if (request == NULL)
+        return;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    *slot = NULL;
+    struct server *server = request->server;
+    leave_lists(request);
+    if (request->status == 0)
+        request->status = status_without_answer(request, code);
+    double total_ms = clock_ms_since(request->started_ns, clock_now_ns());
+    metrics_count_request(&server->metrics, request->route->label, request->status,
+                          total_ms * 1e-3);
+    if (request->encode_ms > 0)
+        metrics_add_stage(&server->metrics, STAGE_ENCODE, 1e-3 * request->encode_ms);
+    write_access_line(request, total_ms);
+    if (request->connection != NULL)
+        connection_enter(request->connection, CONNECTION_IDLE, server->config->idle_timeout_s);
+    crash_set_request(NULL);
+    body_close(&request->body);
+    job_free(request->job);
+    free(request->target);
+    server->n_open_requests--;
+    request->magic = 0;
+    free(request);
+}

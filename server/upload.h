@@ -1,0 +1,16 @@
+/* From a part of an upload to a clip of a job: what both routes that take audio share. */
+#ifndef VP_UPLOAD_H
+#define VP_UPLOAD_H
+
+#include "multipart.h"
+#include "request.h"
+
+/* The media type of a Content-Type header or NULL: lower case, without parameters. [any] */
+void upload_media_type(const char *content_type, char *type, size_t room);
+/* Does a media type leave open, or contradict, that this is audio? [any] */
+bool upload_is_guess(const char *media_type);
+/* Empty or over the limit of one clip: false and request->problem. [loop] */
+bool upload_judge_clip(struct request *request, const struct part *part);
+void upload_fill_clip(struct clip *clip, const struct part *part); /* [loop] borrows the bytes */
+
+#endif

@@ -1,0 +1,163 @@
+"""POST /embed: raw and multipart, options, and every field of the answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import subprocess
+
+import numpy as np
+import pytest
+from service import Service, problem, speech, voice, wav
+
+WARNINGS = {"short_clip", "low_speech", "low_level", "clipping", "narrowband_source", "channels_differ",
+            "truncated", "content_type_guessed", "dc_offset"}
+
+
+def embedding_of(service: Service, audio: bytes, query: str = "") -> np.ndarray:
+    response = service.embed(audio, query)
+    assert response.status_code == 200, response.text
+    return np.array(response.json()["embedding"], dtype=np.float32)
+
+
+def test_every_field(service: Service) -> None:
+    response = service.embed(wav(speech(3.21, rate=44100)[:, None].repeat(2, 1), 44100, 2))
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    answer = response.json()
+    assert answer["dim"] == len(answer["embedding"])
+    assert answer["normalized"] is True
+    assert math.isclose(np.linalg.norm(answer["embedding"]), 1, abs_tol=1e-5)
+    assert answer["norm"] > 0 and answer["model"] and answer["model_digest"].startswith("sha256:")
+    audio = answer["audio"]
+    assert (audio["container"], audio["codec"], audio["sample_rate"], audio["channels"]) == ("wav", "pcm_16", 44100, 2)
+    assert audio["duration_s"] == pytest.approx(3.21, abs=0.01) == audio["used_s"]
+    assert audio["frames"] == pytest.approx(319, abs=1)
+    quality = answer["quality"]
+    assert 0 < quality["speech_s"] <= 3.21 and quality["rms_dbfs"] < quality["peak_dbfs"] <= 0
+    assert 0 <= quality["clipped_ratio"] <= 1 and set(quality["warnings"]) <= WARNINGS
+    assert set(answer["timing_ms"]) == {"queue", "decode", "features", "inference", "total"}
+    assert answer["timing_ms"]["total"] >= answer["timing_ms"]["inference"] > 0
+    assert answer["request_id"] == response.headers["X-Request-Id"]
+
+
+def test_headers(service: Service) -> None:
+    headers = service.embed(voice()).headers
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in headers
+    for stage in ("queue", "decode", "features", "inference", "total"):
+        assert f"{stage};dur=" in headers["Server-Timing"]
+
+
+def test_raw_multipart_and_chunked_agree(service: Service) -> None:
+    audio = voice(1)
+    raw = embedding_of(service, audio)
+    part = service.post("/embed", files={"file": ("x.wav", audio, "audio/wav")}).json()
+    chunked = service.post("/embed", data=iter([audio[:1000], audio[1000:1001], audio[1001:]])).json()
+    assert np.array_equal(raw, np.array(part["embedding"], dtype=np.float32))
+    assert np.array_equal(raw, np.array(chunked["embedding"], dtype=np.float32))
+
+
+def test_different_voices_differ(service: Service) -> None:
+    assert not np.allclose(embedding_of(service, voice(1)), embedding_of(service, voice(2)), atol=1e-4)
+
+
+def test_normalize_false(service: Service) -> None:
+    audio = voice(3)
+    response = service.embed(audio, "?normalize=false").json()
+    raw = np.array(response["embedding"])
+    assert response["normalized"] is False
+    assert np.linalg.norm(raw) == pytest.approx(response["norm"], rel=1e-5)
+    assert np.allclose(raw / np.linalg.norm(raw), embedding_of(service, audio), atol=1e-6)
+
+
+def test_base64_is_the_same_numbers_exactly(service: Service) -> None:
+    audio = voice(4)
+    text = service.embed(audio, "?encoding=base64").json()["embedding"]
+    packed = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4")
+    assert np.array_equal(packed, embedding_of(service, audio, "?encoding=float"))
+
+
+def test_numbers_round_trip_float32(service: Service) -> None:
+    text = service.embed(voice(5)).text
+    numbers = json.loads(text, parse_float=str)["embedding"]
+    again = [f"{float(np.float32(float(n))):.9g}" for n in numbers]
+    assert [float(a) for a in again] == [float(n) for n in numbers]
+
+
+@pytest.mark.parametrize("content_type,guessed", [
+    ("audio/wav", False), ("audio/x-whatever", False), ("application/octet-stream", False), (None, False),
+    ("application/x-www-form-urlencoded", True), ("text/plain", True), ("video/mp4", True)])
+def test_content_types(service: Service, content_type: str | None, guessed: bool) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    response = service.post("/embed", data=voice(), headers=headers)
+    assert response.status_code == 200, response.text
+    assert ("content_type_guessed" in response.json()["quality"]["warnings"]) is guessed
+
+
+def test_curl_without_a_type(service: Service, tmp_path) -> None:
+    clip = tmp_path / "a.wav"
+    clip.write_bytes(voice())
+    for arguments in (["--data-binary", f"@{clip}"], ["-F", f"file=@{clip}"], ["-T", str(clip), "-X", "POST"]):
+        done = subprocess.run(["curl", "-sS", "--max-time", "60", *arguments, service.url + "/embed"],
+                              capture_output=True, check=True, timeout=90)
+        assert len(json.loads(done.stdout)["embedding"]) == json.loads(done.stdout)["dim"]
+
+
+def test_v1_alias(service: Service) -> None:
+    assert service.post("/v1/embed", data=voice()).status_code == 200
+
+
+@pytest.mark.parametrize("query,field", [
+    ("?nope=1", "nope"), ("?normalize=yes", "normalize"), ("?encoding=hex", "encoding"), ("?threshold=0.5", "threshold"),
+    ("?normalize=true&normalize=true", "normalize"), ("?=", ""), ("?" + "a" * 3000, "query")])
+def test_unknown_options(service: Service, query: str, field: str) -> None:
+    response = service.embed(voice(), query)
+    assert (response.status_code, problem(response)) == (400, "bad-request")
+    assert response.json().get("field", "") == field
+
+
+def test_empty_body(service: Service) -> None:
+    for response in (service.post("/embed"), service.post("/embed", data=iter([])),
+                     service.post("/embed", files={"file": ("x.wav", b"")})):
+        assert (response.status_code, problem(response)) == (400, "empty-body")
+
+
+def test_text_is_not_audio(service: Service) -> None:
+    response = service.embed(b"This is not audio at all, it is text. " * 10)
+    assert (response.status_code, problem(response)) == (415, "unsupported-audio")
+    assert "wav" in response.json()["supported"] and "detected" in response.json()
+
+
+def test_too_short_and_too_long(service: Service) -> None:
+    response = service.embed(wav(speech(0.3)))
+    assert (response.status_code, problem(response)) == (422, "audio-too-short")
+    assert response.json()["duration_s"] == pytest.approx(0.3) and response.json()["limit_s"] == 0.5
+    response = service.embed(wav(speech(61)))
+    assert (response.status_code, problem(response)) == (422, "audio-too-long")
+    assert response.json()["limit_s"] == 60
+
+
+def test_silence(service: Service) -> None:
+    response = service.embed(wav(np.zeros(32000)))
+    assert (response.status_code, problem(response)) == (422, "no-signal")
+    assert response.json()["rms_dbfs"] <= -60
+
+
+@pytest.mark.parametrize("parts,field", [
+    ([("other", ("x.wav", b"abc"))], "other"), ([("file", ("x.wav", b"abc")), ("file", ("y.wav", b"abc"))], "file"),
+    ([("file", ("x.wav", b"abc"))] * 3, "body")])
+def test_wrong_parts(service: Service, parts: list, field: str) -> None:
+    response = service.post("/embed", files=parts)
+    assert (response.status_code, problem(response)) == (400, "bad-request")
+    assert response.json()["field"] == field
+
+
+def test_too_large(service: Service) -> None:
+    response = service.post("/embed", data=bytes(17 << 20))
+    assert (response.status_code, problem(response)) == (413, "body-too-large")
+    assert response.json()["max_bytes"] == 16 << 20
+    response = service.post("/embed", data=iter([bytes(1 << 20)] * 17))
+    assert (response.status_code, problem(response)) == (413, "body-too-large")
