@@ -21,8 +21,12 @@ endif
 OPT_release := -O2
 OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
+OPT_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 ifeq ($(OPT_$(FLAVOUR)),)
-$(error FLAVOUR is release, asan or tsan, not '$(FLAVOUR)')
+$(error FLAVOUR is release, asan, tsan or fuzz, not '$(FLAVOUR)')
+endif
+ifeq ($(FLAVOUR),fuzz)
+CC := clang-14
 endif
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -41,6 +45,7 @@ SERVER_SRC := $(wildcard server/*.c)
 CLI_SRC    := $(wildcard tools/voiceprint/*.c)
 TEST_SRC   := $(wildcard tests/unit/*/test_*.c)
 TEST_HELP  := $(wildcard tests/unit/*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 # The vector kernel: one source, one object for each instruction set; chosen when the program runs.
 ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
@@ -90,6 +95,11 @@ model: deps ## download the published model into models/, digest checked
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
 	@$(PYTHON) tests/run.py --build build/$@
+
+FUZZ_SECONDS ?= 60
+fuzz: deps ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; needs clang-14
+	@$(MAKE) --no-print-directory FLAVOUR=fuzz $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 
 untrained: $(UNTRAINED) ## the model with random weights, in build/models/
 
@@ -161,6 +171,12 @@ $(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
 	@mkdir -p $(@D)
 	@echo '  make  $@'
 	@$(BUILD)/untrained $@
+
+# A fuzz target has libFuzzer's main; it may see the internals of core.
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a
+	@echo '  fuzz  $<'
+	@clang-14 $(ALL_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer $< build/fuzz/libvoiceprint.a -o $@ \
+	    $(PKG_LIBS) -lm -lpthread
 
 # Unit tests see the internals they test; server tests link the server without its main.
 $(BUILD)/tests/unit/core/%: tests/unit/core/%.c $(TEST_HELP) $(LIB)
