@@ -1,0 +1,268 @@
+/* Options, model, complaints. */
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "file_bytes.h"
+
+#ifndef DATADIR
+#define DATADIR "/usr/share/voiceprintd" /* where an installation keeps its model */
+#endif
+
+const char cli_model_help[] =
+    "The model: --model, else $VOICEPRINT_MODEL, else the first that exists of\n"
+    "  models/voiceprint.safetensors beside the build folder of this program,\n"
+    "  models/voiceprint.safetensors here,\n"
+    "  " DATADIR "/voiceprint.safetensors,\n"
+    "  build/models/untrained.safetensors of this program (random weights, and it says so).\n";
+
+enum option_id {
+    OPTION_HELP = 1,
+    OPTION_MODEL,
+    OPTION_KERNEL,
+    OPTION_NO_NORMALIZE,
+    OPTION_JOBS,
+    OPTION_LIST,
+    OPTION_OUT,
+    OPTION_FRAMES,
+    OPTION_REPEAT,
+    OPTION_MIN_DURATION,
+    OPTION_MAX_DURATION,
+    OPTION_TRUNCATE
+};
+
+static const struct option long_options[] = {
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"model", required_argument, NULL, OPTION_MODEL},
+    {"kernel", required_argument, NULL, OPTION_KERNEL},
+    {"no-normalize", no_argument, NULL, OPTION_NO_NORMALIZE},
+    {"jobs", required_argument, NULL, OPTION_JOBS},
+    {"list", required_argument, NULL, OPTION_LIST},
+    {"out", required_argument, NULL, OPTION_OUT},
+    {"frames", required_argument, NULL, OPTION_FRAMES},
+    {"repeat", required_argument, NULL, OPTION_REPEAT},
+    {"min-duration", required_argument, NULL, OPTION_MIN_DURATION},
+    {"max-duration", required_argument, NULL, OPTION_MAX_DURATION},
+    {"truncate", no_argument, NULL, OPTION_TRUNCATE},
+    {NULL, 0, NULL, 0},
+};
+
+void cli_complain(const char *what, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    flockfile(stderr);
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr); /* over the progress bar */
+    fprintf(stderr, "voiceprint: %s: ", what);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    funlockfile(stderr);
+    va_end(args);
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+static bool parse_count(const char *text, unsigned most, unsigned *out)
+{
+    char *end;
+    errno = 0;
+    const unsigned long value = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < 1 || value > most)
+        return false;
+    *out = (unsigned)value;
+    return true;
+}
+
+static bool parse_seconds(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && isfinite(*out) && *out > 0.0;
+}
+
+static bool parse_option(int id, const char *value, struct cli *out)
+{
+    switch (id) {
+    case OPTION_MODEL:
+        out->model = value;
+        return true;
+    case OPTION_KERNEL:
+        return vp_kernel_parse(value, &out->kernel);
+    case OPTION_NO_NORMALIZE:
+        out->no_normalize = true;
+        return true;
+    case OPTION_JOBS:
+        return parse_count(value, 256, &out->jobs);
+    case OPTION_LIST:
+        out->list = value;
+        return true;
+    case OPTION_OUT:
+        out->out = value;
+        return true;
+    case OPTION_FRAMES:
+        out->frames = value;
+        return true;
+    case OPTION_REPEAT:
+        return parse_count(value, 1000000, &out->repeat);
+    case OPTION_MIN_DURATION:
+        return parse_seconds(value, &out->limits.min_duration_s);
+    case OPTION_MAX_DURATION:
+        return parse_seconds(value, &out->limits.max_duration_s);
+    case OPTION_TRUNCATE:
+        out->limits.truncate = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void print_help(const struct command *command)
+{
+    printf("usage: voiceprint %s %s\n\n%s.\n\n%s", command->name, command->arguments,
+           command->summary, command->help);
+    if (strstr(command->options, " model ") != NULL)
+        printf("\n%s", cli_model_help);
+}
+
+int cli_parse(const struct command *command, int argc, char **argv, struct cli *out)
+{
+    *out = (struct cli){.command = command->name, .jobs = 1, .repeat = 20};
+    vp_limits_default(&out->limits);
+    optind = 0; /* glibc: start over */
+    opterr = 0; /* our own complaint is clearer */
+    int id, which = 0;
+    while ((id = getopt_long(argc, argv, "h", long_options, &which)) != -1) {
+        if (id == 'h' || id == OPTION_HELP) {
+            print_help(command);
+            return EXIT_GOOD;
+        }
+        if (id == '?') {
+            cli_complain(command->name,
+                         "%s: no such option, or its value is missing; see "
+                         "voiceprint %s --help",
+                         argv[optind - 1], command->name);
+            return EXIT_USAGE;
+        }
+        char name[32];
+        snprintf(name, sizeof name, " %s ", long_options[which].name);
+        if (strstr(command->options, name) == NULL) {
+            cli_complain(command->name, "--%s is not for this command; see voiceprint %s --help",
+                         long_options[which].name, command->name);
+            return EXIT_USAGE;
+        }
+        if (!parse_option(id, optarg, out)) {
+            cli_complain(command->name, "--%s cannot be '%s'; see voiceprint %s --help",
+                         long_options[which].name, optarg, command->name);
+            return EXIT_USAGE;
+        }
+    }
+    out->files = argv + optind;
+    out->n_files = (size_t)(argc - optind);
+    return -1;
+}
+
+/* ---- model ---------------------------------------------------------------------------------- */
+
+/* The folder `up` levels above this program's own file. */
+static bool beside_program(unsigned up, const char *rest, char *path, size_t size)
+{
+    char program[PATH_MAX];
+    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (n <= 0)
+        return false;
+    program[n] = '\0';
+    for (unsigned level = 0; level <= up; level++) {
+        char *slash = strrchr(program, '/');
+        if (slash == NULL)
+            return false;
+        *slash = '\0';
+    }
+    const int length = snprintf(path, size, "%s/%s", program, rest);
+    return length > 0 && (size_t)length < size && access(path, R_OK) == 0;
+}
+
+static bool find_model(const struct cli *cli, char *path, size_t size)
+{
+    static const char shipped[] = "models/voiceprint.safetensors";
+    const char *named = cli->model != NULL ? cli->model : getenv("VOICEPRINT_MODEL");
+    if (named != NULL && named[0] != '\0')
+        return (size_t)snprintf(path, size, "%s", named) < size;
+    if (beside_program(2, shipped, path, size)) /* build/release/voiceprint */
+        return true;
+    const char *const places[] = {shipped, DATADIR "/voiceprint.safetensors"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        snprintf(path, size, "%s", places[i]);
+        if (access(path, R_OK) == 0)
+            return true;
+    }
+    return beside_program(1, "models/untrained.safetensors", path, size);
+}
+
+bool cli_open_model(const struct cli *cli, vp_model **out)
+{
+    char path[PATH_MAX];
+    struct vp_err err;
+    if (!find_model(cli, path, sizeof path)) {
+        cli_complain(cli->command, "no model found; name one with --model, or run `make model` "
+                                   "or `make untrained`");
+        return false;
+    }
+    if (vp_model_open(path, cli->kernel, out, &err) != VP_OK) {
+        cli_complain(path, "%s", err.message);
+        return false;
+    }
+    return true;
+}
+
+bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **out)
+{
+    struct vp_err err;
+    if (vp_scratch_new(model, &cli->limits, out, &err) == VP_OK)
+        return true;
+    cli_complain(cli->command, "%s", err.message);
+    return false;
+}
+
+bool cli_load_clip(vp_scratch *scratch, const char *path, struct vp_clip_info *info,
+                   struct vp_err *err)
+{
+    struct file_bytes file;
+    if (!file_bytes_read(path, &file, err))
+        return false;
+    enum vp_status status = vp_clip_decode(scratch, file.bytes, file.n, info, err);
+    file_bytes_free(&file);
+    if (status == VP_OK)
+        status = vp_clip_fbank(scratch, NULL, NULL, err);
+    return status == VP_OK;
+}
+
+/* ---- results -------------------------------------------------------------------------------- */
+
+bool cli_print_json(json_t *json)
+{
+    const bool printed = json != NULL &&
+                         json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
+                         putchar('\n') != EOF && fflush(stdout) == 0;
+    json_decref(json);
+    if (!printed)
+        cli_complain("stdout", "cannot be written to");
+    return printed;
+}
+
+json_t *cli_warnings(unsigned warnings)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < VP_N_WARNINGS; i++)
+        if (warnings & 1u << i)
+            json_array_append_new(list, json_string(vp_warning_name(i)));
+    return list;
+}
