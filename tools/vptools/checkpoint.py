@@ -52,6 +52,9 @@ class Foreign:
     def append(self, item: Any) -> None:
         pass
 
+    def add(self, item: Any) -> None:
+        pass
+
     def __setitem__(self, key: Any, value: Any) -> None:
         pass
 
