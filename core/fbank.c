@@ -2,8 +2,8 @@
  * Kaldi log-mel features: per frame the mean removed, pre-emphasis, Hamming, power spectrum, mel
  * triangles, log; then the mean over time is subtracted. core/MODEL.md has the formulas.
  *
- * Frames go four at a time through SIMD lanes (rfft4); the one to three that are left over go one
- * by one through the library's FFT (rfft), which is the reference for the faster way.
+ * Frames go two at a time through SIMD lanes, in double (rfft2); the one that is left over goes
+ * through the library's FFT, which Debian builds for float only (rfft).
  */
 #include "fbank.h"
 
@@ -13,21 +13,21 @@
 
 #include "mel.h"
 #include "rfft.h"
-#include "rfft4.h"
+#include "rfft2.h"
 
 #define RATE_HZ     16000.0
 #define LOW_HZ      20.0
 #define HIGH_HZ     8000.0
-#define SCALE       32768.0F /* Kaldi features are those of 16-bit integers */
-#define PREEMPHASIS 0.97F
-#define N_FFT       RFFT4_N /* 512, the next power of two above 400 samples */
+#define SCALE       32768.0 /* Kaldi features are those of 16-bit integers */
+#define PREEMPHASIS 0.97
+#define N_FFT       RFFT2_N /* 512, the next power of two above 400 samples */
 #define N_BINS      (N_FFT / 2 + 1)
 #define PI          3.14159265358979323846
 
 struct fbank_plan {
-    float window[FBANK_FRAME_SAMPLES]; /* Hamming, not Kaldi's default Povey */
+    double window[FBANK_FRAME_SAMPLES]; /* Hamming, not Kaldi's default Povey */
     struct mel_bank mel;
-    struct rfft4_plan rfft4;
+    struct rfft2_plan rfft2;
 };
 
 struct fbank_work {
@@ -37,8 +37,8 @@ struct fbank_work {
     float frame[N_FFT];            /* zero beyond FBANK_FRAME_SAMPLES, always */
     struct rfft_bin spectrum[N_BINS];
     float power[N_BINS];
-    lanes frame4[N_FFT]; /* the same for four frames */
-    lanes power4[N_BINS];
+    pair frame2[N_FFT]; /* the same for two frames */
+    pair power2[N_BINS];
 };
 
 size_t fbank_n_frames(size_t n_samples)
@@ -55,14 +55,13 @@ enum vp_status fbank_plan_new(size_t n_mels, struct fbank_plan **out, struct vp_
     if (plan == NULL)
         return status_no_memory(err, "the fbank plan", sizeof *plan);
     for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++)
-        plan->window[i] =
-            (float)(0.54 - 0.46 * cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0)));
+        plan->window[i] = 0.54 - 0.46 * cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0));
     enum vp_status status = mel_bank_init(&plan->mel, n_mels, N_FFT, RATE_HZ, LOW_HZ, HIGH_HZ, err);
     if (status != VP_OK) {
         free(plan);
         return status;
     }
-    rfft4_plan_init(&plan->rfft4);
+    rfft2_plan_init(&plan->rfft2);
     *out = plan;
     return VP_OK;
 }
@@ -105,9 +104,8 @@ void fbank_work_free(struct fbank_work *work)
     free(work);
 }
 
-/* Mean of a frame, in double, so that a constant leaves exactly nothing; four sums, because one
- * would wait for each addition in turn. */
-static float frame_mean(const float *samples)
+/* Mean of a frame; four sums, because one would wait for each addition in turn. */
+static double frame_mean(const float *samples)
 {
     double a = 0.0, b = 0.0, c = 0.0, d = 0.0;
     for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i += 4) {
@@ -116,17 +114,17 @@ static float frame_mean(const float *samples)
         c += (double)samples[i + 2];
         d += (double)samples[i + 3];
     }
-    return (float)((a + b + c + d) / FBANK_FRAME_SAMPLES);
+    return (a + b + c + d) / FBANK_FRAME_SAMPLES;
 }
 
 /* samples [400] -> frame [400]: scaled, mean removed, pre-emphasised, windowed */
-static void window_frame(const float *window, const float *samples, float *frame)
+static void window_frame(const double *window, const float *samples, float *frame)
 {
-    const float mean = frame_mean(samples) * SCALE;
-    float previous = samples[0] * SCALE - mean;
+    const double mean = frame_mean(samples) * SCALE;
+    double previous = (double)samples[0] * SCALE - mean;
     for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++) {
-        const float sample = samples[i] * SCALE - mean;
-        frame[i] = (sample - PREEMPHASIS * previous) * window[i];
+        const double sample = (double)samples[i] * SCALE - mean;
+        frame[i] = (float)((sample - PREEMPHASIS * previous) * window[i]);
         previous = sample;
     }
 }
@@ -154,36 +152,34 @@ static void compute_frame(struct fbank_work *work, const float *samples, float *
     log_mel(&work->plan->mel, work->power, features);
 }
 
-/* window_frame of four frames, one hop apart; halved, because rfft4 gives four times the power */
-static void window_frame4(const float *window, const float *samples, lanes *frame)
+/* window_frame of two frames, one hop apart; halved, because rfft2 gives four times the power */
+static void window_frame2(const double *window, const float *samples, pair *frame)
 {
-    const float *s0 = samples, *s1 = s0 + FBANK_HOP_SAMPLES, *s2 = s1 + FBANK_HOP_SAMPLES,
-                *s3 = s2 + FBANK_HOP_SAMPLES;
-    const lanes mean = {frame_mean(s0), frame_mean(s1), frame_mean(s2), frame_mean(s3)};
-    lanes previous = (lanes){s0[0], s1[0], s2[0], s3[0]} - mean;
+    const float *s0 = samples, *s1 = samples + FBANK_HOP_SAMPLES;
+    const pair mean = {frame_mean(s0), frame_mean(s1)};
+    pair previous = (pair){(double)s0[0], (double)s1[0]} - mean;
     for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++) {
-        const lanes sample = (lanes){s0[i], s1[i], s2[i], s3[i]} - mean;
-        frame[i] = (sample - PREEMPHASIS * previous) * (SCALE / 2.0F * window[i]);
+        const pair sample = (pair){(double)s0[i], (double)s1[i]} - mean;
+        frame[i] = (sample - PREEMPHASIS * previous) * (SCALE / 2.0 * window[i]);
         previous = sample;
     }
     for (size_t i = FBANK_FRAME_SAMPLES; i < N_FFT; i++)
-        frame[i] = lanes_fill(0.0F);
+        frame[i] = (pair){0.0, 0.0};
 }
 
-/* Four frames, one hop apart -> features [4, n_mels]. */
-static void compute_frame4(struct fbank_work *work, const float *samples, float *features)
+/* Two frames, one hop apart -> features [2, n_mels]. */
+static void compute_frame2(struct fbank_work *work, const float *samples, float *features)
 {
     const struct mel_bank *mel = &work->plan->mel;
-    window_frame4(work->plan->window, samples, work->frame4);
-    rfft4_power(&work->plan->rfft4, work->frame4, work->power4);
+    window_frame2(work->plan->window, samples, work->frame2);
+    rfft2_power(&work->plan->rfft2, work->frame2, work->power2);
     for (size_t m = 0; m < mel->n_mels; m++) {
         const struct mel_filter *filter = &mel->filters[m];
-        lanes energy = lanes_fill(0.0F);
+        pair energy = {0.0, 0.0};
         for (size_t k = 0; k < filter->n_bins; k++)
-            energy += filter->weights[k] * work->power4[filter->first_bin + k];
-        const lanes log_energy = lanes_log(lanes_max(energy, lanes_fill(FLT_EPSILON)));
-        for (size_t lane = 0; lane < N_LANES; lane++)
-            features[lane * mel->n_mels + m] = log_energy[lane];
+            energy += (double)filter->weights[k] * work->power2[filter->first_bin + k];
+        features[m] = logf(fmaxf((float)energy[0], FLT_EPSILON));
+        features[mel->n_mels + m] = logf(fmaxf((float)energy[1], FLT_EPSILON));
     }
 }
 
@@ -209,9 +205,9 @@ size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_sam
     if (n_frames == 0)
         return 0;
     size_t t = 0;
-    for (; t + N_LANES <= n_frames; t += N_LANES)
-        compute_frame4(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
-    for (; t < n_frames; t++)
+    for (; t + 2 <= n_frames; t += 2)
+        compute_frame2(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
+    if (t < n_frames)
         compute_frame(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
     subtract_mean(work->mean, features, n_frames, n_mels);
     return n_frames;
