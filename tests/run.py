@@ -69,13 +69,14 @@ def run_unit(program: Path, tally: Tally) -> None:
         print(f"        {note.strip()}", flush=True)
 
 
-def run_pytest(folder: Path, build: Path, tally: Tally) -> None:
-    """One folder of Python tests, judged by its JUnit report, never by its summary alone."""
+def run_pytest(folder: Path, files: list[Path], build: Path, tally: Tally) -> None:
+    """Python tests of one folder, judged by their JUnit report, never by its summary alone."""
     env = dict(os.environ, **SANITIZERS, VOICEPRINT_BUILD=str(build.resolve()), PYTHONDONTWRITEBYTECODE="1")
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
-                   f"--timeout={CASE_DEADLINE_S}", f"--junitxml={report}", str(folder)]
+                   f"--timeout={CASE_DEADLINE_S}", f"--junitxml={report}",
+                   *map(str, files)]
         try:
             done = subprocess.run(command, cwd=ROOT, env=env, timeout=PYTEST_DEADLINE_S, check=False)
             status = done.returncode
@@ -116,8 +117,9 @@ def main() -> int:
     if args.build.name == "release":  # Python tools do not change with the sanitizer
         folders.append(ROOT / "tests/tools")
     for folder in folders:
-        if args.only in str(folder) and any(folder.glob("test_*.py")):
-            run_pytest(folder, args.build, tally)
+        files = sorted(f for f in folder.glob("test_*.py") if args.only in str(f))
+        if files:
+            run_pytest(folder, files, args.build, tally)
 
     for name in tally.skipped:
         print(f"skipped: {name}")
