@@ -97,7 +97,8 @@ asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitize
 	@$(PYTHON) tests/run.py --build build/$@
 
 FUZZ_SECONDS ?= 60
-fuzz: deps ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; needs clang-14
+fuzz: ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; installs clang-14
+	@tools/deps.sh clang-14 libclang-rt-14-dev
 	@$(MAKE) --no-print-directory FLAVOUR=fuzz $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 

@@ -1,7 +1,9 @@
 #!/bin/sh
-# Installs the Debian packages of tools/packages.txt that are missing, and says which.
+# Installs the Debian packages of tools/packages.txt, and those named as arguments, that are missing,
+# and says which.
 set -eu
 wanted=$(sed 's/#.*//' "$(dirname "$0")/packages.txt")
+wanted="$wanted $*"
 missing=
 for package in $wanted; do
     status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) || status=none
