@@ -23,10 +23,9 @@ import soundfile
 import soxr
 import torch
 from torch import Tensor
-from torchaudio.compliance import kaldi
 
 from train import effects, teacher
-from vptools.features import OPTIONS, RATE_HZ
+from vptools.features import RATE_HZ, fbank
 
 HOP = 160  # samples, 10 ms
 SHORTEST = 400 + 10 * HOP  # samples of a speaker, 11 frames
@@ -54,10 +53,7 @@ def read_segments(path: Path) -> dict[str, list[Segment]]:
 
 def log_mel(samples: np.ndarray) -> Tensor:
     """Samples [n] in -1..1 -> [T, 80], the engine's front end before the mean is removed."""
-    wave = torch.from_numpy(np.ascontiguousarray(samples))[None] * 32768
-    return kaldi.fbank(
-        wave, window_type="hamming", sample_frequency=RATE_HZ, dither=0.0, energy_floor=0.0, **OPTIONS
-    )
+    return fbank(samples, remove_mean=False)
 
 
 def trim(samples: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from vptools.resnet import ResNet, load
 
 STAGES = ("fbank", "conv1", "layer1", "layer2", "layer3", "layer4", "pooled", "embedding")
 DEADLINE_S = 600
+SHORTEST_S = "0.105"  # nine frames, the fewest that have statistics
 
 
 class Engine(Protocol):
@@ -41,7 +42,8 @@ class OurEngine:
 
     def __init__(self, program: Path, model: Path, kernel: str = "auto") -> None:
         self.program = program
-        self.options = ("--model", str(model), "--kernel", kernel)
+        self.model = ("--model", str(model), "--min-duration", SHORTEST_S)
+        self.options = (*self.model, "--kernel", kernel)
         self.name = f"voiceprint {kernel} {model.name}"
 
     def _run(self, *args: str) -> None:
@@ -52,7 +54,7 @@ class OurEngine:
 
     def fbank(self, clip: Path) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder:
-            self._run("fbank", str(clip), "--out", f"{folder}/fbank.npy")
+            self._run("fbank", str(clip), *self.model, "--out", f"{folder}/fbank.npy")
             return np.load(f"{folder}/fbank.npy")
 
     def embeddings(self, clips: Sequence[Path]) -> list[np.ndarray]:
