@@ -52,14 +52,14 @@ ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
 SIMD_OBJ   := $(BUILD)/core/kernels/simd/conv_avx2.o $(BUILD)/core/kernels/simd/conv_avx512.o
 endif
 CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ)
-SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o)
+SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
+.PHONY: all help deps run test test-pages unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -103,6 +103,16 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; installs clang
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 
 untrained: $(UNTRAINED) ## the model with random weights, in build/models/
+
+test-pages: deps ## the pages in a real browser: Chromium, axe-core
+	@tools/deps.sh chromium chromium-driver python3-selenium python3-pip fonts-dejavu-core
+	@$(MAKE) --no-print-directory all build/axe/.done
+	@$(PYTHON) tests/run.py --build $(BUILD) --pages
+
+build/axe/.done: tests/pages/requirements.txt
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps \
+	    --require-hashes --upgrade --target $(@D) -r $<
+	@touch $@
 
 mutants: deps ## plant known faults one by one; each must turn the suite red
 	@$(PYTHON) tests/mutants/run.py
@@ -153,11 +163,28 @@ $(BUILD)/version: FORCE
 FORCE:
 $(BUILD)/server/version.o: ALL_CFLAGS += -DVP_VERSION='"$(VERSION)"'
 $(BUILD)/server/version.o: $(BUILD)/version
-$(BUILD)/server/assets.o: openapi.yaml
 
 $(BUILD)/voiceprintd: $(SERVER_OBJ) $(LIB)
 	@echo '  link  $@'
 	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) $(PKG_SERVER_LIBS) -lm -lpthread
+
+# Pages, contract and sample clips become one table in the program.
+PAGES  := $(wildcard server/pages/*)
+VOICES := $(addprefix build/pages/,voice-a-1.wav voice-a-2.wav voice-b-1.wav)
+
+$(VOICES) &: tools/pages/voices.py
+	@$(PYTHON) $< build/pages
+
+build/pages/docs.html: openapi.yaml tools/pages/docs.py tools/pages/docs.html.j2
+	@$(PYTHON) tools/pages/docs.py openapi.yaml tools/pages/docs.html.j2 $@
+
+build/pages/assets_table.c: tools/pages/embed.py openapi.yaml build/pages/docs.html $(VOICES) $(PAGES)
+	@echo '  embed $@'
+	@$(PYTHON) $< $@ $(filter-out $<,$^)
+
+$(BUILD)/assets_table.o: build/pages/assets_table.c server/assets.h
+	@mkdir -p $(@D)
+	@$(CC) $(ALL_CFLAGS) -Iserver -c $< -o $@
 
 $(BUILD)/voiceprint: $(CLI_OBJ) $(LIB)
 	@echo '  link  $@'

@@ -1,4 +1,7 @@
-/* Files of this repository that the program carries in itself. */
+/*
+ * Files that the program carries in itself: the pages, the contract, sample clips. The table is
+ * made at build time by tools/pages/embed.py.
+ */
 #ifndef VP_ASSETS_H
 #define VP_ASSETS_H
 
@@ -7,10 +10,14 @@
 struct asset {
     const char *path; /* that it is served under */
     const char *type; /* Content-Type */
-    const unsigned char *bytes, *end;
+    const char *etag; /* quoted, from the content */
+    const unsigned char *bytes;
+    size_t n_bytes;
 };
 
+extern const struct asset assets[];
+extern const size_t n_assets;
+
 const struct asset *assets_find(const char *path); /* [any] NULL when there is none */
-size_t assets_size(const struct asset *asset);     /* [any] */
 
 #endif

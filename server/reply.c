@@ -65,15 +65,12 @@ static bool must_close(const struct request *request)
     return problem_rule(request->problem.kind)->close || server->drain != DRAIN_NOT;
 }
 
-static enum MHD_Result queue_response(struct request *request, unsigned status, const char *type,
+static enum MHD_Result queue_response(struct request *request, unsigned status,
                                       struct MHD_Response *response)
 {
     const struct server *server = request->server;
     put_header(response, "X-Request-Id", request->id);
-    put_header(response, "Cache-Control", "no-store");
     put_header(response, "X-Content-Type-Options", "nosniff");
-    if (type != NULL)
-        put_header(response, "Content-Type", type);
     if (request->problem.kind != PROBLEM_NONE)
         put_problem_headers(response, request);
     put_server_timing(response, request);
@@ -93,33 +90,58 @@ static enum MHD_Result queue_response(struct request *request, unsigned status, 
     return result;
 }
 
-enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
-                           size_t n_bytes)
+/* A response of text, malloc'd and taken; NULL, and the connection will close, without memory. */
+static struct MHD_Response *new_response(struct request *request, char *text, size_t n_bytes)
 {
-    ON_LOOP();
     struct MHD_Response *response =
         text == NULL || fault_hits(FAULT_REPLY)
             ? NULL
             : MHD_create_response_from_buffer(n_bytes, text, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        free(text);
-        log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
-        request->state = REQUEST_REPLYING;
-        if (request->connection != NULL)
-            connection_cut(request->connection);
-        return MHD_NO; /* libmicrohttpd closes the connection */
-    }
-    return queue_response(request, status, type, response);
+    if (response != NULL)
+        return response;
+    free(text);
+    log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
+    request->state = REQUEST_REPLYING;
+    if (request->connection != NULL)
+        connection_cut(request->connection);
+    return NULL;
 }
 
-enum MHD_Result reply_static(struct request *request, unsigned status, const char *type,
-                             const void *bytes, size_t n_bytes)
+enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
+                           size_t n_bytes)
 {
     ON_LOOP();
-    void *copy = malloc(n_bytes + 1); /* the API takes no const, and pages are small and rare */
+    struct MHD_Response *response = new_response(request, text, n_bytes);
+    if (response == NULL)
+        return MHD_NO; /* libmicrohttpd closes the connection */
+    if (type != NULL)
+        put_header(response, "Content-Type", type);
+    put_header(response, "Cache-Control", "no-store");
+    return queue_response(request, status, response);
+}
+
+enum MHD_Result reply_empty(struct request *request, unsigned status)
+{
+    return reply_text(request, status, NULL, strdup(""), 0);
+}
+
+enum MHD_Result reply_asset(struct request *request, const struct asset *asset, bool is_known,
+                            const struct reply_header *headers)
+{
+    ON_LOOP();
+    size_t n_bytes = is_known ? 0 : asset->n_bytes;
+    char *copy = malloc(n_bytes + 1); /* the API takes no const, and pages are small and rare */
     if (copy != NULL)
-        memcpy(copy, bytes, n_bytes);
-    return reply_text(request, status, type, copy, n_bytes);
+        memcpy(copy, asset->bytes, n_bytes);
+    struct MHD_Response *response = new_response(request, copy, n_bytes);
+    if (response == NULL)
+        return MHD_NO;
+    put_header(response, "Content-Type", asset->type);
+    put_header(response, "Cache-Control", "no-cache");
+    put_header(response, "ETag", asset->etag);
+    for (; headers != NULL && headers->name != NULL; headers++)
+        put_header(response, headers->name, headers->value);
+    return queue_response(request, is_known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
 }
 
 enum MHD_Result reply_json(struct request *request, unsigned status, json_t *root)

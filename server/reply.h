@@ -5,15 +5,23 @@
 #ifndef VP_REPLY_H
 #define VP_REPLY_H
 
+#include "assets.h"
 #include "json.h"
 #include "request.h"
 
 /* text is malloc'd and taken; NULL (memory was short) becomes 503 without a body. [loop] */
 enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
                            size_t n_bytes);
-/* The same with bytes that live as long as the process. [loop] */
-enum MHD_Result reply_static(struct request *request, unsigned status, const char *type,
-                             const void *bytes, size_t n_bytes);
+/* Headers alone. [loop] */
+enum MHD_Result reply_empty(struct request *request, unsigned status);
+/* A header beside those of every answer; a list of them ends with a NULL name. */
+struct reply_header {
+    const char *name, *value;
+};
+/* The asset with its tag, to be asked for again each time; 304 without its bytes when the client
+ * has them already. headers may be NULL. [loop] */
+enum MHD_Result reply_asset(struct request *request, const struct asset *asset, bool is_known,
+                            const struct reply_header *headers);
 /* JSON, taken. [loop] */
 enum MHD_Result reply_json(struct request *request, unsigned status, json_t *root);
 /* request->problem. [loop] */

@@ -119,7 +119,7 @@ static enum MHD_Result answer_whole(struct request *request)
     if (request->problem.kind != PROBLEM_NONE)
         return reply_problem(request);
     if (request->is_preflight)
-        return reply_static(request, MHD_HTTP_NO_CONTENT, NULL, "", 0);
+        return reply_empty(request, MHD_HTTP_NO_CONTENT);
     request->route->on_body(request);
     if (request->problem.kind != PROBLEM_NONE && request->state != REQUEST_REPLYING)
         return reply_problem(request);

@@ -1,0 +1,119 @@
+// Talks to the service this page came from, and to nobody else.
+
+const ATTEMPTS = 6; // of one request, while the service answers 503
+const AT_ONCE = 2; // requests in flight: a folder of clips must not fill the queue for others
+const LONGEST_WAIT_S = 60;
+
+let key = '';
+let free = AT_ONCE;
+const waiting = [];
+
+/** The key for every later request. Held in this variable only. */
+export function setKey(value) {
+  key = value;
+}
+
+/** What went wrong: the members of application/problem+json, or our own of the same form. */
+export class Problem extends Error {
+  constructor({
+    name,
+    title,
+    status = 0,
+    detail = '',
+    retryAfter = 0,
+    limitS = 0,
+    requestId = '',
+  }) {
+    super(title);
+    Object.assign(this, { name, title, status, detail, retryAfter, limitS, requestId });
+  }
+}
+
+/**
+ * One request, tried again on 503 after the seconds of Retry-After.
+ * options: body, type (both or none: GET without), signal (AbortSignal),
+ * onWait({problem, seconds, attempt, attempts, skip}): called before each pause; skip() ends it.
+ * Returns the answer's JSON; throws Problem, or AbortError.
+ */
+export async function call(path, { body, type, signal, onWait = () => {} } = {}) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inTurn(() => once(path, { body, type, signal }), signal);
+    } catch (problem) {
+      if (problem.status !== 503 || attempt === ATTEMPTS) throw problem;
+      const seconds = problem.retryAfter;
+      await pause(seconds, signal, (skip) =>
+        onWait({ problem, seconds, attempt, attempts: ATTEMPTS, skip }),
+      );
+    }
+  }
+}
+
+async function once(path, { body, type, signal }) {
+  const headers = {};
+  if (type) headers['Content-Type'] = type;
+  if (key) headers.Authorization = `Bearer ${key}`;
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method: body === undefined ? 'GET' : 'POST',
+      body,
+      headers,
+      signal,
+      cache: 'no-store',
+      credentials: 'same-origin',
+      referrerPolicy: 'no-referrer',
+    });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Problem({ name: 'unreachable', title: 'The service does not answer' });
+  }
+  if (!answer.ok) throw await problemOf(answer);
+  return answer.json();
+}
+
+/** The Problem of an answer; a proxy's own error page has no problem document. */
+async function problemOf(answer) {
+  const said = await answer.json().catch(() => ({}));
+  const seconds = Number.parseInt(answer.headers.get('Retry-After'), 10);
+  return new Problem({
+    name: String(said.type ?? '').replace(/^urn:voiceprintd:problem:/, '') || 'http-error',
+    title: said.title ?? `HTTP status ${answer.status}`,
+    status: answer.status,
+    detail: said.detail ?? '',
+    limitS: said.limit_s ?? 0,
+    retryAfter: Math.min(Math.max(Number.isNaN(seconds) ? 2 : seconds, 1), LONGEST_WAIT_S),
+    requestId: answer.headers.get('X-Request-Id') ?? '',
+  });
+}
+
+/** Runs work when fewer than AT_ONCE others run. */
+async function inTurn(work, signal) {
+  if (free > 0) free--;
+  else await new Promise((go) => waiting.push(go));
+  try {
+    signal?.throwIfAborted();
+    return await work();
+  } finally {
+    if (waiting.length > 0) waiting.shift()();
+    else free++;
+  }
+}
+
+function pause(seconds, signal, announce) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      },
+      { once: true },
+    );
+    announce(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
