@@ -103,13 +103,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", type=Path, default=Path("build/release"), help="build folder")
     parser.add_argument("--only", default="", help="run only the tests whose path contains this")
+    parser.add_argument("--pages", action="store_true", help="only the tests in a browser")
     args = parser.parse_args()
 
     if os.environ.get("CI") != "true" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
         print("left out: the tests on real speech; SPEECH_DIR names no folder", flush=True)
     tally = Tally()
     programs = sorted(p for p in (args.build / "tests/unit").glob("*/test_*")
-                      if p.suffix == "" and os.access(p, os.X_OK)
+                      if p.suffix == "" and os.access(p, os.X_OK) and not args.pages
                       and (ROOT / "tests/unit" / p.parent.name / f"{p.name}.c").exists())
     for program in programs:
         if args.only in str(program):
@@ -117,6 +118,8 @@ def main() -> int:
     folders = [ROOT / "tests/http", ROOT / "tests/cli"]
     if args.build.name == "release":  # Python tools do not change with the sanitizer
         folders.append(ROOT / "tests/tools")
+    if args.pages:
+        folders = [ROOT / "tests/pages"]
     for folder in folders:
         files = sorted(f for f in folder.glob("test_*.py") if args.only in str(f))
         if files:

@@ -1,0 +1,118 @@
+"""How the pages look and handle: axe in both colour schemes and at phone width, keyboard alone,
+no scrolling sideways. With SCREENSHOTS=folder the pictures are kept there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from browser import DESKTOP, PHONE, Browser
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from service import ROOT, Service
+
+AXE = ROOT / "build" / "axe" / "axe_playwright_python" / "axe.min.js"
+LOOKS = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
+
+
+def serious(page: Browser) -> list[str]:
+    """Findings of axe-core that are serious or critical, in words."""
+    page.driver.execute_script(AXE.read_text(encoding="utf-8"))
+    findings = page.run("return (await axe.run()).violations")
+    return [f"{finding['id']}: {node['html'][:160]} {node['failureSummary']}"
+            for finding in findings if finding["impact"] in ("serious", "critical")
+            for node in finding["nodes"]]
+
+
+def fits(page: Browser) -> bool:
+    return page.driver.execute_script(
+        "return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def keep(page: Browser, name: str) -> None:
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(Path(folder) / f"{name}.png")
+
+
+def fill_two(page: Browser, clips: list[Path]) -> None:
+    page.choose("a", clips[0], clips[1])
+    page.choose("b", clips[2])
+    page.settled("a", 2)
+    page.verdict()
+
+
+def fill_many(page: Browser, service: Service, clips: list[Path]) -> None:
+    page.open(service.url + "/#many")
+    page.choose("many", *clips)
+    page.settled("many", len(clips))
+    page.wait("the matrix", lambda: len(page.all(".matrix tbody tr")) == len(clips))
+
+
+@pytest.mark.parametrize("size, scheme", LOOKS)
+def test_two_voices(page: Browser, voices: dict[str, Path], size: tuple[int, int], scheme: str) -> None:
+    page.look(size, scheme)
+    fill_two(page, [voices["a-1"], voices["a-2"], voices["b-1"]])
+    page.driver.execute_script("document.querySelector('details').open = true")
+    assert serious(page) == []
+    assert fits(page)
+    page.driver.execute_script("document.querySelector('details').open = false")
+    keep(page, f"two-voices-{scheme}{'-phone' if size == PHONE else ''}")
+
+
+@pytest.mark.parametrize("size, scheme", LOOKS)
+def test_many_clips(page: Browser, service: Service, voices: dict[str, Path], size: tuple[int, int],
+                    scheme: str) -> None:
+    page.look(size, scheme)
+    fill_many(page, service, sorted(voices.values()))
+    assert serious(page) == []
+    assert fits(page)
+    keep(page, f"many-clips-{scheme}{'-phone' if size == PHONE else ''}")
+
+
+@pytest.mark.parametrize("size, scheme", LOOKS)
+def test_docs(page: Browser, service: Service, size: tuple[int, int], scheme: str) -> None:
+    page.look(size, scheme)
+    page.open(service.url + "/docs")
+    page.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert serious(page) == []
+    assert fits(page)
+    page.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = false; })")
+    keep(page, f"docs-{scheme}{'-phone' if size == PHONE else ''}")
+
+
+def test_problems_and_warnings_are_legible(page: Browser, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound\n" * 100)
+    for scheme in ("light", "dark"):
+        page.look(DESKTOP, scheme)
+        page.choose("a", bad)
+        page.wait("the problem", lambda: page.all(".side-a [data-problem]"))
+        assert serious(page) == []
+
+
+def test_keyboard_alone(page: Browser, voices: dict[str, Path]) -> None:
+    """Tab reaches every control in reading order, each visibly, and Enter works them."""
+    reached = []
+    for _ in range(14):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+        active = page.driver.switch_to.active_element
+        reached.append(active.get_attribute("aria-label") or active.text or active.get_attribute("type"))
+        shown = page.driver.execute_script("""
+            const marked = (e) => e && getComputedStyle(e).outlineStyle !== 'none';
+            return marked(arguments[0]) || marked(arguments[0].nextElementSibling);""", active)
+        assert shown, f"no focus ring on {reached[-1]}"
+        if reached[-1] == "two voices":
+            break
+    assert reached == ["Skip to the voices", "Two voices", "Many clips", "API", "file",
+                       "Record, Voice A", "file", "Record, Voice B", "one voice twice", "two voices"]
+    ActionChains(page.driver).send_keys(Keys.ENTER).perform()
+    page.verdict()
+    play = page.find("[aria-label='Play voice-a-1.wav']")
+    play.send_keys(Keys.ENTER)
+    page.wait("playback", lambda: play.text == "Pause")
+    remove = page.find("[aria-label='Remove voice-a-1.wav']")
+    remove.send_keys(Keys.ENTER)
+    page.wait("the clip to go", lambda: page.cards("a") == [])
+    # The focus is not lost with the button that had it.
+    assert page.driver.switch_to.active_element.get_attribute("type") == "file"

@@ -1,0 +1,132 @@
+"""What goes wrong is said with the problem's title and what to do, and can be put right."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy
+import pytest
+import requests
+from ask import start
+from browser import Browser
+from conftest import read_wav, write_wav
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from service import Service
+
+KEY = "pages-test-key-0123456789abcdef"
+
+
+def button(of: WebElement, text: str) -> WebElement:
+    return next(b for b in of.find_elements(By.TAG_NAME, "button") if b.text == text)
+
+
+def test_a_file_that_is_no_sound(page: Browser, tmp_path: Path) -> None:
+    note = tmp_path / "note.wav"
+    note.write_text("This is not a recording.\n" * 200)
+    page.drop("a", note)
+    card = page.settled("a")[0]
+    assert card.get_attribute("data-state") == "failed"
+    problem = card.find_element(By.CSS_SELECTOR, "[data-problem]")
+    assert problem.get_attribute("data-problem") == "unsupported-audio"
+    answer = requests.post(page.driver.current_url + "embed", data=note.read_bytes(), timeout=30,
+                           headers={"Content-Type": "application/octet-stream"}).json()
+    assert answer["title"] in problem.text and answer["detail"] in problem.text
+    assert "Save it as WAV" in problem.text
+
+
+@pytest.mark.parametrize("seconds, level, name", [(0.2, 0.3, "audio-too-short"), (2, 0, "no-signal")])
+def test_a_clip_that_is_refused(page: Browser, tmp_path: Path, seconds: float, level: float,
+                                name: str) -> None:
+    noise = numpy.random.default_rng(1).uniform(-level, level, int(16000 * seconds))
+    page.choose("a", write_wav(tmp_path / "clip.wav", noise))
+    card = page.settled("a")[0]
+    assert card.find_element(By.CSS_SELECTOR, "[data-problem]").get_attribute("data-problem") == name
+
+
+def test_a_long_clip_can_be_cut(page: Browser, tmp_path: Path, voices: dict[str, Path]) -> None:
+    long = numpy.resize(read_wav(voices["a-1"]), 16000 * 62)
+    page.choose("a", write_wav(tmp_path / "long.wav", long))
+    card = page.settled("a")[0]
+    assert "1:02" in card.text
+    button(card, "Use the first 60 s").click()
+    page.wait("the shorter clip", lambda: card.get_attribute("data-state") == "ready")
+    assert "Only the first part was used" in card.text
+
+
+def test_overload_is_waited_out(page: Browser, service: Service, tmp_path: Path,
+                                voices: dict[str, Path]) -> None:
+    """The queue is really full: others keep one worker and one place busy until the page has said
+    so. Then the page gets its answer without being asked again."""
+    long = write_wav(tmp_path / "long.wav", numpy.resize(read_wav(voices["b-1"]), 16000 * 55)).read_bytes()
+    enough = threading.Event()
+
+    def press() -> None:
+        while not enough.is_set():
+            requests.post(service.url + "/embed", data=long, timeout=60)
+
+    crowd = [threading.Thread(target=press) for _ in range(8)]
+    for other in crowd:
+        other.start()
+    try:
+        page.choose("a", voices["a-1"])
+        notice = page.wait("the notice of overload",
+                           lambda: next(iter(page.all(".side-a [data-problem=overloaded]")), None))
+        assert "Next try in" in notice.text and "attempt 2 of" in notice.text
+        assert button(notice, "Try now").is_displayed()
+    finally:
+        enough.set()
+        for other in crowd:
+            other.join()
+    assert page.settled("a")[0].get_attribute("data-state") == "ready"
+
+
+def test_a_service_that_cannot_be_reached(page: Browser, voices: dict[str, Path]) -> None:
+    page.offline(True)
+    try:
+        page.choose("a", voices["a-1"])
+        card = page.settled("a")[0]
+        assert "The service does not answer" in card.text
+    finally:
+        page.offline(False)
+    button(card, "Try again").click()
+    page.wait("the answer", lambda: card.get_attribute("data-state") == "ready")
+
+
+def test_a_key_is_asked_for(chromium: Browser, tmp_path: Path, voices: dict[str, Path]) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(KEY + "\n")
+    with start(api_keys_file=keys) as service:
+        chromium.open(service.url + "/")
+        field = chromium.find("#key")
+        assert field.is_displayed()
+        chromium.choose("a", voices["a-1"])
+        assert "Enter the key" in chromium.settled("a")[0].text
+        field.send_keys("not the key at all\n")
+        chromium.wait("the refusal",
+                      lambda: "does not know this key" in chromium.find("#key-note").text)
+        field.clear()
+        field.send_keys(KEY + "\n")
+        chromium.wait("the field to go", lambda: not field.is_displayed())
+        # The clip that was refused goes again by itself.
+        card = chromium.cards("a")[0]
+        chromium.wait("the clip", lambda: card.get_attribute("data-state") == "ready")
+        kept = chromium.run("return [localStorage.length, sessionStorage.length, document.cookie]")
+        assert kept == [0, 0, ""]
+        assert chromium.console() == []
+
+
+def test_a_microphone_that_is_refused(page: Browser, service: Service) -> None:
+    page.microphone(service.url, allowed=False)
+    page.find("[aria-label='Record, Voice A']").click()
+    page.wait("the advice", lambda: "microphone is not allowed" in page.side("a").text)
+
+
+def test_a_file_beside_the_zone_leaves_the_page(page: Browser, voices: dict[str, Path]) -> None:
+    before = page.driver.current_url
+    data = {"items": [], "files": [str(voices["a-1"])], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        page.cdp("Input.dispatchDragEvent", type=kind, x=5, y=5, data=data)
+    assert page.driver.current_url == before
+    assert page.cards("a") == []
