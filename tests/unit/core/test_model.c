@@ -5,8 +5,10 @@
 #include "unit.h"
 
 #include "draft_safetensors.h"
+#include "npy.h"
 #include "voiceprint.h"
 
+#include <glob.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -244,6 +246,76 @@ static void facts_of_a_model(void **state)
     vp_model_free(NULL);
 }
 
+#define GOLDEN_SAMPLES (400 + 160 * 49) /* the clip t050 of tests/golden */
+
+/* The golden clip through the file at path on one kernel: max|a - b| <= 1e-4 ||b||. */
+static void assert_golden(const char *path, enum vp_kernel kernel, const float *samples,
+                          const float *expected, size_t dim)
+{
+    struct vp_err err = {0};
+    struct vp_limits limits;
+    struct vp_clip_info info;
+    vp_model *model = NULL;
+    vp_scratch *scratch = NULL;
+    float embedding[64];
+    double norm = 0.0, worst = 0.0, square = 0.0;
+    vp_limits_default(&limits);
+    if (vp_model_open(path, kernel, &model, &err) != VP_OK ||
+        vp_scratch_new(model, &limits, &scratch, &err) != VP_OK ||
+        vp_clip_set_samples(scratch, samples, GOLDEN_SAMPLES, &info, &err) != VP_OK ||
+        vp_clip_fbank(scratch, NULL, NULL, &err) != VP_OK)
+        fail_msg("%s: %s", path, err.message);
+    assert_int_equal(vp_model_info(model)->dim, dim);
+    assert_true(dim <= sizeof embedding / sizeof embedding[0]);
+    if (vp_clip_embed(scratch, embedding, &norm, &err) != VP_OK)
+        fail_msg("%s: %s", path, err.message);
+    for (size_t i = 0; i < dim; i++) {
+        worst = fmax(worst, fabs((double)embedding[i] - (double)expected[i]));
+        square += (double)expected[i] * (double)expected[i];
+    }
+    if (!(worst <= 1e-4 * sqrt(square)))
+        fail_msg("%s, kernel %s: off by %g of the norm", path, vp_kernel_name(kernel),
+                 worst / sqrt(square));
+    vp_scratch_free(scratch);
+    vp_model_free(model);
+}
+
+/* Every file in tests/golden/models answers as PyTorch does: with mean_vec (row 1 of
+ * NET-embeddings) from .onnx, without (row 0) from .safetensors. */
+static void golden_files_give_golden_embeddings(void **state)
+{
+    (void)state;
+    static const char *const nets[] = {"tiny", "deep", "bottleneck", "small"};
+    struct npy signal;
+    float samples[GOLDEN_SAMPLES];
+    size_t n_files = 0;
+    assert_true(npy_load("tests/golden/signal.npy", &signal) && signal.n >= GOLDEN_SAMPLES);
+    for (size_t i = 0; i < GOLDEN_SAMPLES; i++)
+        samples[i] = signal.data[i] / 32768.0F;
+    npy_free(&signal);
+    for (size_t n = 0; n < sizeof nets / sizeof nets[0]; n++) {
+        char path[128];
+        struct npy golden;
+        glob_t found;
+        snprintf(path, sizeof path, "tests/golden/models/%s-embeddings.npy", nets[n]);
+        assert_true(npy_load(path, &golden) && golden.n_dims == 2 && golden.shape[0] == 2);
+        size_t dim = golden.shape[1];
+        snprintf(path, sizeof path, "tests/golden/models/%s.safetensors", nets[n]);
+        assert_int_equal(glob(path, 0, NULL, &found), 0);
+        snprintf(path, sizeof path, "tests/golden/models/%s-*.onnx", nets[n]);
+        (void)glob(path, GLOB_APPEND, NULL, &found); /* small has none */
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            for (int kernel = VP_KERNEL_BLAS; kernel <= VP_KERNEL_AVX512; kernel++)
+                if (vp_kernel_available((enum vp_kernel)kernel))
+                    assert_golden(found.gl_pathv[i], (enum vp_kernel)kernel, samples,
+                                  golden.data + (i == 0 ? 0 : dim), dim);
+        n_files += found.gl_pathc;
+        globfree(&found);
+        npy_free(&golden);
+    }
+    assert_true(n_files >= 20);
+}
+
 static void kernels_have_names(void **state)
 {
     (void)state;
@@ -268,6 +340,7 @@ int main(void)
         cmocka_unit_test(short_scratch_is_refused),
         cmocka_unit_test(clip_limits_do_not_matter),
         cmocka_unit_test(facts_of_a_model),
+        cmocka_unit_test(golden_files_give_golden_embeddings),
         cmocka_unit_test(kernels_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
