@@ -10,7 +10,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "floats are written as
 
 bool npy_write(const char *path, const float *data, const size_t *shape, size_t n_dims)
 {
-    char head[HEAD_BYTES], dims[64] = "", dict[112];
+    char head[HEAD_BYTES], dims[64] = "", dict[HEAD_BYTES - 1];
     size_t n = 1;
     for (size_t i = 0; i < n_dims; i++) {
         n *= shape[i];
@@ -22,7 +22,7 @@ bool npy_write(const char *path, const float *data, const size_t *shape, size_t 
     memcpy(head, "\x93NUMPY\x01\x00", 8);
     head[8] = (char)(HEAD_BYTES - 10); /* length of what follows, two bytes */
     head[9] = 0;
-    memcpy(head + 10, dict, strlen(dict));
+    memcpy(head + 10, dict, strnlen(dict, HEAD_BYTES - 11));
     head[HEAD_BYTES - 1] = '\n';
 
     FILE *file = fopen(path, "wb");
