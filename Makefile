@@ -79,7 +79,8 @@ run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; 
 	@printf '%s\n' '' \
 	    '  curl -s --data-binary @a.wav http://127.0.0.1:$(PORT)/embed' \
 	    '  curl -s -F a=@1.wav -F b=@2.wav http://127.0.0.1:$(PORT)/compare' \
-	    '  curl -s http://127.0.0.1:$(PORT)/info' '' \
+	    '  curl -s http://127.0.0.1:$(PORT)/info' \
+	    '  http://127.0.0.1:$(PORT)/ in a browser: record or drop two voices' '' \
 	    '  model $(MODEL); Ctrl-C ends it when open requests are done' ''
 	@exec $(BUILD)/voiceprintd --listen 127.0.0.1:$(PORT) --model $(MODEL) --log-format text
 

@@ -1,12 +1,13 @@
 // Talks to the service this page came from, and to nobody else.
 
+import { turns } from './turns.js';
+
 const ATTEMPTS = 6; // of one request, while the service answers 503
 const AT_ONCE = 2; // requests in flight: a folder of clips must not fill the queue for others
 const LONGEST_WAIT_S = 60;
 
+const inTurn = turns(AT_ONCE);
 let key = '';
-let free = AT_ONCE;
-const waiting = [];
 
 /** The key for every later request. Held in this variable only. */
 export function setKey(value) {
@@ -85,19 +86,6 @@ async function problemOf(answer) {
     retryAfter: Math.min(Math.max(Number.isNaN(seconds) ? 2 : seconds, 1), LONGEST_WAIT_S),
     requestId: answer.headers.get('X-Request-Id') ?? '',
   });
-}
-
-/** Runs work when fewer than AT_ONCE others run. */
-async function inTurn(work, signal) {
-  if (free > 0) free--;
-  else await new Promise((go) => waiting.push(go));
-  try {
-    signal?.throwIfAborted();
-    return await work();
-  } finally {
-    if (waiting.length > 0) waiting.shift()();
-    else free++;
-  }
 }
 
 function pause(seconds, signal, announce) {

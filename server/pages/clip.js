@@ -2,7 +2,10 @@
 
 import { Problem, call } from './api.js';
 import { RATE, decode } from './audio.js';
+import { turns } from './turns.js';
 import { encodeWav } from './wav.js';
+
+const inTurn = turns(2); // decoded at once: a folder of clips must not fill a phone's memory
 
 export class Clip extends EventTarget {
   #blob;
@@ -39,7 +42,7 @@ export class Clip extends EventTarget {
   /** Reads, then sends; ends in 'ready' or 'failed'. */
   async run() {
     try {
-      const decoded = await decode(this.#blob);
+      const decoded = await inTurn(() => decode(this.#blob), this.signal);
       if (decoded) {
         this.remarks = decoded.warnings;
         this.#take(decoded.samples);
