@@ -42,6 +42,8 @@ void drain_begin(struct server *server, bool at_once)
 /* Nobody is about to send a request: no fresh connection, no unread bytes on an idle one. */
 static bool is_quiet(const struct server *server, uint64_t now_ns)
 {
+    if (server->connections.n_lingering > 0) /* an answer that its client may not have read */
+        return false;
     for (const struct connection *at = server->connections.first; at != NULL; at = at->next) {
         if (at->cut || at->phase == CONNECTION_REQUEST)
             continue;

@@ -14,6 +14,7 @@
 
 struct walk {
     struct head *head;
+    const char *at; /* where the next line must begin */
     size_t n_lengths, n_encodings, n_hosts;
     const char *encoding;
     const char *fault; /* the first thing that is wrong */
@@ -63,7 +64,7 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
     struct head *head = walk->head;
     if (!is_token(name, n_name))
         walk->fault = "a header name has a byte that no name may have";
-    else if (value == NULL || !head_line_is_plain(name, value, n_value))
+    else if (value == NULL || name != walk->at || !head_line_is_plain(name, value, n_value))
         walk->fault = "a header line is folded, ends in a bare LF, or has a NUL";
     else if (strcasecmp(name, "content-length") == 0) {
         walk->n_lengths++;
@@ -85,13 +86,17 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
     } else if (strcasecmp(name, "expect") == 0) {
         head->expect = value;
     }
+    walk->at = value + n_value + 2;
     return walk->fault == NULL ? MHD_YES : MHD_NO;
 }
 
-static const char *find_fault(const struct walk *walk, const char *version)
+static const char *find_fault(const struct walk *walk, const char *url, const char *version)
 {
     if (walk->fault != NULL)
         return walk->fault;
+    for (const char *c = url; c < version; c++) /* up to the NUL that was the blank */
+        if ((*c > 0 && *c <= ' ') || *c == 0x7f)
+            return "the target has a blank or a control character";
     if (walk->n_lengths > 1)
         return "more than one Content-Length";
     if (walk->n_lengths > 0 && walk->n_encodings > 0)
@@ -106,19 +111,23 @@ static const char *find_fault(const struct walk *walk, const char *version)
     return NULL;
 }
 
-bool head_read(struct MHD_Connection *connection, const char *url, const char *version,
-               size_t n_target, struct head *head, struct problem *problem)
+bool head_read(struct MHD_Connection *connection, const char *method, const char *url,
+               const char *version, size_t n_target, struct head *head, struct problem *problem)
 {
     ON_LOOP();
     memset(head, 0, sizeof *head);
-    struct walk walk = {.head = head};
-    /* The target ends where the version begins, and the version at CR LF: else there was a NUL
-     * in the target, a run of blanks, or a bare LF. */
-    if (version != url + n_target + 1 || version[strlen(version) + 1] != 0)
+    struct walk walk = {.head = head, .at = version + strlen(version) + 2};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    /* Method, target and version are one blank apart, and CR LF follows. */
+    if (url != method + strlen(method) + 1 || version != url + n_target + 1 ||
+        version[strlen(version) + 1] != 0)
         walk.fault = "the request line has a NUL, doubled blanks or a bare LF";
     else
         MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &walk);
-    const char *fault = find_fault(&walk, version);
+    if (walk.fault == NULL && (info == NULL || walk.at + 2 != method + info->header_size))
+        walk.fault = "a header line ends in a bare LF or has a NUL";
+    const char *fault = find_fault(&walk, url, version);
     if (fault != NULL) {
         problem_set(problem, PROBLEM_AMBIGUOUS_FRAMING,
                     "%s: the request is refused, because two "

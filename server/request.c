@@ -114,12 +114,12 @@ void *request_on_target(void *context, const char *target, struct MHD_Connection
 /* The request is here in full: an answer, or a job. */
 static enum MHD_Result answer_whole(struct request *request)
 {
+    if (request->is_preflight)
+        return reply_empty(request, MHD_HTTP_NO_CONTENT);
     if (request->problem.kind == PROBLEM_NONE && request->route->is_post)
         admission_judge_body(request);
     if (request->problem.kind != PROBLEM_NONE)
         return reply_problem(request);
-    if (request->is_preflight)
-        return reply_empty(request, MHD_HTTP_NO_CONTENT);
     request->route->on_body(request);
     if (request->problem.kind != PROBLEM_NONE && request->state != REQUEST_REPLYING)
         return reply_problem(request);
@@ -138,7 +138,7 @@ static enum MHD_Result on_head(struct request *request, const char *url, const c
     head_trace_id(request->handle, request->trace_id);
     if (request->connection != NULL)
         request->connection->deadline_ns = request->deadline_ns;
-    if (head_read(request->handle, url, version, request->n_target, &request->head,
+    if (head_read(request->handle, method, url, version, request->n_target, &request->head,
                   &request->problem)) {
         request->is_preflight = cors_is_preflight(request->server->config->cors_origins, request);
         if (!request->is_preflight)

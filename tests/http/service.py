@@ -166,6 +166,13 @@ class Service:
         lines = [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]
         return [line for line in lines if line.get("msg") == message]
 
+    def log_line(self, request_id: str) -> dict[str, Any]:
+        """The access line of a request; it is written just after the answer."""
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.log_lines("request") if line["request_id"] == request_id]
+        self.wait_for(found, 10 * SLOWNESS, f"the line of {request_id}")
+        return found()[0]
+
     def send_signal(self, number: int) -> None:
         self.process.send_signal(number)
 
@@ -173,6 +180,10 @@ class Service:
         """Asks the service to end and returns its exit status."""
         if self.process.poll() is None:
             self.send_signal(number)
+        return self.wait_end(deadline_s)
+
+    def wait_end(self, deadline_s: float = 40.0) -> int:
+        """Waits for a service that was asked to end already."""
         try:
             return self.process.wait(deadline_s * SLOWNESS)
         except subprocess.TimeoutExpired:
@@ -237,3 +248,16 @@ def problem(response: requests.Response) -> str:
     assert body["title"] and body["detail"]
     assert body["type"].startswith("urn:voiceprintd:problem:")
     return body["type"].removeprefix("urn:voiceprintd:problem:")
+
+
+def busy_clip(seconds: float = 40.0) -> bytes:
+    """A clip that keeps a worker with the full-size net busy for a good part of a second or more."""
+    return voice(7, seconds / (5 if IS_SLOW else 1))
+
+
+def send_embed(service: Service, clip: bytes, request_id: str = "test") -> socket.socket:
+    """Sends a whole request and does not wait for the answer."""
+    connection = service.raw()
+    connection.sendall(b"POST /embed HTTP/1.1\r\nHost: x\r\nX-Request-Id: %s\r\nContent-Length: %d\r\n\r\n"
+                       % (request_id.encode(), len(clip)) + clip)
+    return connection
