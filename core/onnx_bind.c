@@ -342,6 +342,22 @@ static enum vp_status check_operators(const struct binder *b)
     return VP_OK;
 }
 
+/* A file made for one length has constants of that length inside, and works for no other. */
+static enum vp_status check_input(const struct binder *b)
+{
+    const struct onnx_graph *graph = b->graph;
+    if (graph->n_input_dims != 0 && graph->n_input_dims != 3)
+        return status_fail(b->err, VP_ERR_MODEL,
+                           "ONNX: input '%.80s' has %zu dimensions; [1, frames, mels] is needed",
+                           graph->input_name, graph->n_input_dims);
+    if (graph->n_input_dims == 3 && graph->input_dims[1] > 0)
+        return status_fail(b->err, VP_ERR_MODEL,
+                           "ONNX: input '%.80s' is fixed at %jd frames; export the model with a "
+                           "dynamic time axis",
+                           graph->input_name, (intmax_t)graph->input_dims[1]);
+    return VP_OK;
+}
+
 static enum vp_status check_all_used(const struct binder *b)
 {
     for (size_t i = 0; i < b->graph->n_nodes; i++)
@@ -375,6 +391,8 @@ enum vp_status onnx_bind(struct onnx_graph *graph, struct net *net, struct vp_er
     struct head head = {0};
     size_t body = ONNX_NONE, stem = ONNX_NONE;
     enum vp_status status = check_operators(&b);
+    if (status == VP_OK)
+        status = check_input(&b);
     if (status == VP_OK)
         status = find_head(&b, &head);
     if (status == VP_OK)

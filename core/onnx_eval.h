@@ -9,12 +9,19 @@
 #include "onnx.h"
 #include "onnx_array.h"
 
+/* A value that is given instead of computed, and what stands for it. */
+struct onnx_given {
+    size_t value;
+    struct onnx_array array;
+};
+
 /*
- * Computes value `target` from `probe` standing for value `source`. Marks the nodes and tensors
- * that took part as used. *out lies in pool. VP_ERR_MODEL names the node that cannot be computed.
+ * Computes value `target` from the n_given values, and nothing before them. Marks the nodes and
+ * tensors that took part as used. *out lies in pool. VP_ERR_MODEL names the node that cannot be
+ * computed.
  */
-enum vp_status onnx_eval(const struct onnx_graph *graph, size_t source,
-                         const struct onnx_array *probe, size_t target, struct pool *pool,
-                         struct onnx_array *out, struct vp_err *err) VP_MUST_CHECK;
+enum vp_status onnx_eval(const struct onnx_graph *graph, const struct onnx_given *given,
+                         size_t n_given, size_t target, struct pool *pool, struct onnx_array *out,
+                         struct vp_err *err) VP_MUST_CHECK;
 
 #endif

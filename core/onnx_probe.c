@@ -49,14 +49,18 @@ out:
     return status;
 }
 
-/* Numbers without order in [0, 64): wide enough for what is added to the variance not to show. */
-static void fill(struct onnx_array *array)
+/* An array of dims [n_dims] filled with numbers without order in [0, 64): wide enough for what is
+ * added to the variance not to show. */
+static enum vp_status fill(struct pool *pool, const size_t *dims, size_t n_dims,
+                           struct onnx_array *array)
 {
     uint32_t state = 1;
-    for (size_t i = 0; i < array->n_values; i++) {
+    enum vp_status status = onnx_array_new(pool, dims, n_dims, array);
+    for (size_t i = 0; i < array->n_values && status == VP_OK; i++) {
         state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
         array->data[i] = (double)(state >> 8) / 262144.0;
     }
+    return status;
 }
 
 static bool close_to(double value, double expected)
@@ -70,21 +74,23 @@ enum vp_status onnx_probe_features(const struct onnx_graph *graph, const struct 
     struct pool pool = {0};
     const size_t n_frames = 11, n_mels = net->n_mels;
     const size_t dims[] = {1, n_frames, n_mels};
-    struct onnx_array probe, result;
-    enum vp_status status = onnx_array_new(&pool, dims, 3, &probe);
+    struct onnx_given given = {.value = graph->input};
+    struct onnx_array result;
+    const double *probe = NULL;
+    enum vp_status status = fill(&pool, dims, 3, &given.array);
     if (status != VP_OK) {
         status = status_fail(err, status, "ONNX: features of %zu bins cannot be probed", n_mels);
         goto out;
     }
-    fill(&probe);
-    status = onnx_eval(graph, graph->input, &probe, head, &pool, &result, err);
+    status = onnx_eval(graph, &given, 1, head, &pool, &result, err);
     if (status != VP_OK)
         goto out;
+    probe = given.array.data;
     bool same = result.n_dims == 4 && result.dims[0] == 1 && result.dims[1] == 1 &&
                 result.dims[2] == n_mels && result.dims[3] == n_frames;
     for (size_t f = 0; f < n_mels && same; f++)
         for (size_t t = 0; t < n_frames && same; t++)
-            same = close_to(result.data[f * n_frames + t], probe.data[t * n_mels + f]);
+            same = close_to(result.data[f * n_frames + t], probe[t * n_mels + f]);
     if (!same)
         status = status_fail(err, VP_ERR_MODEL,
                              "ONNX: '%.80s' does not get features [1, T, %zu] as [1, 1, %zu, T]",
@@ -147,20 +153,26 @@ static enum vp_status probe_frames(const struct onnx_graph *graph, const struct 
     const struct net_block *block = &last->blocks[last->n_blocks - 1];
     const size_t dims[] = {1, block->convs[block->n_convs - 1].n_out,
                            net_stage_n_freq(net, VP_MAX_STAGES - 1), n_frames};
-    struct onnx_array probe, result;
-    enum vp_status status = onnx_array_new(&pool, dims, 4, &probe);
+    /* The features too: some exporters count the frames at the input. Three times halved, rounding
+     * up, 8 (T - 1) + 1 gives T. */
+    const size_t input_dims[] = {1, 8 * (n_frames - 1) + 1, net->n_mels};
+    struct onnx_given given[2] = {{.value = body}, {.value = graph->input}};
+    struct onnx_array result;
+    const char *fault = NULL;
+    enum vp_status status = fill(&pool, dims, 4, &given[0].array);
+    if (status == VP_OK)
+        status = fill(&pool, input_dims, 3, &given[1].array);
     if (status != VP_OK) {
         status =
             status_fail(err, status, "ONNX: statistics of %zu channels cannot be probed", dims[1]);
         goto out;
     }
-    fill(&probe);
-    for (size_t i = probe.n_values - n_frames; i < probe.n_values; i++)
-        probe.data[i] = 0.75; /* a row without variance */
-    status = onnx_eval(graph, body, &probe, pooled, &pool, &result, err);
+    for (size_t i = given[0].array.n_values - n_frames; i < given[0].array.n_values; i++)
+        given[0].array.data[i] = 0.75; /* a row without variance */
+    status = onnx_eval(graph, given, 2, pooled, &pool, &result, err);
     if (status != VP_OK)
         goto out;
-    const char *fault = judge(&probe, &result);
+    fault = judge(&given[0].array, &result);
     if (fault != NULL)
         status = status_fail(err, VP_ERR_MODEL, "ONNX: the statistics '%.80s' %s",
                              graph->values[pooled].name, fault);

@@ -157,6 +157,32 @@ static void count_by_slice_of_shape(struct draft_onnx *d)
     set(gather->in[2], "end");
 }
 
+/* As torch.export writes a shape: (frames of the input - 1) / 8 + 1, in whole numbers. */
+static void count_from_the_input(struct draft_onnx *d)
+{
+    static const struct {
+        const char *name;
+        float value;
+    } numbers[] = {{"minus_1", -1.0F}, {"8", 8.0F}, {"plus_1", 1.0F}};
+    for (size_t i = 0; i < 3; i++) {
+        struct draft_tensor *tensor = draft_add_tensor(d, numbers[i].name, 0, NULL, 0.0);
+        tensor->type = 7;
+        tensor->values[0] = numbers[i].value;
+    }
+    struct draft_node *shape = draft_node(d, "shape");
+    set(shape->in[0], "feats");
+    draft_add_int(shape, "start", 1);
+    draft_add_int(shape, "end", 2);
+    draft_remove_node(d, "gather");
+    draft_tensor(d, "last")->values[0] = 0.0F; /* the axis to squeeze, now */
+    draft_add_node(d, "Squeeze", "frames", "shape", "last", NULL);
+    draft_add_node(d, "Add", "less_1", "frames", "minus_1", NULL);
+    draft_add_node(d, "Div", "eighth", "less_1", "8", NULL);
+    draft_add_node(d, "Add", "frames_4", "eighth", "plus_1", NULL);
+    set(draft_node(d, "cast")->in[0], "frames_4");
+    draft_remove_node(d, "count");
+}
+
 static void reshape_for_flatten(struct draft_onnx *d)
 {
     static const int64_t two = 2;
@@ -217,6 +243,7 @@ static void spellings_give_the_same_net(void **state)
         square_by_pow,
         variance_by_sum_and_div,
         count_by_slice_of_shape,
+        count_from_the_input,
         reshape_for_flatten,
         without_epsilon,
         typed_data,
@@ -636,6 +663,26 @@ static void bessel_for_one_length(struct draft_onnx *d)
     set(draft_node(d, "eps")->in[0], "corrected");
 }
 
+/* A quarter for an eighth: the count is that of another layer. */
+static void count_of_another_layer(struct draft_onnx *d)
+{
+    count_from_the_input(d);
+    draft_tensor(d, "8")->values[0] = 4.0F;
+}
+
+/* The values of the features must not reach the statistics, not even a little. */
+static void features_leak_into_the_statistics(struct draft_onnx *d)
+{
+    draft_add_int(draft_add_node(d, "ReduceMean", "leak", "feats", NULL, NULL), "keepdims", 0);
+    draft_add_node(d, "Add", "leaky", "concat", "leak", NULL);
+    set(draft_node(d, "gemm")->in[0], "leaky");
+}
+
+static void one_length_only(struct draft_onnx *d)
+{
+    d->input_dims[1] = 200;
+}
+
 static void std_before_mean(struct draft_onnx *d)
 {
     struct draft_node *concat = draft_node(d, "concat");
@@ -784,6 +831,9 @@ static const struct {
     {"features_not_transposed", features_not_transposed, "does not get features [1, T, 16]"},
     {"biased_variance", biased_variance, "biased variance"},
     {"bessel_for_one_length", bessel_for_one_length, "not mean and unbiased standard deviation"},
+    {"count_of_another_layer", count_of_another_layer, "not mean and unbiased standard deviation"},
+    {"features_leak", features_leak_into_the_statistics, "not mean and unbiased"},
+    {"one_length_only", one_length_only, "'feats' is fixed at 200 frames"},
     {"std_before_mean", std_before_mean, "standard deviations before the means"},
     {"rows_turned", rows_turned, "(F, C), not (C, F)"},
     {"mean_over_frequency", mean_over_frequency, "the statistics 'concat'"},
