@@ -13,21 +13,27 @@ import argparse
 import hashlib
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Callable, Sequence
 
 import numpy as np
+import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vptools import checkpoint, onnx_net
 from vptools.checkpoint import CheckpointError
+from vptools.engine import DEFAULT_PROGRAM, EngineError
+from vptools.engines import OurEngine
+from vptools.features import RATE_HZ, fbank
 from vptools.onnx_net import OnnxError
 from vptools.resnet import Architecture, ResNet, load, tensors
 
 FRAMES = (9, 17, 98, 333)
-RELATIVE = 1e-5  # max|a-b| / ||b||: two float32 runs of the same weights
+RELATIVE = 1e-5  # max|a-b| / ||b||: two float32 runs of the same weights and features
+ENGINE_RELATIVE = 1e-4  # our engine computes its own features
 Forward = Callable[[np.ndarray], np.ndarray]  # feats [1, T, n_mels] -> embedding [dim]
 
 
@@ -81,12 +87,30 @@ def verify(source: Forward, written: Forward, n_mels: int) -> float:
     for n_frames in FRAMES:
         feats = (3 * rng.standard_normal((1, n_frames, n_mels))).astype(np.float32)
         expected, got = source(feats).astype(np.float64), written(feats)
-        norm = np.linalg.norm(expected)
-        error = np.abs(got - expected).max() / norm if norm > 0 else np.inf
-        if not error <= RELATIVE:  # also when it is not a number
-            raise ConvertError(f"T={n_frames}: the written file is off by {error:.1e} of the norm; not kept")
-        worst = max(worst, error)
+        worst = max(worst, distance(got, expected, RELATIVE, f"T={n_frames}"))
     return worst
+
+
+def distance(got: np.ndarray, expected: np.ndarray, bar: float, what: str) -> float:
+    """max|a-b| / ||b||; above the bar, or no number at all, the written file is not kept."""
+    norm = np.linalg.norm(expected)
+    error = float(np.abs(got - expected).max() / norm) if norm > 0 else np.inf
+    if not error <= bar:
+        raise ConvertError(f"{what}: the written file is off by {error:.1e} of the norm; not kept")
+    return error
+
+
+def verify_engine(source: Forward, written: Path, program: Path) -> float:
+    """Our engine with the written file against the source, on a second of coloured noise."""
+    noise = np.cumsum(np.random.default_rng(2).standard_normal(RATE_HZ))
+    samples = np.diff(noise, n=1, prepend=0) + 0.05 * noise * np.hanning(RATE_HZ)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "noise.wav"
+        soundfile.write(clip, samples / np.abs(samples).max() / 2, RATE_HZ, subtype="FLOAT")
+        heard, _ = soundfile.read(clip, dtype="float32")
+        expected = source(fbank(heard).numpy()[None])
+        got = OurEngine(program, written).embeddings([clip])[0]
+    return distance(got, expected.astype(np.float64), ENGINE_RELATIVE, "voiceprint")
 
 
 def describe(arch: Architecture) -> str:
@@ -95,7 +119,7 @@ def describe(arch: Architecture) -> str:
     return f"{block} blocks {blocks}, {arch.channels} channels, {arch.n_mels} mels, {arch.dim} dimensions"
 
 
-def convert(source: Path, out: Path, name: str, quiet: bool) -> None:
+def convert(source: Path, out: Path, name: str, quiet: bool, program: Path) -> None:
     taken, remarks = read_source(source)
     model = network(taken, str(source))
     for key, tensor in taken.items():
@@ -114,11 +138,16 @@ def convert(source: Path, out: Path, name: str, quiet: bool) -> None:
         runs = onnx_forward(source) if source.suffix == ".onnx" else torch_forward(model)
         written = network(load_file(part), str(out))
         worst = verify(runs, torch_forward(written), model.arch.n_mels)
+        ours = verify_engine(runs, part, program) if program.exists() else None
         os.replace(part, out)
     finally:
         part.unlink(missing_ok=True)
     engine = "ONNX Runtime" if source.suffix == ".onnx" else "PyTorch"
     print(f"verified: {engine} on the source and PyTorch on {out.name} agree within {worst:.0e} of the norm")
+    if ours is None:
+        print(f"not verified with our engine: {program} is not built")
+    else:
+        print(f"verified: {engine} on the source and voiceprint on {out.name} agree within {ours:.0e}")
     print(f"wrote {out} ({out.stat().st_size} bytes)")
 
 
@@ -128,14 +157,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-o", "--out", type=Path, help="the file to write (default: beside the source)")
     parser.add_argument("--name", help="the model's name in /info (default: the source's)")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--program", type=Path, default=DEFAULT_PROGRAM, help="our command line program")
     parser.add_argument("-q", "--quiet", action="store_true", help="count the tensors, do not list them")
     args = parser.parse_args(argv)
     out = args.out or args.source.with_suffix(".safetensors")
     try:
         if out.exists() and not args.force:
             raise ConvertError(f"{out} exists; --force replaces it")
-        convert(args.source, out, args.name or args.source.stem, args.quiet)
-    except (ConvertError, CheckpointError, OnnxError, OSError) as error:
+        convert(args.source, out, args.name or args.source.stem, args.quiet, args.program)
+    except (ConvertError, CheckpointError, EngineError, OnnxError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)
         return 1
     return 0

@@ -59,18 +59,20 @@ def export_dynamo(model: nn.Module, mean_vec: Tensor, path: Path, opset: int) ->
     """The exporter of torch 2.x that traces with torch.export. Writes path itself."""
     frames = torch.export.Dim("T", min=9, max=100000)
     feats = torch.zeros(2, EXAMPLE_FRAMES, model.arch.n_mels)
-    torch.onnx.export(
-        Export(model, mean_vec).eval(),
-        (feats,),
-        str(path),
-        dynamo=True,
-        opset_version=opset,
-        external_data=False,
-        verbose=False,
-        input_names=["feats"],
-        output_names=["embs"],
-        dynamic_shapes={"feats": {0: torch.export.Dim("B", min=1, max=1024), 1: frames}},
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            Export(model, mean_vec).eval(),
+            (feats,),
+            str(path),
+            dynamo=True,
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+            input_names=["feats"],
+            output_names=["embs"],
+            dynamic_shapes={"feats": {0: torch.export.Dim("B", min=1, max=1024), 1: frames}},
+        )
 
 
 def main() -> None:

@@ -40,11 +40,14 @@ class Done:
     stderr: str
 
 
+PROGRAM = Path(os.environ.get("VOICEPRINT_BUILD", ROOT / "build/release")) / "voiceprint"
+
+
 def convert(source: Path, *options: str) -> Done:
     """The tool in this process: starting PyTorch anew for each case takes seconds."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = convert_tool.main([str(source), *options])
+        status = convert_tool.main([str(source), "--program", str(PROGRAM), *options])
     return Done(status, out.getvalue(), err.getvalue())
 
 
@@ -85,6 +88,7 @@ def test_wespeaker_checkpoint_with_its_training_head(tmp_path: Path, state: dict
     assert "dropped, training head: projection.weight" in done.stdout
     assert "12 num_batches_tracked" in done.stdout
     assert "layer2.0.shortcut.0.weight" in done.stdout
+    assert ("voiceprint on avg_model.safetensors agree" in done.stdout) == PROGRAM.exists()
     assert_is_tiny(tmp_path / "avg_model.safetensors", 0)
 
 
@@ -182,6 +186,20 @@ def test_an_existing_file_stays(tmp_path: Path, state: dict[str, Any]) -> None:
     refused(tmp_path / "m.pt", "exists", "--force")
     assert (tmp_path / "m.safetensors").read_text() == "precious"
     assert convert(tmp_path / "m.pt", "--force").returncode == 0
+
+
+def test_an_engine_that_answers_otherwise_keeps_nothing(tmp_path: Path, state: dict[str, Any]) -> None:
+    torch.save(state, tmp_path / "m.pt")
+    stub = tmp_path / "voiceprint"
+    stub.write_text("#!/bin/sh\nwhile read -r f; do echo \"{\\\"file\\\": \\\"$f\\\", "
+                    "\\\"embedding\\\": [1,0,0,0,0,0,0,0]}\"; done < $(echo \"$@\" | sed 's/.*--list //')\n")
+    stub.chmod(0o755)
+    done = convert(tmp_path / "m.pt", "--program", str(stub))
+    assert done.returncode == 1 and "voiceprint: the written file is off by" in done.stderr
+    stub.write_text("#!/bin/sh\necho the model is refused >&2; exit 1\n")
+    done = convert(tmp_path / "m.pt", "--program", str(stub))
+    assert done.returncode == 1 and "the model is refused" in done.stderr
+    assert not list(tmp_path.glob("*.safetensors*"))
 
 
 class Attack:
