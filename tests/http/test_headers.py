@@ -69,7 +69,8 @@ def test_the_log_holds_no_secrets(tmp_path: Path) -> None:
         assert log.count('"msg":"request"') >= 10
         assert "planted" not in log, [line for line in log.splitlines() if "planted" in line]
         for number in [score, *answer["embedding"][:20], 12345.678]:
-            assert f"{number:.5g}" not in log and f"{number:.9g}" not in log
+            digits = f"{abs(number):.9f}"[:8]  # long enough not to be met by chance
+            assert digits not in log, digits
         assert clip[44:60] not in log.encode("latin-1", "replace")
 
 
@@ -172,7 +173,7 @@ def test_warnings_are_in_the_order_of_the_contract(service: Service) -> None:
 
 def test_openapi_is_served(service: Service) -> None:
     response = service.get("/openapi.yaml")
-    assert response.headers["Content-Type"] == "application/yaml"
+    assert response.headers["Content-Type"].startswith("application/yaml")
     assert response.content == (Path(__file__).resolve().parents[2] / "openapi.yaml").read_bytes()
 
 
