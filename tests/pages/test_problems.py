@@ -130,3 +130,76 @@ def test_a_file_beside_the_zone_leaves_the_page(page: Browser, voices: dict[str,
         page.cdp("Input.dispatchDragEvent", type=kind, x=5, y=5, data=data)
     assert page.driver.current_url == before
     assert page.cards("a") == []
+
+
+def test_retry_after_is_obeyed(page: Browser) -> None:
+    """A stand-in for fetch refuses twice: the pauses are those it asked for, and an HTML page of
+    some proxy on the way is a problem like any other."""
+    waits, took, answer = page.run("""
+        const { call } = await import('/pages/api.js');
+        const real = window.fetch;
+        const refusals = [['{"type": "urn:voiceprintd:problem:overloaded", "title": "Full"}', '1'],
+                          ['<h1>Bad gateway</h1>', '2']];
+        window.fetch = async () => {
+          const [body, after] = refusals.shift() ?? [];
+          return body ? new Response(body, { status: 503, headers: { 'Retry-After': after } })
+                      : new Response('{"score": 1}');
+        };
+        const waits = [];
+        const start = performance.now();
+        try {
+          const answer = await call('embed', { body: 'x', type: 'audio/wav', onWait: (wait) =>
+            waits.push([wait.problem.name, wait.problem.title, wait.seconds, wait.attempt]) });
+          return [waits, performance.now() - start, answer];
+        } finally {
+          window.fetch = real;
+        }""")
+    assert waits == [["overloaded", "Full", 1, 1], ["http-error", "HTTP status 503", 2, 2]]
+    assert 2990 < took < 5000
+    assert answer == {"score": 1}
+
+
+def test_it_gives_up_in_the_end(page: Browser) -> None:
+    """Try now skips the pause, six attempts are the most, and the last problem stays."""
+    attempts, title = page.run("""
+        const { call } = await import('/pages/api.js');
+        const real = window.fetch;
+        let attempts = 0;
+        window.fetch = async () => {
+          attempts++;
+          return new Response('{"title": "Full"}', { status: 503 });
+        };
+        try {
+          await call('embed', { body: 'x', type: 'audio/wav', onWait: ({ skip }) => skip() });
+          return [attempts, 'answered'];
+        } catch (problem) {
+          return [attempts, problem.title];
+        } finally {
+          window.fetch = real;
+        }""")
+    assert (attempts, title) == (6, "Full")
+
+
+def test_many_requests_take_turns(page: Browser) -> None:
+    """A folder of clips must not fill the queue for others: two in flight at most, in order."""
+    most, order = page.run("""
+        const { call } = await import('/pages/api.js');
+        const real = window.fetch;
+        let open = 0;
+        let most = 0;
+        const order = [];
+        window.fetch = async (path) => {
+          order.push(path);
+          most = Math.max(most, ++open);
+          await new Promise((go) => setTimeout(go, 5));
+          open--;
+          return new Response('{}');
+        };
+        try {
+          await Promise.all(Array.from({ length: 20 }, (_, i) => call(String(i))));
+        } finally {
+          window.fetch = real;
+        }
+        return [most, order];""")
+    assert most == 2
+    assert order == [str(i) for i in range(20)]

@@ -74,6 +74,8 @@ class Contract:
         low, high = schema.get("minimum"), schema.get("maximum")
         if low is not None or high is not None:
             name += f", {low if low is not None else ''}..{high if high is not None else ''}"
+        if "exclusiveMinimum" in schema:
+            name += f", above {schema['exclusiveMinimum']}"
         if "format" in schema:
             name += f" ({schema['format']})"
         return name
@@ -127,13 +129,13 @@ class Contract:
         """Every operation in the order of the document."""
         everywhere = self.document.get("security", [])
         views = []
-        for route, path in self.document.get("paths", {}).items():
+        for route, path in self.document["paths"].items():
             for method in METHODS:
                 if method not in path:
                     continue
                 operation = path[method]
-                answers = [{"status": status, "headers": self.headers(answer),
-                            "description": self.follow(answer)["description"],
+                answers = [{"status": status, "description": self.follow(answer)["description"],
+                            "headers": list(self.follow(answer).get("headers", {})),
                             "bodies": self.bodies(answer)}
                            for status, answer in operation["responses"].items()]
                 security = operation.get("security", everywhere)
@@ -147,12 +149,13 @@ class Contract:
                     "samples": operation.get("x-codeSamples", []),
                     "parameters": self.parameters(path, operation),
                     "requests": self.bodies(operation.get("requestBody", {})),
-                    "answers": answers})
+                    "answers": [a for a in answers if a["status"] < "400"],
+                    "problems": [a for a in answers if a["status"] >= "400"]})
         return views
 
-    def headers(self, answer: Node) -> list[Node]:
-        return [{"name": name, "description": self.follow(header).get("description", "")}
-                for name, header in self.follow(answer).get("headers", {}).items()]
+    def problem_fields(self) -> list[Field]:
+        """The members that every problem document has; an operation's own are in its words."""
+        return self.fields({"$ref": "#/components/schemas/Problem"})
 
 
 def compact(text: str) -> str:
@@ -175,7 +178,7 @@ def render(document: Node, template: Path) -> str:
     engine.filters["prose"] = prose
     contract = Contract(document)
     return engine.get_template(template.name).render(
-        info=document.get("info", {"title": "voiceprintd", "version": ""}), operations=contract.operations(),
+        info=document["info"], operations=contract.operations(), problem=contract.problem_fields(),
         security=document.get("components", {}).get("securitySchemes", {}))
 
 
