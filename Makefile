@@ -66,7 +66,7 @@ PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/
 all: $(PROGRAMS) ## build both programs into build/release/
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 deps: ## install the missing Debian packages (sudo when not root)
 	@tools/deps.sh
@@ -137,6 +137,8 @@ format: ## clang-format on every C file
 
 clean:
 	rm -rf build
+
+include tools/packaging.mk
 
 # ---- how things are made --------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 from train import crops, export, muon, run, schedule, trials  # noqa: E402
-from train.augment import add, augment, babble, band_limit, level, mask  # noqa: E402
+from train.augment import add, augment, babble, band_limit, level, mask, narrow, silence  # noqa: E402
 from train.losses import Distillation  # noqa: E402
 from train.student import Student  # noqa: E402
 from vptools import resnet  # noqa: E402
@@ -180,13 +180,23 @@ def test_noise_is_added_at_its_level() -> None:
     assert gain_db.numpy() == pytest.approx([3.01, 0.414, 0.0], abs=0.01)
 
 
-@pytest.mark.parametrize("change", [augment, babble, band_limit, mask])
+@pytest.mark.parametrize("change", [augment, babble, band_limit, mask, narrow, silence])
 def test_augmentation_keeps_shape_and_stays_finite(change) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(3)
     clip = 4 * torch.randn(8, 60, 80)
     out = change(clip.clone())
     assert out.shape == clip.shape and torch.isfinite(out).all()
     assert not torch.equal(out, clip)
+
+
+def test_silence_is_what_the_front_end_makes_of_zeros() -> None:
+    from vptools import features
+
+    zeros = features.fbank(np.zeros(1600, np.float32), remove_mean=False)
+    torch.manual_seed(4)
+    out = silence(torch.full((8, 100, 80), 12.0))
+    assert out.min().item() == pytest.approx(zeros.max().item(), abs=1e-4)
+    assert out.max().item() == 12.0
 
 
 def test_effects_keep_length_and_do_what_they_say() -> None:
@@ -266,16 +276,26 @@ def test_teacher_windows() -> None:
     assert teacher.cut_windows(mels[:100]).shape == (1, 160, 40)
 
 
-def test_prepared_features_are_those_of_the_engine() -> None:
+def test_a_variant_is_prepared_from_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="left out: preparing needs soundfile")
     pytest.importorskip("soxr", reason="left out: preparing needs soxr")
-    from train import prepare
-    from vptools import features
+    from train import prepare, teacher
 
-    speech = np.random.default_rng(1).normal(size=16000).astype(np.float32) * 0.1
-    ours = prepare.log_mel(speech)
-    torch.testing.assert_close(ours - ours.mean(0), features.fbank(speech))
-    quiet = np.concatenate([np.zeros(8000, np.float32), speech, np.zeros(8000, np.float32)])
-    assert abs(len(prepare.trim(quiet)) - (16000 + 2 * prepare.MARGIN)) <= 2 * prepare.HOP
+    rng = np.random.default_rng(1)
+    speech = (rng.normal(size=48000) * 0.1).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", np.concatenate([np.zeros(16000, np.float32), speech]), 16000)
+    header = "file,speaker,corpus,start_s,seconds,source\n"
+    rows = "a.wav,one,c,0.5,3.5,x\na.wav,two,c,2.0,2.0,x\n"
+    (tmp_path / "segments.csv").write_text(header + rows)
+    monkeypatch.setattr(teacher, "load", lambda: teacher.Teacher().requires_grad_(False))
+    prepare.prepare(tmp_path, tmp_path / "v", speed=0.8, degraded=True, seed=1)
+    variant = crops.Variant.load(tmp_path / "v")
+    assert variant.speakers.tolist() == ["one", "two"] and variant.speed == 0.8
+    seconds = variant.rows[:, 1] / 100
+    assert seconds == pytest.approx([(3.0 + 0.05) / 0.8, 2.0 / 0.8], abs=0.1)  # zeros trimmed off
+    assert variant.fbank.shape == (variant.rows[:, 1].sum(), 80)
+    assert np.linalg.norm(variant.teacher, axis=1) == pytest.approx(1, abs=1e-2)
+    assert len(variant.teacher) == variant.rows[:, 3].sum()
 
 
 # ---- the run --------------------------------------------------------------------------------

@@ -8,20 +8,22 @@ the degraded variants of the data (see effects.py).
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+FLOOR = -15.942385  # natural log of 1.1920929e-07, what digital silence comes out as
 DB = 10 / 2.302585093  # dB in one natural-log unit of power
 
 
-def uniform(shape: tuple[int, ...], low: float, high: float) -> torch.Tensor:
+def uniform(shape: tuple[int, ...], low: float, high: float) -> Tensor:
     return torch.rand(shape) * (high - low) + low
 
 
-def chosen(batch: int, probability: float) -> torch.Tensor:
+def chosen(batch: int, probability: float) -> Tensor:
     """A random subset of the batch, bool [B]."""
     return torch.rand(batch) < probability
 
 
-def curves(batch: int, bins: int, spread: float) -> torch.Tensor:
+def curves(batch: int, bins: int, spread: float) -> Tensor:
     """Random smooth curves over the bins, natural-log units, [B, 1, bins]."""
     x = torch.linspace(0, 1, bins)
     basis = torch.stack([2 * x - 1] + [torch.cos(torch.pi * k * x) for k in (2, 3, 4, 5)])
@@ -29,17 +31,17 @@ def curves(batch: int, bins: int, spread: float) -> torch.Tensor:
     return (spread * weights @ basis)[:, None, :]
 
 
-def level(log_mel: torch.Tensor) -> torch.Tensor:
+def level(log_mel: Tensor) -> Tensor:
     """Mean power of each clip, [B, 1, 1], natural log."""
     return log_mel.exp().mean((1, 2), keepdim=True).log()
 
 
-def add(log_mel: torch.Tensor, noise: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
+def add(log_mel: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
     """Mix noise under the clips at the given ratios [B, 1, 1]."""
     return torch.logaddexp(log_mel, noise + level(log_mel) - level(noise) - snr_db / DB)
 
 
-def stationary(log_mel: torch.Tensor) -> torch.Tensor:
+def stationary(log_mel: Tensor) -> Tensor:
     """Coloured noise: a random spectrum, bin-wise chi-square-like flicker, slow swells."""
     batch, frames, bins = log_mel.shape
     flicker = torch.linspace(0.9, 0.35, bins) * torch.randn(batch, frames, bins)
@@ -48,7 +50,7 @@ def stationary(log_mel: torch.Tensor) -> torch.Tensor:
     return curves(batch, bins, 2.0) + flicker + swell.transpose(1, 2)
 
 
-def babble(log_mel: torch.Tensor) -> torch.Tensor:
+def babble(log_mel: Tensor) -> Tensor:
     """One to three other clips of the batch, summed."""
     batch = len(log_mel)
     total = log_mel.roll(1 + int(torch.randint(batch - 1, ())), 0)
@@ -58,7 +60,7 @@ def babble(log_mel: torch.Tensor) -> torch.Tensor:
     return total
 
 
-def band_limit(log_mel: torch.Tensor) -> torch.Tensor:
+def band_limit(log_mel: Tensor) -> Tensor:
     """Take away the bins above or below a random edge, down to a floor."""
     batch, _, bins = log_mel.shape
     index = torch.arange(bins)
@@ -68,7 +70,32 @@ def band_limit(log_mel: torch.Tensor) -> torch.Tensor:
     return log_mel - outside[:, None, :] * uniform((batch, 1, 1), 4.0, 12.0)
 
 
-def mask(log_mel: torch.Tensor) -> torch.Tensor:
+def narrow(log_mel: Tensor) -> Tensor:
+    """Speech that was once sampled at 8 kHz: nothing above 4 kHz but a quiet floor."""
+    batch, frames, bins = log_mel.shape
+    edge = torch.randint(57, 62, (batch, 1, 1))  # 3.5 to 4.1 kHz
+    floor = uniform((batch, 1, 1), 1.0, 9.0) + 0.4 * torch.randn(batch, frames, bins)
+    quiet = torch.logaddexp(log_mel - uniform((batch, 1, 1), 5.0, 12.0), floor)
+    return torch.where(torch.arange(bins) >= edge, quiet, log_mel)
+
+
+def silence(log_mel: Tensor) -> Tensor:
+    """Digital silence: up to three gaps, or everything below a gate. Never heard in training, it
+    makes any two voices that have it look the same."""
+    batch, frames, _ = log_mel.shape
+    index = torch.arange(frames)
+    gaps = torch.zeros(batch, frames, dtype=torch.bool)
+    for _ in range(3):
+        width = torch.randint(0, 26, (batch, 1))
+        start = (torch.rand(batch, 1) * (frames - width)).long()
+        gaps |= (index >= start) & (index < start + width)
+    rank = log_mel.mean(2).argsort(1).argsort(1) / frames
+    gated = rank < uniform((batch, 1), 0.0, 0.3)
+    hit = torch.where(torch.rand(batch, 1) < 0.5, gaps, gated)
+    return log_mel.masked_fill(hit[:, :, None], FLOOR)
+
+
+def mask(log_mel: Tensor) -> Tensor:
     """Blank one band and one stretch of time to the clip's mean (SpecAugment)."""
     batch, frames, bins = log_mel.shape
     fill = log_mel.mean(1, keepdim=True)
@@ -82,17 +109,19 @@ def mask(log_mel: torch.Tensor) -> torch.Tensor:
     return log_mel
 
 
-def augment(log_mel: torch.Tensor) -> torch.Tensor:
+def augment(log_mel: Tensor) -> Tensor:
     """A random chain of the above for every clip, [B, T, 80] -> the same."""
     batch, _, bins = log_mel.shape
     out = log_mel
     for probability, change in (
-        (0.5, lambda x: x + curves(batch, bins, 0.8)),
-        (0.25, lambda x: add(x, babble(x), uniform((batch, 1, 1), 5, 22))),
-        (0.4, lambda x: add(x, stationary(x), uniform((batch, 1, 1), 3, 30))),
-        (0.2, band_limit),
-        (0.3, lambda x: add(x, stationary(x), uniform((batch, 1, 1), 25, 50))),
-        (0.3, mask),
+        (0.3, lambda x: x + curves(batch, bins, 0.8)),
+        (0.12, lambda x: add(x, babble(x), uniform((batch, 1, 1), 5, 22))),
+        (0.25, lambda x: add(x, stationary(x), uniform((batch, 1, 1), 3, 30))),
+        (0.1, band_limit),
+        (0.2, narrow),
+        (0.2, lambda x: add(x, stationary(x), uniform((batch, 1, 1), 25, 50))),
+        (0.1, mask),
+        (0.2, silence),
     ):
         out = torch.where(chosen(batch, probability)[:, None, None], change(out), out)
     return out

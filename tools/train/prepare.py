@@ -22,7 +22,6 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from torch import Tensor
 
 from train import effects, teacher
 from vptools.features import RATE_HZ, fbank
@@ -49,11 +48,6 @@ def read_segments(path: Path) -> dict[str, list[Segment]]:
             segment = Segment(row["file"], row["corpus"], float(row["start_s"]), float(row["seconds"]))
             speakers[row["speaker"]].append(segment)
     return dict(speakers)
-
-
-def log_mel(samples: np.ndarray) -> Tensor:
-    """Samples [n] in -1..1 -> [T, 80], the engine's front end before the mean is removed."""
-    return fbank(samples, remove_mean=False)
 
 
 def trim(samples: np.ndarray) -> np.ndarray:
@@ -109,7 +103,7 @@ def prepare(source: Path, out: Path, speed: float, degraded: bool, seed: int) ->
         waiting.append(teacher.cut_windows(teacher.mel_power(wave)))
         heard = degrade(wave, rng) if degraded else wave
         dither = rng.standard_normal(len(heard)).astype(np.float32) / 32768  # no digital silence
-        frames.append(log_mel(heard + dither).half().numpy())
+        frames.append(fbank(heard + dither, remove_mean=False).half().numpy())
         rows.append((n_frames, len(frames[-1]), n_windows, len(waiting[-1])))
         n_frames += len(frames[-1])
         n_windows += len(waiting[-1])

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Packs `make install` as build/voiceprintd_VERSION_ARCH.deb. Dependencies come from the libraries
+# that the programs are linked with; no maintainer scripts: the unit brings its own user (DynamicUser)
+# and starts when the administrator says so.
+set -eu
+cd "$(dirname "$0")/.."
+arch=$(dpkg --print-architecture)
+# A Debian version begins with a digit: v1.2 -> 1.2; a bare commit sorts before every release.
+case ${VERSION:=unknown} in
+    v[0-9]*) version=${VERSION#v} ;;
+    *) version=0~$VERSION ;;
+esac
+version=$(echo "$version" | tr - +)
+stage=build/deb
+root=$stage/root
+rm -rf $stage
+mkdir -p $root/DEBIAN $stage/debian
+
+make --no-print-directory install DESTDIR=$root PREFIX=/usr STRIP=-s
+# Debian 12 keeps units here.
+mkdir -p $root/lib
+mv $root/usr/lib/systemd $root/lib/systemd
+rmdir $root/usr/lib
+gzip -9n $root/usr/share/man/man*/*
+doc=$root/usr/share/doc/voiceprintd
+mkdir -p $doc
+{
+    echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
+    echo
+    echo "Files: *"
+    echo "Copyright: the voiceprintd authors"
+    echo "License: Apache-2.0"
+    echo " On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0."
+} > $doc/copyright
+{
+    echo "voiceprintd ($version) unstable; urgency=medium"
+    echo
+    echo "  * Built from $VERSION."
+    echo
+    echo " -- The voiceprintd authors <voiceprintd@localhost>  $(date -R)"
+} | gzip -9n > $doc/changelog.gz
+
+# dpkg-shlibdeps wants a source package around it.
+printf 'Source: voiceprintd\n\nPackage: voiceprintd\nArchitecture: any\n' > $stage/debian/control
+depends=$(cd $stage && dpkg-shlibdeps -O root/usr/bin/* | sed -n 's/^shlibs:Depends=//p')
+cat > $root/DEBIAN/control <<END
+Package: voiceprintd
+Version: $version
+Architecture: $arch
+Maintainer: The voiceprintd authors <voiceprintd@localhost>
+Installed-Size: $(du -k -s $root | cut -f1)
+Depends: $depends
+Section: sound
+Priority: optional
+Description: speaker embeddings and voice comparison by HTTP
+ voiceprintd turns recordings of voices into speaker embeddings and says whether
+ two recordings are the same voice, as an HTTP service and on the command line.
+END
+(cd $root && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | xargs -0 md5sum > DEBIAN/md5sums)
+# Weights hardly compress: the fastest level.
+dpkg-deb --root-owner-group -z1 --build $root build >/dev/null
+echo "build/voiceprintd_${version}_$arch.deb"

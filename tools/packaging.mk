@@ -1,0 +1,34 @@
+# From built programs to where they run: files on a system, a Debian package, a container image.
+
+PREFIX ?= /usr/local
+# `-s` leaves debug symbols out, as the Debian package and the image do.
+STRIP  ?=
+BOXED  := $(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED))
+SHARE  := $(DESTDIR)$(PREFIX)/share
+
+.PHONY: install install-programs deb image test-container
+
+install-programs: all
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install $(STRIP) -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+
+install: install-programs $(BOXED) ## programs, model, manual pages and systemd unit under DESTDIR PREFIX
+	install -d $(SHARE)/voiceprintd $(SHARE)/man/man1 $(SHARE)/man/man8
+	install -p -m 644 $(BOXED) $(SHARE)/voiceprintd/voiceprint.safetensors
+	install -m 644 docs/man/voiceprint.1 $(SHARE)/man/man1
+	install -m 644 docs/man/voiceprintd.8 $(SHARE)/man/man8
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/,$(PREFIX)/,g' config/voiceprintd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/voiceprintd.service
+
+deb: ## a Debian package in build/
+	@VERSION="$(VERSION)" tools/deb.sh
+
+image: ## the container image `voiceprintd`, by docker or podman
+	@VERSION="$(VERSION)" tools/image.sh
+
+# Not part of `make test`: it needs root, about 2 GB of disk and up to six minutes.
+test-container: ## build the image and put three replicas behind haproxy and nginx
+	@tools/deps.sh podman runc mmdebstrap systemd mandoc python3-venv
+	@$(PYTHON) tests/container/prepare.py --version "$(VERSION)"
+	@$(PYTHON) tests/container/throughput.py
+	@$(PYTHON) -m pytest -q -s -p no:cacheprovider --timeout=240 tests/container
