@@ -8,8 +8,8 @@
  *   U [planes of kf][C][2 L]  transformed weights of one row of planes, for one panel of outputs
  *   M [P][2][G][L]          products, for one panel
  *
- * Product planes lie an odd number of vectors apart: at a multiple of 4096 bytes all of them would
- * fall into the same lines of the first-level cache.
+ * Planes lie an odd number of vectors apart: at a multiple of 4096 bytes all of them would fall
+ * into the same lines of the first-level cache.
  *
  * Transformed weights are 6.2 times the plain ones: 113 MB for the published model, more than a
  * third-level cache holds, so that reading them would cost more than the products. Where they are
@@ -37,7 +37,7 @@ struct k_pair {
     void (*input)(const float *const *in, size_t offset, float *v, size_t plane);
     void (*output)(const float *m, size_t plane, const vec *bias, const float *const *residual,
                    float *const *out, size_t offset, size_t n_t, size_t n_f, bool relu);
-    void (*weights)(size_t row, const float *plain, size_t n_in, float *u);
+    void (*weights)(size_t row, const float *plain, size_t n_in, float *u, size_t plane);
 };
 
 /* One tile of one channel block; in[0] is its first frame, offset its first row there. */
@@ -92,6 +92,50 @@ INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t
     }
 }
 
+/*
+ * One row of weight planes of one panel: plain [C][3 time][3 frequency][2 L] -> u [planes of kf],
+ * `plane` floats apart, [C][2 L]. row is a constant where this is inlined, so that of the transform
+ * along time only that row is computed.
+ */
+INLINE void k_weight_row(enum k_kind kt, enum k_kind kf, size_t row, const float *plain,
+                         size_t n_in, float *u, size_t plane)
+{
+    for (size_t i = 0; i < 2 * n_in; i++) {
+        const float *taps = plain + i / 2 * 9 * PANEL + i % 2 * LANES;
+        vec half[3], y[8] = {0};
+#pragma GCC unroll 3
+        for (size_t f = 0; f < 3; f++) {
+            k_weights(kt, k_load(taps + f * PANEL), k_load(taps + (3 + f) * PANEL),
+                      k_load(taps + (6 + f) * PANEL), y);
+            half[f] = y[row];
+        }
+        k_weights(kf, half[0], half[1], half[2], y);
+#pragma GCC unroll 8
+        for (size_t j = 0; j < k_n_weights(kf); j++)
+            k_store(u + j * plane + i * LANES, y[j]);
+    }
+}
+
+#define ROW(row)                                                                                   \
+    case row:                                                                                      \
+        k_weight_row(kt, kf, row, plain, n_in, u, plane);                                          \
+        break
+
+INLINE void k_weight_rows(enum k_kind kt, enum k_kind kf, size_t row, const float *plain,
+                          size_t n_in, float *u, size_t plane)
+{
+    switch (row) {
+        ROW(0);
+        ROW(1);
+        ROW(2);
+        ROW(3);
+        ROW(4);
+        ROW(5);
+        ROW(6);
+        ROW(7);
+    }
+}
+
 #define PAIR(name, time, frequency)                                                                \
     static void k_input_##name(const float *const *in, size_t offset, float *v, size_t plane)      \
     {                                                                                              \
@@ -103,11 +147,10 @@ INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t
     {                                                                                              \
         k_output_tile(time, frequency, m, plane, bias, residual, out, offset, n_t, n_f, relu);     \
     }                                                                                              \
-    static void k_weights_##name(size_t row, const float *plain, size_t n_in, float *u)            \
+    static void k_weights_##name(size_t row, const float *plain, size_t n_in, float *u,            \
+                                 size_t plane)                                                     \
     {                                                                                              \
-        for (size_t c = 0; c < n_in; c++, plain += 9 * PANEL, u += PANEL)                          \
-            for (size_t j = 0; j < PANEL; j += LANES)                                              \
-                k_weight_row(time, row, frequency, plain + j, PANEL, u + j, n_in * PANEL);         \
+        k_weight_rows(time, frequency, row, plain, n_in, u, plane);                                \
     }
 PAIR(f6f5, K_F6, K_F5)
 PAIR(f4f5, K_F4, K_F5)
@@ -144,7 +187,8 @@ static size_t k_group(const struct conv *conv)
 struct k_sizes {
     size_t n_products, n_weights; /* of a tile */
     size_t n_f_tiles, n_panels, n_in;
-    size_t v_plane, m_plane; /* floats, for n_tiles tiles */
+    size_t u_plane;          /* floats from weight plane to weight plane */
+    size_t v_plane, m_plane; /* floats from product to product, for n_tiles tiles */
 };
 
 static struct k_sizes k_sizes_of(const struct conv *conv, const struct k_pair *pair, size_t n_tiles)
@@ -155,6 +199,7 @@ static struct k_sizes k_sizes_of(const struct conv *conv, const struct k_pair *p
         .n_f_tiles = k_divide_up(conv->out.n_freq, k_n_out(pair->kf)),
         .n_panels = k_divide_up(conv->n_out, PANEL),
         .n_in = conv->in.n_blocks * LANES,
+        .u_plane = conv->in.n_blocks * LANES * PANEL + LANES,
         .v_plane = (conv->in.n_blocks * n_tiles | 1u) * LANES,
         .m_plane = (2 * n_tiles | 1u) * LANES,
     };
@@ -181,7 +226,7 @@ static enum vp_status k_winograd_pack(const struct conv_kernel *kernel, const st
     const struct k_pair *pair = k_pair_of(&shape);
     struct k_sizes s = k_sizes_of(&shape, pair, 1);
     const size_t n_plain = s.n_panels * s.n_in * 9 * PANEL;
-    const size_t n_whole = s.n_panels * s.n_in * s.n_weights * PANEL;
+    const size_t n_whole = s.n_panels * s.n_weights * s.u_plane;
     const size_t n_bias = s.n_panels * PANEL;
     enum vp_status status = conv_init(conv, kernel, net, n_freq,
                                       (k_keeps_whole(&shape) ? n_whole : n_plain) + n_bias, err);
@@ -194,7 +239,7 @@ static enum vp_status k_winograd_pack(const struct conv_kernel *kernel, const st
     s = k_sizes_of(conv, pair, n_t_tiles * s.n_f_tiles);
     conv->tile = k_n_out(pair->kt);
     conv->most = n_t_tiles * conv->tile;
-    const size_t n_u = k_n_weights(pair->kf) * s.n_in * PANEL;
+    const size_t n_u = k_n_weights(pair->kf) * s.u_plane;
     conv->scratch_floats = n_u + s.n_products * (s.v_plane + s.m_plane);
     if (!k_keeps_whole(conv)) {
         k_pack_plain(net, s.n_in, 9, conv->weights + n_bias);
@@ -208,7 +253,8 @@ static enum vp_status k_winograd_pack(const struct conv_kernel *kernel, const st
     for (size_t p = 0; p < s.n_panels; p++)
         for (size_t row = 0; row < k_n_weights(pair->kt); row++)
             pair->weights(row, plain + p * s.n_in * 9 * PANEL, s.n_in,
-                          conv->weights + n_bias + (p * k_n_weights(pair->kt) + row) * n_u);
+                          conv->weights + n_bias + (p * k_n_weights(pair->kt) + row) * n_u,
+                          s.u_plane);
     free(plain);
     return VP_OK;
 }
@@ -221,10 +267,14 @@ static size_t k_sharing(enum k_kind kind, size_t i)
 
 /* All products of one panel with one row of weight planes. */
 static void k_products_row(const struct k_pair *pair, const struct k_sizes *s, size_t row,
-                           const float *v, const float *u, float *m, struct k_gemm *g)
+                           const float *v, const float *u, float *m, bool whole, struct k_gemm *g)
 {
     for (size_t column = 0; column < k_n_weights(pair->kf); column++) {
-        g->u = u + column * s->n_in * PANEL;
+        g->u = u + column * s->u_plane;
+        if (whole) { /* the next plane */
+            g->ahead = (const char *)(g->u + s->u_plane);
+            g->ahead_end = (const char *)(g->u + 2 * s->u_plane);
+        }
         for (size_t t = row; t < row + k_sharing(pair->kt, row); t++)
             for (size_t f = column; f < column + k_sharing(pair->kf, column); f++) {
                 const size_t product = t * k_n_in(pair->kf) + f;
@@ -261,7 +311,7 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
     const size_t n_f_tiles = k_divide_up(conv->out.n_freq, k_n_out(pair->kf));
     const size_t n_tiles = k_divide_up(frames->n, conv->tile) * n_f_tiles;
     const struct k_sizes s = k_sizes_of(conv, pair, n_tiles);
-    const size_t n_rows = k_n_weights(pair->kt), n_u = k_n_weights(pair->kf) * s.n_in * PANEL;
+    const size_t n_rows = k_n_weights(pair->kt), n_u = k_n_weights(pair->kf) * s.u_plane;
     const bool whole = k_keeps_whole(conv);
     const size_t n_panel = whole ? n_rows * n_u : s.n_in * 9 * PANEL; /* floats kept for one */
     float *u = scratch, *v = u + n_u, *m = v + s.n_products * s.v_plane;
@@ -286,8 +336,8 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
             g.ahead_end = g.ahead;
         for (size_t row = 0; row < n_rows; row++) {
             if (!whole)
-                pair->weights(row, kept, s.n_in, u);
-            k_products_row(pair, &s, row, v, whole ? kept + row * n_u : u, m, &g);
+                pair->weights(row, kept, s.n_in, u, s.u_plane);
+            k_products_row(pair, &s, row, v, whole ? kept + row * n_u : u, m, whole, &g);
         }
         k_outputs(conv, pair, &s, frames, panel, m);
     }

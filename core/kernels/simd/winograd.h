@@ -20,6 +20,8 @@
 
 #include "vec.h"
 
+#include <stdbool.h>
+
 enum k_kind { K_F6, K_F5, K_F4, K_S5 };
 #define MOST_PRODUCTS 11u
 
@@ -39,38 +41,6 @@ INLINE size_t k_n_weights(enum k_kind kind)
 {
     return kind == K_S5 ? 7u : k_n_in(kind);
 }
-
-/* G: the factors of the three taps in weight i of a kind. */
-static const float k_g[][8][3] = {
-    [K_F6] = {{1.0F, 0.0F, 0.0F},
-              {-2.0F / 9.0F, -2.0F / 9.0F, -2.0F / 9.0F},
-              {-2.0F / 9.0F, 2.0F / 9.0F, -2.0F / 9.0F},
-              {1.0F / 90.0F, 2.0F / 90.0F, 4.0F / 90.0F},
-              {1.0F / 90.0F, -2.0F / 90.0F, 4.0F / 90.0F},
-              {32.0F / 45.0F, 16.0F / 45.0F, 8.0F / 45.0F},
-              {32.0F / 45.0F, -16.0F / 45.0F, 8.0F / 45.0F},
-              {0.0F, 0.0F, 1.0F}},
-    [K_F5] = {{-1.0F / 2.0F, 0.0F, 0.0F},
-              {-1.0F / 3.0F, -1.0F / 3.0F, -1.0F / 3.0F},
-              {1.0F / 9.0F, -1.0F / 9.0F, 1.0F / 9.0F},
-              {1.0F / 36.0F, 2.0F / 36.0F, 4.0F / 36.0F},
-              {-1.0F / 60.0F, 2.0F / 60.0F, -4.0F / 60.0F},
-              {32.0F / 45.0F, 16.0F / 45.0F, 8.0F / 45.0F},
-              {0.0F, 0.0F, 1.0F}},
-    [K_F4] = {{1.0F / 4.0F, 0.0F, 0.0F},
-              {-1.0F / 6.0F, -1.0F / 6.0F, -1.0F / 6.0F},
-              {-1.0F / 6.0F, 1.0F / 6.0F, -1.0F / 6.0F},
-              {1.0F / 24.0F, 2.0F / 24.0F, 4.0F / 24.0F},
-              {1.0F / 24.0F, -2.0F / 24.0F, 4.0F / 24.0F},
-              {0.0F, 0.0F, 1.0F}},
-    [K_S5] = {{1.0F / 4.0F, 0.0F, 0.0F},
-              {-1.0F / 6.0F, 0.0F, -1.0F / 6.0F},
-              {-1.0F / 6.0F, 0.0F, 1.0F / 6.0F},
-              {1.0F / 24.0F, 0.0F, 2.0F / 24.0F},
-              {1.0F / 24.0F, 0.0F, -2.0F / 24.0F},
-              {0.0F, 0.0F, 1.0F},
-              {0.0F, 1.0F, 0.0F}},
-};
 
 /* Bt of K_F4 on inputs that lie `apart` vectors from each other. */
 INLINE void k_input_f4(const vec *x, size_t apart, vec *y)
@@ -171,24 +141,44 @@ INLINE void k_output(enum k_kind kind, const vec *m, vec *y)
         y[5] = d1 + 32.0F * d2 + 0.03125F * d3 + m[7];
 }
 
-/*
- * Row i (along time) of the weights, for all of frequency: taps of one output-channel vector
- * [3 time][3 frequency], `apart` floats from each other -> out[j], j < k_n_weights(kf), at
- * out + j * plane.
- */
-INLINE void k_weight_row(enum k_kind kt, size_t i, enum k_kind kf, const float *taps, size_t apart,
-                         float *out, size_t plane)
+/* G: three taps -> one factor for each different weight. */
+INLINE void k_weights(enum k_kind kind, vec w0, vec w1, vec w2, vec *y)
 {
-    const float a = k_g[kt][i][0], b = k_g[kt][i][1], c = k_g[kt][i][2];
-    vec h[3];
-#pragma GCC unroll 3
-    for (size_t f = 0; f < 3; f++)
-        h[f] = a * k_load(taps + f * apart) + b * k_load(taps + (3 + f) * apart) +
-               c * k_load(taps + (6 + f) * apart);
-#pragma GCC unroll 8
-    for (size_t j = 0; j < k_n_weights(kf); j++) {
-        const float *g = k_g[kf][j];
-        k_store(out + j * plane, g[0] * h[0] + g[1] * h[1] + g[2] * h[2]);
+    if (kind == K_S5) { /* the 2-tap filter of the even inputs, and the tap of the odd ones */
+        const vec a = w0 * (1.0F / 6.0F), b = w2 * (1.0F / 6.0F);
+        const vec c = w0 * (1.0F / 24.0F), d = w2 * (1.0F / 12.0F);
+        y[0] = w0 * 0.25F;
+        y[1] = -(a + b);
+        y[2] = b - a;
+        y[3] = c + d;
+        y[4] = c - d;
+        y[5] = w2;
+        y[6] = w1;
+        return;
+    }
+    const vec even1 = w0 + w2, even2 = w0 + 4.0F * w2, odd2 = 2.0F * w1;
+    if (kind == K_F4) {
+        y[0] = w0 * 0.25F;
+        y[1] = (even1 + w1) * (-1.0F / 6.0F);
+        y[2] = (even1 - w1) * (-1.0F / 6.0F);
+        y[3] = (even2 + odd2) * (1.0F / 24.0F);
+        y[4] = (even2 - odd2) * (1.0F / 24.0F);
+        y[5] = w2;
+    } else {
+        const vec even3 = w0 + 0.25F * w2, odd3 = 0.5F * w1;
+        const bool five = kind == K_F5;
+        y[0] = w0 * (five ? -0.5F : 1.0F);
+        y[1] = (even1 + w1) * (five ? -1.0F / 3.0F : -2.0F / 9.0F);
+        y[2] = (even1 - w1) * (five ? 1.0F / 9.0F : -2.0F / 9.0F);
+        y[3] = (even2 + odd2) * (five ? 1.0F / 36.0F : 1.0F / 90.0F);
+        y[4] = (even2 - odd2) * (five ? -1.0F / 60.0F : 1.0F / 90.0F);
+        y[5] = (even3 + odd3) * (32.0F / 45.0F);
+        if (five) {
+            y[6] = w2;
+        } else {
+            y[6] = (even3 - odd3) * (32.0F / 45.0F);
+            y[7] = w2;
+        }
     }
 }
 
