@@ -272,8 +272,8 @@ static void k_products_row(const struct k_pair *pair, const struct k_sizes *s, s
     for (size_t column = 0; column < k_n_weights(pair->kf); column++) {
         g->u = u + column * s->u_plane;
         if (whole) { /* the next plane */
-            g->ahead = (const char *)(g->u + s->u_plane);
-            g->ahead_end = (const char *)(g->u + 2 * s->u_plane);
+            g->weights.at = (const char *)(g->u + s->u_plane);
+            g->weights.end = (const char *)(g->u + 2 * s->u_plane);
         }
         for (size_t t = row; t < row + k_sharing(pair->kt, row); t++)
             for (size_t f = column; f < column + k_sharing(pair->kf, column); f++) {
@@ -325,15 +325,18 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
 
     for (size_t panel = 0; panel < s.n_panels; panel++) {
         const float *kept = conv->weights + s.n_panels * PANEL + panel * n_panel;
-        struct k_gemm g = {.v_block = n_tiles * LANES,
-                           .v_row = LANES,
-                           .n_rows = n_tiles,
-                           .n_blocks = conv->in.n_blocks,
-                           .m_block = n_tiles * LANES,
-                           .ahead = (const char *)(kept + n_panel),
-                           .ahead_end = (const char *)(kept + 2 * n_panel)};
+        struct k_gemm g = {
+            .v_block = n_tiles * LANES,
+            .v_row = LANES,
+            .n_rows = n_tiles,
+            .n_blocks = conv->in.n_blocks,
+            .m_block = n_tiles * LANES,
+            .weights = {(const char *)(kept + n_panel), (const char *)(kept + 2 * n_panel)},
+            .touched = frames,
+            .rows_at = 2 * panel * conv->out.n_rows * LANES,
+            .n_rows_floats = 2 * conv->out.n_rows * LANES};
         if (panel + 1 == s.n_panels)
-            g.ahead_end = g.ahead;
+            g.weights.end = g.weights.at;
         for (size_t row = 0; row < n_rows; row++) {
             if (!whole)
                 pair->weights(row, kept, s.n_in, u, s.u_plane);

@@ -15,6 +15,7 @@
 #ifndef VP_SIMD_GEMM_H
 #define VP_SIMD_GEMM_H
 
+#include "kernels/conv.h"
 #include "vec.h"
 
 #define PANEL (2u * LANES)
@@ -24,6 +25,10 @@
 #define MOST_ROWS 6u
 #endif
 
+struct k_ahead {
+    const char *at, *end;
+};
+
 struct k_gemm {
     const float *v;
     size_t v_block, v_row; /* floats */
@@ -31,12 +36,17 @@ struct k_gemm {
     const float *u;
     float *m;
     size_t m_block; /* floats */
-    /* What will be read next from far away: one cache line is asked for in every step over c. */
-    const char *ahead, *ahead_end;
+    /* What will be touched soon and lies far away: weights and frames. One cache line of each is
+     * asked for in every step over c. Of the frames, the rows that the outputs of this panel go to
+     * and what is added to them. */
+    struct k_ahead weights, frames;
+    const struct conv_frames *touched; /* or NULL */
+    size_t n_touched;                  /* frames of them that were asked for, residuals last */
+    size_t rows_at, n_rows_floats;     /* where the rows lie in a frame, and how many floats */
 };
 
 INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const float *v, float *m,
-                   const char *ahead, size_t ahead_step)
+                   const char *weights, size_t weights_step, const char *frames, size_t frames_step)
 {
     vec sum[MOST_ROWS][2];
     const float *u = g->u;
@@ -45,9 +55,11 @@ INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const fl
         sum[r][0] = sum[r][1] = (vec){0};
     for (size_t b = 0; b < g->n_blocks; b++, v += g->v_block)
 #pragma GCC unroll 2
-        for (size_t c = 0; c < LANES; c++, u += PANEL, ahead += ahead_step) {
+        for (size_t c = 0; c < LANES;
+             c++, u += PANEL, weights += weights_step, frames += frames_step) {
             const vec u0 = k_load(u), u1 = k_load(u + LANES);
-            __builtin_prefetch(ahead, 0, 2);
+            __builtin_prefetch(weights, 0, 2);
+            __builtin_prefetch(frames, 0, 2);
 #pragma GCC unroll 14
             for (size_t r = 0; r < n_rows; r++) {
                 const vec x = k_fill(v[r * v_row + c]);
@@ -62,20 +74,20 @@ INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const fl
     }
 }
 
-typedef void k_rows_function(const struct k_gemm *g, const float *v, float *m, const char *ahead,
-                             size_t ahead_step);
+typedef void k_rows_function(const struct k_gemm *g, const float *v, float *m, size_t weights_step,
+                             size_t frames_step);
 
 /* One function for each number of rows, for neighbouring rows and for every other row. */
 #define ROWS(n)                                                                                    \
-    static void k_rows_##n(const struct k_gemm *g, const float *v, float *m, const char *ahead,    \
-                           size_t ahead_step)                                                      \
+    static void k_rows_##n(const struct k_gemm *g, const float *v, float *m, size_t weights_step,  \
+                           size_t frames_step)                                                     \
     {                                                                                              \
-        k_rows(g, n, LANES, v, m, ahead, ahead_step);                                              \
+        k_rows(g, n, LANES, v, m, g->weights.at, weights_step, g->frames.at, frames_step);         \
     }                                                                                              \
     static void k_rows_apart_##n(const struct k_gemm *g, const float *v, float *m,                 \
-                                 const char *ahead, size_t ahead_step)                             \
+                                 size_t weights_step, size_t frames_step)                          \
     {                                                                                              \
-        k_rows(g, n, 2 * LANES, v, m, ahead, ahead_step);                                          \
+        k_rows(g, n, 2 * LANES, v, m, g->weights.at, weights_step, g->frames.at, frames_step);     \
     }
 ROWS(1)
 ROWS(2)
@@ -120,16 +132,37 @@ static k_rows_function *const k_rows_apart[MOST_ROWS + 1] = {
 #endif
 };
 
-/* v_row is LANES or 2 LANES. Moves g->ahead on. */
+/* Bytes to move on in each of the steps to come: a cache line, or none at the end. */
+static inline size_t k_step(const struct k_ahead *ahead)
+{
+    return ahead->at < ahead->end ? 64u : 0u;
+}
+
+/* Once a frame has been asked for, the next. */
+static inline void k_next_frame(struct k_gemm *g)
+{
+    const size_t n = g->touched != NULL ? g->touched->n : 0, i = g->n_touched;
+    if (g->frames.at < g->frames.end || i >= (n > 0 && g->touched->residual != NULL ? 2 * n : n))
+        return;
+    const float *frame = i < n ? g->touched->out[i] : g->touched->residual[i - n];
+    g->frames.at = (const char *)(frame + g->rows_at);
+    g->frames.end = (const char *)(frame + g->rows_at + g->n_rows_floats);
+    g->n_touched++;
+}
+
+/* v_row is LANES or 2 LANES. Moves what is asked for ahead on. */
 static inline void k_gemm(struct k_gemm *g)
 {
     k_rows_function *const *rows = g->v_row == LANES ? k_rows_near : k_rows_apart;
     const size_t n_calls = (g->n_rows + MOST_ROWS - 1) / MOST_ROWS;
     for (size_t i = 0; i < n_calls; i++) { /* of nearly equal size */
         const size_t first = i * g->n_rows / n_calls, end = (i + 1) * g->n_rows / n_calls;
-        const size_t step = g->ahead < g->ahead_end ? 64u : 0u;
-        rows[end - first](g, g->v + first * g->v_row, g->m + first * LANES, g->ahead, step);
-        g->ahead += step * g->n_blocks * LANES;
+        k_next_frame(g);
+        const size_t weights_step = k_step(&g->weights), frames_step = k_step(&g->frames);
+        rows[end - first](g, g->v + first * g->v_row, g->m + first * LANES, weights_step,
+                          frames_step);
+        g->weights.at += weights_step * g->n_blocks * LANES;
+        g->frames.at += frames_step * g->n_blocks * LANES;
     }
 }
 
