@@ -17,35 +17,44 @@ static size_t count_convs(const struct net *net)
     return n;
 }
 
-static enum vp_status add_op(struct resnet *resnet, const struct net_conv *net, size_t n_freq,
-                             struct vp_err *err)
+static bool add_op(struct resnet *resnet, const struct net_conv *net, size_t n_freq)
 {
-    struct op *op = &resnet->ops[resnet->n_ops];
-    enum vp_status status = resnet->kernel->pack(net, n_freq, &op->conv, err);
+    struct op *op = &resnet->ops[resnet->n_ops++];
     op->relu = true;
-    resnet->n_ops++; /* also on error: resnet_free frees what pack left */
-    resnet->n_bytes += op->conv.n_weights * sizeof(float);
-    return status;
+    op->net = net;
+    return resnet->kernel->plan(net, n_freq, &op->conv);
 }
 
-static enum vp_status add_block(struct resnet *resnet, const struct net_block *block,
-                                struct vp_err *err)
+static bool add_block(struct resnet *resnet, const struct net_block *block)
 {
     const size_t input = resnet->n_ops; /* the stream that the last op wrote */
     const size_t n_freq = resnet->ops[input - 1].conv.out.n_freq;
-    enum vp_status status = VP_OK;
-    for (size_t i = 0; status == VP_OK && i < block->n_convs; i++)
-        status =
-            add_op(resnet, &block->convs[i], resnet->ops[resnet->n_ops - 1].conv.out.n_freq, err);
+    bool fits = true;
+    for (size_t i = 0; i < block->n_convs; i++)
+        fits = add_op(resnet, &block->convs[i], resnet->ops[resnet->n_ops - 1].conv.out.n_freq) &&
+               fits;
     struct op *last = &resnet->ops[resnet->n_ops - 1];
     last->has_residual = true;
     last->residual = input;
-    if (status == VP_OK && block->has_shortcut) {
-        last->has_shortcut = true;
-        status = resnet->kernel->pack(&block->shortcut, n_freq, &last->shortcut, err);
-        resnet->n_bytes += last->shortcut.n_weights * sizeof(float);
+    last->has_shortcut = block->has_shortcut;
+    last->net_shortcut = &block->shortcut;
+    if (block->has_shortcut)
+        fits = resnet->kernel->plan(&block->shortcut, n_freq, &last->shortcut) && fits;
+    return fits;
+}
+
+/* The chain of ops, weights not yet there. False when a size overflows. */
+static bool plan_ops(struct resnet *resnet, const struct net *net)
+{
+    resnet->kernel->layout(1, net->n_mels, &resnet->features);
+    bool fits = add_op(resnet, &net->stem, net->n_mels);
+    resnet->ops[0].stage = "conv1";
+    for (size_t s = 0; s < VP_MAX_STAGES; s++) {
+        for (size_t b = 0; b < net->stages[s].n_blocks; b++)
+            fits = add_block(resnet, &net->stages[s].blocks[b]) && fits;
+        resnet->ops[resnet->n_ops - 1].stage = stage_names[s];
     }
-    return status;
+    return fits;
 }
 
 /* A stage begins at the stem and wherever time is halved. */
@@ -64,21 +73,49 @@ static void plan_batches(struct resnet *resnet)
     }
 }
 
-static enum vp_status copy_fc(struct resnet *resnet, const struct net *net, struct vp_err *err)
+static bool add_size(size_t n_floats, size_t *n_bytes)
 {
-    const struct frame_layout *last = &resnet->ops[resnet->n_ops - 1].conv.out;
-    resnet->dim = net->dim;
-    resnet->n_pooled = 2 * last->n_channels * last->n_freq;
-    const size_t n_weights = net->dim * resnet->n_pooled; /* in memory already: no overflow */
-    resnet->fc_weight = malloc(n_weights * sizeof *resnet->fc_weight);
-    resnet->fc_bias = malloc(net->dim * sizeof *resnet->fc_bias);
-    if (resnet->fc_weight == NULL || resnet->fc_bias == NULL)
-        return status_no_memory(err, "the last layer", n_weights * sizeof *resnet->fc_weight);
-    memcpy(resnet->fc_weight, net->fc_weight, n_weights * sizeof *resnet->fc_weight);
+    size_t n;
+    return arena_floats_size(n_floats, &n) && size_add(*n_bytes, n, n_bytes);
+}
+
+/* One block for all weights, and each convolution's place in it. */
+static enum vp_status place_weights(struct resnet *resnet, struct vp_err *err)
+{
+    size_t n_bytes = 0, n_fc;
+    bool fits = size_multiply(resnet->dim, resnet->n_pooled, &n_fc) && add_size(n_fc, &n_bytes) &&
+                add_size(resnet->dim, &n_bytes);
+    for (size_t i = 0; i < resnet->n_ops; i++)
+        fits = fits && add_size(resnet->ops[i].conv.n_weights, &n_bytes) &&
+               add_size(resnet->ops[i].shortcut.n_weights, &n_bytes);
+    if (!fits)
+        return status_no_memory(err, "the packed weights", SIZE_MAX);
+    enum vp_status status = arena_init(&resnet->weights, n_bytes, "the packed weights", err);
+    if (status != VP_OK)
+        return status;
+    for (size_t i = 0; i < resnet->n_ops; i++) {
+        struct op *op = &resnet->ops[i];
+        op->conv.weights = arena_floats(&resnet->weights, op->conv.n_weights);
+        op->shortcut.weights = arena_floats(&resnet->weights, op->shortcut.n_weights);
+    }
+    resnet->fc_weight = arena_floats(&resnet->weights, n_fc);
+    resnet->fc_bias = arena_floats(&resnet->weights, resnet->dim);
+    return VP_OK;
+}
+
+static void pack_weights(struct resnet *resnet, const struct net *net)
+{
+    for (size_t i = 0; i < resnet->n_ops; i++) {
+        struct op *op = &resnet->ops[i];
+        resnet->kernel->pack(&op->conv, op->net);
+        if (op->has_shortcut)
+            resnet->kernel->pack(&op->shortcut, op->net_shortcut);
+        op->net = op->net_shortcut = NULL; /* the loader's, soon gone */
+    }
+    memcpy(resnet->fc_weight, net->fc_weight,
+           resnet->dim * resnet->n_pooled * sizeof *resnet->fc_weight);
     for (size_t i = 0; i < net->dim; i++)
         resnet->fc_bias[i] = net->fc_bias[i] - (net->mean_vec != NULL ? net->mean_vec[i] : 0.0F);
-    resnet->n_bytes += (n_weights + net->dim) * sizeof(float);
-    return VP_OK;
 }
 
 enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct resnet **out,
@@ -90,29 +127,23 @@ enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct r
         return status_no_memory(err, "the network", sizeof *resnet);
     const size_t n_convs = count_convs(net);
     enum vp_status status = VP_OK;
-    resnet->n_bytes = sizeof *resnet + n_convs * sizeof *resnet->ops;
     resnet->kernel = conv_kernel_get(kernel);
     resnet->ops = calloc(n_convs, sizeof *resnet->ops);
     if (resnet->kernel == NULL)
         status = status_fail(err, VP_ERR_ARGUMENT, "this CPU or build cannot run kernel %s",
                              vp_kernel_name(kernel));
-    else if (resnet->ops == NULL)
+    else if (resnet->ops == NULL || !plan_ops(resnet, net))
         status = status_no_memory(err, "the network", n_convs * sizeof *resnet->ops);
     if (status != VP_OK)
         goto out;
 
-    resnet->kernel->layout(1, net->n_mels, &resnet->features);
-    status = add_op(resnet, &net->stem, net->n_mels, err);
-    resnet->ops[0].stage = "conv1";
-    for (size_t s = 0; s < VP_MAX_STAGES; s++) {
-        for (size_t b = 0; status == VP_OK && b < net->stages[s].n_blocks; b++)
-            status = add_block(resnet, &net->stages[s].blocks[b], err);
-        resnet->ops[resnet->n_ops - 1].stage = stage_names[s];
-    }
+    plan_batches(resnet);
+    const struct frame_layout *last = &resnet->ops[resnet->n_ops - 1].conv.out;
+    resnet->dim = net->dim;
+    resnet->n_pooled = 2 * last->n_channels * last->n_freq;
+    status = place_weights(resnet, err);
     if (status == VP_OK)
-        plan_batches(resnet);
-    if (status == VP_OK)
-        status = copy_fc(resnet, net, err);
+        pack_weights(resnet, net);
 out:
     if (status == VP_OK)
         *out = resnet;
@@ -125,17 +156,12 @@ void resnet_free(struct resnet *resnet)
 {
     if (resnet == NULL)
         return;
-    for (size_t i = 0; i < resnet->n_ops; i++) {
-        conv_free(&resnet->ops[i].conv);
-        conv_free(&resnet->ops[i].shortcut);
-    }
+    arena_free(&resnet->weights);
     free(resnet->ops);
-    free(resnet->fc_weight);
-    free(resnet->fc_bias);
     free(resnet);
 }
 
 size_t resnet_bytes(const struct resnet *resnet)
 {
-    return resnet->n_bytes;
+    return sizeof *resnet + resnet->n_ops * sizeof *resnet->ops + resnet->weights.n_bytes;
 }

@@ -8,6 +8,7 @@
 #ifndef VP_RESNET_OPS_H
 #define VP_RESNET_OPS_H
 
+#include "arena.h"
 #include "kernels/conv.h"
 #include "resnet.h"
 
@@ -18,10 +19,11 @@ struct op {
                      begins, one tile inside, so that a stage holds back little */
     bool relu;
     bool has_residual;
-    size_t residual;      /* the stream that is added, when has_residual */
-    bool has_shortcut;    /* the residual goes through */
-    struct conv shortcut; /* this convolution first */
-    const char *stage;    /* name of the stage that ends here, or NULL */
+    size_t residual;                           /* the stream that is added, when has_residual */
+    bool has_shortcut;                         /* the residual goes through */
+    struct conv shortcut;                      /* this convolution first */
+    const char *stage;                         /* name of the stage that ends here, or NULL */
+    const struct net_conv *net, *net_shortcut; /* borrowed until packed, then NULL */
 };
 
 struct resnet {
@@ -30,9 +32,9 @@ struct resnet {
     size_t n_ops;
     struct op *ops; /* owned */
     size_t dim, n_pooled;
-    float *fc_weight; /* owned, [dim, n_pooled] */
-    float *fc_bias;   /* owned, [dim], mean_vec subtracted */
-    size_t n_bytes;
+    struct arena weights; /* of all convolutions and the last layer */
+    float *fc_weight;     /* in weights, [dim, n_pooled] */
+    float *fc_bias;       /* in weights, [dim], mean_vec subtracted */
 };
 
 #endif

@@ -41,9 +41,9 @@ struct conv {
     size_t tile; /* output frames that are computed together */
     size_t most; /* output frames of one call: where it is efficient, a multiple of tile */
     size_t scratch_floats; /* that run needs, for up to most frames */
-    float *weights;        /* owned, packed, 64-byte aligned, n_weights floats */
-    float *bias;           /* in weights, one for each channel that the output layout holds */
-    size_t n_weights;
+    size_t n_weights;      /* floats that pack fills: bias and packed weights */
+    float *weights;        /* borrowed, 64-byte aligned; the bias first, one for each channel that
+                              the output layout holds, padded to 64 bytes */
 };
 
 /* The frames of one call. All pointers borrowed for the call. */
@@ -64,20 +64,20 @@ static inline size_t conv_n_in(const struct conv *conv, size_t n)
 
 struct conv_kernel {
     void (*layout)(size_t n_channels, size_t n_freq, struct frame_layout *out);
-    /* Packs net, whose input has n_freq rows. On success conv_free(out) frees it. */
-    enum vp_status (*pack)(const struct net_conv *net, size_t n_freq, struct conv *out,
-                           struct vp_err *err);
+    /* All of *out but its weights, for a convolution whose input has n_freq rows. False when a size
+     * overflows. */
+    bool (*plan)(const struct net_conv *net, size_t n_freq, struct conv *out);
+    /* Fills conv->weights, which the caller has set to n_weights zeroed floats. */
+    void (*pack)(const struct conv *conv, const struct net_conv *net);
     void (*run)(const struct conv *conv, const struct conv_frames *frames, float *scratch);
 };
 
 /* The kernel that is asked for; NULL when this build or this CPU does not have it. AUTO is none. */
 const struct conv_kernel *conv_kernel_get(enum vp_kernel kernel);
 
-/* For pack: what all kernels set alike, and n_weights zeroed floats. */
-enum vp_status conv_init(struct conv *conv, const struct conv_kernel *kernel,
-                         const struct net_conv *net, size_t n_freq, size_t n_weights,
-                         struct vp_err *err) VP_MUST_CHECK;
-void conv_free(struct conv *conv); /* what it owns, not the struct; legal when zeroed */
+/* For plan: what all kernels set alike, everything else zero. */
+void conv_shape(const struct conv_kernel *kernel, const struct net_conv *net, size_t n_freq,
+                struct conv *out);
 
 extern const struct conv_kernel conv_blas;
 #if defined(__x86_64__)

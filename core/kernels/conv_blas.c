@@ -26,31 +26,33 @@ static void k_layout(size_t n_channels, size_t n_freq, struct frame_layout *out)
                                  .n_floats = (n_freq + 2) * n_channels};
 }
 
-static enum vp_status k_pack(const struct net_conv *net, size_t n_freq, struct conv *out,
-                             struct vp_err *err)
+/* Floats before the weights: the bias, up to a whole cache line. */
+static size_t k_bias_floats(size_t n_out)
 {
-    const size_t n_taps = net->kernel * net->kernel;
-    const size_t depth = n_taps * net->n_in; /* in memory already as net->weight: no overflow */
-    enum vp_status status =
-        conv_init(out, &conv_blas, net, n_freq, depth * net->n_out + net->n_out, err);
-    if (status != VP_OK)
-        return status;
+    return (n_out + 15) / 16 * 16;
+}
+
+static bool k_plan(const struct net_conv *net, size_t n_freq, struct conv *out)
+{
+    const size_t depth = net->kernel * net->kernel * net->n_in; /* a row of net->weight: fits */
+    conv_shape(&conv_blas, net, n_freq, out);
     out->tile = 1;
     out->most = MOST_FRAMES;
-    size_t n_rows;
-    if (!size_multiply(MOST_FRAMES * out->out.n_freq, depth + net->n_out, &n_rows))
-        return status_no_memory(err, "the columns of a convolution", SIZE_MAX);
-    out->scratch_floats = n_rows;
-    out->bias = out->weights + depth * net->n_out;
-    memcpy(out->bias, net->bias, net->n_out * sizeof *out->bias);
+    out->n_weights = k_bias_floats(net->n_out) + depth * net->n_out;
+    return size_multiply(MOST_FRAMES * out->out.n_freq, depth + net->n_out, &out->scratch_floats);
+}
+
+static void k_pack(const struct conv *conv, const struct net_conv *net)
+{
+    const size_t side = net->kernel;
+    float *weights = conv->weights + k_bias_floats(net->n_out);
+    memcpy(conv->weights, net->bias, net->n_out * sizeof *net->bias);
     /* [K, C, i, j] -> [j, i, C, K] */
-    for (size_t k = 0; k < net->n_out; k++)
-        for (size_t c = 0; c < net->n_in; c++)
-            for (size_t i = 0; i < net->kernel; i++)
-                for (size_t j = 0; j < net->kernel; j++)
-                    out->weights[((j * net->kernel + i) * net->n_in + c) * net->n_out + k] =
-                        net->weight[((k * net->n_in + c) * net->kernel + i) * net->kernel + j];
-    return VP_OK;
+    for (size_t j = 0; j < side; j++)
+        for (size_t i = 0; i < side; i++)
+            for (size_t c = 0; c < net->n_in; c++)
+                for (size_t k = 0; k < net->n_out; k++)
+                    *weights++ = net->weight[((k * net->n_in + c) * side + i) * side + j];
 }
 
 /* The columns of one output frame: [F', kk C]. */
@@ -73,7 +75,7 @@ static void k_finish(const struct conv *conv, const float *result, const float *
     const size_t n_out = conv->n_out;
     for (size_t f = 0; f < conv->out.n_freq; f++)
         for (size_t k = 0; k < n_out; k++) {
-            float y = result[f * n_out + k] + conv->bias[k];
+            float y = result[f * n_out + k] + conv->weights[k];
             if (residual != NULL)
                 y += residual[(f + 1) * n_out + k];
             out[(f + 1) * n_out + k] = relu && y < 0.0F ? 0.0F : y;
@@ -88,12 +90,13 @@ static void k_run(const struct conv *conv, const struct conv_frames *frames, flo
     for (size_t t = 0; t < frames->n; t++)
         k_im2col(conv, frames->in + t * conv->stride, columns + t * n_freq * depth);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(frames->n * n_freq), (int)n_out,
-                (int)depth, 1.0F, columns, (int)depth, conv->weights, (int)n_out, 0.0F, result,
-                (int)n_out);
+                (int)depth, 1.0F, columns, (int)depth, conv->weights + k_bias_floats(conv->n_out),
+                (int)n_out, 0.0F, result, (int)n_out);
     for (size_t t = 0; t < frames->n; t++)
         k_finish(conv, result + t * n_freq * n_out,
                  frames->residual != NULL ? frames->residual[t] : NULL, frames->relu,
                  frames->out[t]);
 }
 
-const struct conv_kernel conv_blas = {.layout = k_layout, .pack = k_pack, .run = k_run};
+const struct conv_kernel conv_blas = {
+    .layout = k_layout, .plan = k_plan, .pack = k_pack, .run = k_run};

@@ -11,30 +11,30 @@
 
 #include "conv_winograd.h"
 
-static enum vp_status k_direct_pack(const struct conv_kernel *kernel, const struct net_conv *net,
-                                    size_t n_freq, struct conv *conv, struct vp_err *err)
+static bool k_direct_plan(struct conv *conv)
+{
+    const size_t n_panels = k_divide_up(conv->n_out, PANEL), n_taps = conv->kernel * conv->kernel;
+    const size_t n_in = conv->kernel == 3 ? 1 : conv->in.n_blocks * LANES;
+    conv->tile = 1;
+    conv->most = 12; /* the batch of layer1, where the stem is */
+    return size_multiply(n_panels * PANEL, n_in * n_taps + 1, &conv->n_weights) &&
+           size_multiply(conv->out.n_freq, PANEL, &conv->scratch_floats);
+}
+
+static void k_direct_pack(const struct conv *conv, const struct net_conv *net)
 {
     const size_t n_panels = k_divide_up(net->n_out, PANEL), n_taps = net->kernel * net->kernel;
-    const size_t n_in = net->kernel == 3 ? 1 : k_divide_up(net->n_in, LANES) * LANES;
-    const size_t n_bias = n_panels * PANEL;
-    enum vp_status status =
-        conv_init(conv, kernel, net, n_freq, n_panels * n_in * n_taps * PANEL + n_bias, err);
-    if (status != VP_OK)
-        return status;
-    conv->bias = conv->weights;
-    memcpy(conv->bias, net->bias, net->n_out * sizeof *conv->bias);
-    k_pack_plain(net, n_in, n_taps, conv->weights + n_bias);
-    conv->tile = 1;
-    conv->most = 12;
-    conv->scratch_floats = conv->out.n_freq * PANEL;
-    return VP_OK;
+    const size_t n_in = net->kernel == 3 ? 1 : conv->in.n_blocks * LANES;
+    memcpy(conv->weights, net->bias, net->n_out * sizeof *net->bias);
+    for (size_t p = 0; p < n_panels; p++)
+        k_pack_panel(net, p, conv->weights + (n_panels + p * n_in * n_taps) * PANEL);
 }
 
 /* One channel block of one output frame: y [F'][L] + bias + residual, through ReLU. */
 static void k_finish(const struct conv *conv, const struct conv_frames *frames, size_t t,
                      size_t block, const float *y)
 {
-    const vec bias = k_load(conv->bias + block * LANES);
+    const vec bias = k_load(conv->weights + block * LANES);
     const size_t offset = (block * conv->out.n_rows + 1) * LANES;
     for (size_t f = 0; f < conv->out.n_freq; f++) {
         vec z = k_load(y + f * LANES) + bias;

@@ -9,7 +9,6 @@
  */
 #include "conv_direct.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void k_layout(size_t n_channels, size_t n_freq, struct frame_layout *out)
@@ -24,22 +23,28 @@ static void k_layout(size_t n_channels, size_t n_freq, struct frame_layout *out)
                                  .n_floats = (n_blocks * n_rows | 1u) * LANES};
 }
 
-static bool k_is_direct(size_t kernel, size_t n_in, size_t stride)
+static bool k_is_direct(const struct conv *conv)
 {
-    return kernel == 1 || (n_in == 1 && stride == 1);
+    return conv->kernel == 1 || (conv->n_in == 1 && conv->stride == 1);
 }
 
-static enum vp_status k_pack(const struct net_conv *net, size_t n_freq, struct conv *out,
-                             struct vp_err *err)
+static bool k_plan(const struct net_conv *net, size_t n_freq, struct conv *out)
 {
-    return k_is_direct(net->kernel, net->n_in, net->stride)
-               ? k_direct_pack(&KERNEL, net, n_freq, out, err)
-               : k_winograd_pack(&KERNEL, net, n_freq, out, err);
+    conv_shape(&KERNEL, net, n_freq, out);
+    return k_is_direct(out) ? k_direct_plan(out) : k_winograd_plan(out);
+}
+
+static void k_pack(const struct conv *conv, const struct net_conv *net)
+{
+    if (k_is_direct(conv))
+        k_direct_pack(conv, net);
+    else
+        k_winograd_pack(conv, net);
 }
 
 static void k_run(const struct conv *conv, const struct conv_frames *frames, float *scratch)
 {
-    if (!k_is_direct(conv->kernel, conv->n_in, conv->stride))
+    if (!k_is_direct(conv))
         k_winograd_run(conv, frames, scratch);
     else if (conv->kernel == 1)
         k_pointwise_run(conv, frames, scratch);
@@ -47,4 +52,5 @@ static void k_run(const struct conv *conv, const struct conv_frames *frames, flo
         k_stem_run(conv, frames, scratch);
 }
 
-const struct conv_kernel KERNEL = {.layout = k_layout, .pack = k_pack, .run = k_run};
+const struct conv_kernel KERNEL = {
+    .layout = k_layout, .plan = k_plan, .pack = k_pack, .run = k_run};

@@ -26,10 +26,9 @@
 #include "kernels/conv.h"
 #include "winograd.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define KEEP_MOST (64u * 64u) /* input times output channels */
+#define KEEP_MOST 64u /* channels, input and output */
 
 /* The two-dimensional transforms of one pair of kinds. */
 struct k_pair {
@@ -167,7 +166,7 @@ static const struct k_pair *k_pair_of(const struct conv *conv)
 
 static bool k_keeps_whole(const struct conv *conv)
 {
-    return conv->n_in * conv->n_out <= KEEP_MOST;
+    return conv->n_in <= KEEP_MOST && conv->n_out <= KEEP_MOST;
 }
 
 static size_t k_divide_up(size_t a, size_t b)
@@ -205,58 +204,57 @@ static struct k_sizes k_sizes_of(const struct conv *conv, const struct k_pair *p
     };
 }
 
-/* [K, C, 3 frequency, 3 time] -> [panel][C][3 time][3 frequency][2 L] */
-static void k_pack_plain(const struct net_conv *net, size_t n_in, size_t n_taps, float *out)
+/* Panel p of [K, C, frequency, time] -> [C][time][frequency][2 L]. */
+static void k_pack_panel(const struct net_conv *net, size_t p, float *out)
 {
-    const size_t side = net->kernel;
-    for (size_t k = 0; k < net->n_out; k++)
-        for (size_t c = 0; c < net->n_in; c++)
+    const size_t side = net->kernel, n_taps = side * side;
+    for (size_t c = 0; c < net->n_in; c++)
+        for (size_t k = 0; k < PANEL && p * PANEL + k < net->n_out; k++) {
+            const float *taps = net->weight + ((p * PANEL + k) * net->n_in + c) * n_taps;
             for (size_t i = 0; i < side; i++)
                 for (size_t j = 0; j < side; j++)
-                    out[((k / PANEL * n_in + c) * n_taps + j * side + i) * PANEL + k % PANEL] =
-                        net->weight[((k * net->n_in + c) * side + i) * side + j];
+                    out[(c * n_taps + j * side + i) * PANEL + k] = taps[i * side + j];
+        }
 }
 
-static enum vp_status k_winograd_pack(const struct conv_kernel *kernel, const struct net_conv *net,
-                                      size_t n_freq, struct conv *conv, struct vp_err *err)
+static bool k_winograd_plan(struct conv *conv)
 {
-    struct conv shape = {.n_in = net->n_in, .n_out = net->n_out, .stride = net->stride};
-    kernel->layout(net->n_in, n_freq, &shape.in);
-    kernel->layout(net->n_out, (n_freq - 1) / net->stride + 1, &shape.out);
-    const struct k_pair *pair = k_pair_of(&shape);
-    struct k_sizes s = k_sizes_of(&shape, pair, 1);
-    const size_t n_plain = s.n_panels * s.n_in * 9 * PANEL;
-    const size_t n_whole = s.n_panels * s.n_weights * s.u_plane;
-    const size_t n_bias = s.n_panels * PANEL;
-    enum vp_status status = conv_init(conv, kernel, net, n_freq,
-                                      (k_keeps_whole(&shape) ? n_whole : n_plain) + n_bias, err);
-    if (status != VP_OK)
-        return status;
-    conv->bias = conv->weights;
-    memcpy(conv->bias, net->bias, net->n_out * sizeof *conv->bias);
-
+    const struct k_pair *pair = k_pair_of(conv);
+    struct k_sizes s = k_sizes_of(conv, pair, 1);
     const size_t n_t_tiles = k_divide_up(k_group(conv), s.n_f_tiles);
     s = k_sizes_of(conv, pair, n_t_tiles * s.n_f_tiles);
     conv->tile = k_n_out(pair->kt);
     conv->most = n_t_tiles * conv->tile;
+    size_t n_panel, n_v, n_m;
+    if (!size_multiply(s.n_in, k_keeps_whole(conv) ? 0 : 9 * PANEL, &n_panel) ||
+        !size_multiply(s.n_panels, n_panel + (k_keeps_whole(conv) ? s.n_weights * s.u_plane : 0),
+                       &conv->n_weights) ||
+        !size_multiply(s.n_products, s.v_plane, &n_v) ||
+        !size_multiply(s.n_products, s.m_plane, &n_m))
+        return false;
     const size_t n_u = k_n_weights(pair->kf) * s.u_plane;
-    conv->scratch_floats = n_u + s.n_products * (s.v_plane + s.m_plane);
-    if (!k_keeps_whole(conv)) {
-        k_pack_plain(net, s.n_in, 9, conv->weights + n_bias);
-        return VP_OK;
+    return size_add(conv->n_weights, s.n_panels * PANEL, &conv->n_weights) &&
+           size_add(n_u, n_v, &conv->scratch_floats) &&
+           size_add(conv->scratch_floats, n_m, &conv->scratch_floats);
+}
+
+static void k_winograd_pack(const struct conv *conv, const struct net_conv *net)
+{
+    const struct k_pair *pair = k_pair_of(conv);
+    const struct k_sizes s = k_sizes_of(conv, pair, 1);
+    const size_t n_rows = k_n_weights(pair->kt), n_plain = s.n_in * 9 * PANEL;
+    float *kept = conv->weights + s.n_panels * PANEL;
+    memcpy(conv->weights, net->bias, net->n_out * sizeof *net->bias);
+    for (size_t p = 0; p < s.n_panels; p++) {
+        if (!k_keeps_whole(conv)) {
+            k_pack_panel(net, p, kept + p * n_plain);
+            continue;
+        }
+        vec plain[KEEP_MOST * 9 * 2] = {0};
+        k_pack_panel(net, p, (float *)plain);
+        for (size_t row = 0; row < n_rows; row++, kept += k_n_weights(pair->kf) * s.u_plane)
+            pair->weights(row, (const float *)plain, s.n_in, kept, s.u_plane);
     }
-    float *plain = aligned_alloc(64, n_plain * sizeof *plain);
-    if (plain == NULL)
-        return status_no_memory(err, "packing weights", n_plain * sizeof *plain);
-    memset(plain, 0, n_plain * sizeof *plain);
-    k_pack_plain(net, s.n_in, 9, plain);
-    for (size_t p = 0; p < s.n_panels; p++)
-        for (size_t row = 0; row < k_n_weights(pair->kt); row++)
-            pair->weights(row, plain + p * s.n_in * 9 * PANEL, s.n_in,
-                          conv->weights + n_bias + (p * k_n_weights(pair->kt) + row) * n_u,
-                          s.u_plane);
-    free(plain);
-    return VP_OK;
 }
 
 /* The products that share weight i along one dimension: first, and how many. */
@@ -291,7 +289,7 @@ static void k_outputs(const struct conv *conv, const struct k_pair *pair, const 
     const size_t n_f = k_n_out(pair->kf), n_tiles = s->m_plane / (2 * LANES); /* rounded down */
     for (size_t j = 0; j < 2 && 2 * panel + j < conv->out.n_blocks; j++) {
         const size_t block = 2 * panel + j;
-        const vec bias = k_load(conv->bias + block * LANES);
+        const vec bias = k_load(conv->weights + block * LANES);
         for (size_t t = 0, tile = 0; t < frames->n; t += conv->tile)
             for (size_t f = 0; f < conv->out.n_freq; f += n_f, tile++) {
                 const size_t left_t = frames->n - t, left_f = conv->out.n_freq - f;
