@@ -38,10 +38,13 @@ def copy_tree() -> None:
     COPY.mkdir(parents=True, exist_ok=True)
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, capture_output=True, check=True).stdout
-    for name in filter(None, listed.decode().split("\0")):
+    names = {name for name in listed.decode().split("\0") if (ROOT / name).is_file()}
+    for path in COPY.rglob("*"):
+        name = path.relative_to(COPY).as_posix()
+        if path.is_file() and not name.startswith("build/") and name not in names:
+            path.unlink()
+    for name in names:
         source, target = ROOT / name, COPY / name
-        if not source.is_file():
-            continue
         if target.exists() and target.read_bytes() == source.read_bytes():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
