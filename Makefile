@@ -71,8 +71,9 @@ help: ## this list
 deps: ## install the missing Debian packages (sudo when not root)
 	@tools/deps.sh
 
-# The trained model where there is one, else the one with random weights, whose answers say so.
-MODEL = $(firstword $(wildcard models/voiceprint.safetensors models/*.onnx) $(UNTRAINED))
+# The published model once `make model` brought it, else the one in the box, else random weights,
+# whose answers say so.
+MODEL = $(firstword $(wildcard models/*.onnx models/voiceprint.safetensors) $(UNTRAINED))
 PORT ?= 8080
 run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; Ctrl-C drains
 	@$(MAKE) --no-print-directory all $(if $(filter $(UNTRAINED),$(MODEL)),untrained)
