@@ -9,7 +9,7 @@ PYTHON  ?= /usr/bin/python3
 SPEECH_DIR ?= ../shared/audio
 export SPEECH_DIR
 
-LIBS := sndfile soxr openblas jansson kissfft-float nettle
+LIBS := sndfile libmpg123 soxr openblas jansson kissfft-float nettle
 SERVER_LIBS := libuv libmicrohttpd
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \

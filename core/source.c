@@ -1,4 +1,4 @@
-/* libsndfile over bytes in memory. Nothing that it says of lengths is believed. */
+/* libsndfile over bytes in memory, libmpg123 for MP3. Nothing they say of lengths is believed. */
 #include "source.h"
 
 #include <inttypes.h>
@@ -6,12 +6,15 @@
 #include <sndfile.h>
 #include <stdlib.h>
 
+#include "mp3_decoder.h"
+
 struct source {
     const char *name; /* of the container, static */
     float full_scale;
-    struct bytes data; /* borrowed */
-    size_t position;   /* of libsndfile in data */
-    SNDFILE *file;     /* owned */
+    struct bytes data;       /* borrowed */
+    size_t position;         /* of libsndfile in data */
+    SNDFILE *file;           /* owned; NULL for MP3 */
+    struct mp3_decoder *mp3; /* owned; NULL for all others */
     unsigned rate_hz, channels;
     uint64_t n_promised; /* frames; 0: unknown */
     uint64_t n_read, n_clipped;
@@ -81,51 +84,59 @@ static enum vp_status check_channels(unsigned channels, struct vp_err *err)
 /* Second lock behind the allow-list: is this the decoder that the container asked for? */
 static bool is_as_expected(const struct container *container, int format)
 {
-    static const struct {
-        const char *codec;
-        int type, subtype; /* subtype 0: any */
-    } streams[] = {
-        {"flac", SF_FORMAT_FLAC, 0},
-        {"vorbis", SF_FORMAT_OGG, SF_FORMAT_VORBIS},
-        {"opus", SF_FORMAT_OGG, SF_FORMAT_OPUS},
-        {"mp3", SF_FORMAT_MPEG, SF_FORMAT_MPEG_LAYER_III},
-    };
     const int type = format & SF_FORMAT_TYPEMASK, subtype = format & SF_FORMAT_SUBMASK;
     if (container->sf_format != 0)
         return type == SF_FORMAT_RAW;
-    for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++)
-        if (strcmp(streams[i].codec, container->codec) == 0)
-            return type == streams[i].type &&
-                   (streams[i].subtype == 0 || subtype == streams[i].subtype);
-    return false;
+    if (strcmp(container->codec, "flac") == 0)
+        return type == SF_FORMAT_FLAC;
+    return type == SF_FORMAT_OGG &&
+           subtype == (strcmp(container->codec, "opus") == 0 ? SF_FORMAT_OPUS : SF_FORMAT_VORBIS);
 }
 
-static enum vp_status open_file(struct source *source, const struct container *container,
-                                SF_INFO *info, struct vp_err *err)
+static enum vp_status open_sndfile(struct source *source, const struct container *container,
+                                   struct vp_err *err)
 {
-    /* static const would do, but libsndfile wants it without const */
     SF_VIRTUAL_IO io = {
         .get_filelen = on_length, .seek = on_seek, .read = on_read, .tell = on_tell};
+    SF_INFO info = {.format = container->sf_format};
     if (container->sf_format != 0) {
-        enum vp_status status = check_rate(container->rate_hz, err);
-        if (status == VP_OK)
-            status = check_channels(container->channels, err);
-        if (status != VP_OK)
+        info.samplerate = (int)lround(container->rate_hz);
+        info.channels = (int)container->channels;
+    }
+    source->file = sf_open_virtual(&io, SFM_READ, &info, source);
+    /* Its reason for a failure lies in a global that threads share: not asked for. */
+    if (source->file == NULL || info.channels < 1 || info.samplerate < 0 ||
+        !is_as_expected(container, info.format))
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file cannot be decoded: its header is damaged or cut",
+                           container->name);
+    source->rate_hz = (unsigned)info.samplerate;
+    source->channels = (unsigned)info.channels;
+    return VP_OK;
+}
+
+/* Rate and channels are checked twice: what a header claims before a decoder sees it, and what
+ * the decoder found before a sample is read. */
+static enum vp_status open_decoder(struct source *source, const struct container *container,
+                                   struct vp_err *err)
+{
+    enum vp_status status = VP_OK;
+    if (container->sf_format != 0) {
+        if ((status = check_rate(container->rate_hz, err)) != VP_OK ||
+            (status = check_channels(container->channels, err)) != VP_OK)
             return status;
-        info->format = container->sf_format;
-        info->samplerate = (int)lround(container->rate_hz);
-        info->channels = (int)container->channels;
     }
     if (container->data.n == 0)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the %s file has a header and no audio behind it", container->name);
-    source->file = sf_open_virtual(&io, SFM_READ, info, source);
-    /* Its reason for a failure lies in a global that threads share: not asked for. */
-    if (source->file == NULL || info->channels < 1 || !is_as_expected(container, info->format))
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                           "the %s file cannot be decoded: its header is damaged or cut",
-                           container->name);
-    return VP_OK;
+    if (strcmp(container->codec, "mp3") == 0)
+        status = mp3_decoder_open(container->data, &source->mp3, &source->rate_hz,
+                                  &source->channels, err);
+    else
+        status = open_sndfile(source, container, err);
+    if (status == VP_OK)
+        status = check_rate(source->rate_hz, err);
+    return status == VP_OK ? check_channels(source->channels, err) : status;
 }
 
 enum vp_status source_open(const struct container *container, struct source **out,
@@ -139,26 +150,21 @@ enum vp_status source_open(const struct container *container, struct source **ou
     source->full_scale = container->full_scale;
     source->data = container->data;
     source->n_promised = container->n_frames;
-    SF_INFO info = {0};
-    enum vp_status status = open_file(source, container, &info, err);
+    enum vp_status status = open_decoder(source, container, err);
     if (status == VP_OK)
-        status = check_rate(info.samplerate, err);
-    if (status == VP_OK)
-        status = check_channels((unsigned)info.channels, err);
-    if (status != VP_OK) {
+        *out = source;
+    else
         source_close(source);
-        return status;
-    }
-    source->rate_hz = (unsigned)info.samplerate;
-    source->channels = (unsigned)info.channels;
-    *out = source;
-    return VP_OK;
+    return status;
 }
 
 void source_close(struct source *source)
 {
-    if (source != NULL && source->file != NULL)
+    if (source == NULL)
+        return;
+    if (source->file != NULL)
         sf_close(source->file); /* its result tells of writing only */
+    mp3_decoder_close(source->mp3);
     free(source);
 }
 
@@ -191,32 +197,47 @@ static bool inspect(struct source *source, const float *samples, size_t n)
     return n_bad == 0;
 }
 
+/* Frames from whichever decoder it is; *reason tells why there are none. */
+static bool read_frames(struct source *source, float *interleaved, size_t n_frames, size_t *n_read,
+                        const char **reason)
+{
+    if (source->mp3 != NULL) {
+        *reason = "bad frames";
+        const bool good =
+            mp3_decoder_read(source->mp3, interleaved, n_frames * source->channels, n_read);
+        *n_read /= source->channels;
+        return good;
+    }
+    const sf_count_t n = sf_readf_float(source->file, interleaved, (sf_count_t)n_frames);
+    *reason = sf_error_number(sf_error(source->file)); /* "Error : flac decoder lost sync." */
+    if (strncmp(*reason, "Error : ", 8) == 0)
+        *reason += 8;
+    *n_read = n >= 0 ? (size_t)n : 0;
+    return n >= 0 && *n_read <= n_frames && sf_error(source->file) == SF_ERR_NO_ERROR;
+}
+
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
                            size_t *n_read, struct vp_err *err)
 {
     *n_read = 0;
-    const sf_count_t n = sf_readf_float(source->file, interleaved, (sf_count_t)n_frames);
-    const int error = sf_error(source->file);
-    if (n < 0 || (uint64_t)n > n_frames || error != SF_ERR_NO_ERROR) {
-        const char *reason = sf_error_number(error); /* "Error : flac decoder lost sync." */
-        if (strncmp(reason, "Error : ", 8) == 0)
-            reason += 8;
+    size_t n;
+    const char *reason;
+    if (!read_frames(source, interleaved, n_frames, &n, &reason))
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the %s file is damaged or cut after %.1f s (%.100s)", source->name,
                            (double)source->n_read / source->rate_hz, reason);
-    }
-    source->n_read += (uint64_t)n;
-    if ((uint64_t)n < n_frames && source->n_read < source->n_promised)
+    source->n_read += n;
+    if (n < n_frames && source->n_read < source->n_promised)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the %s file is cut or damaged: its header promises %" PRIu64
                            " samples and %" PRIu64 " could be read; send the whole file",
                            source->name, source->n_promised, source->n_read);
-    if (!inspect(source, interleaved, (size_t)n * source->channels))
+    if (!inspect(source, interleaved, n * source->channels))
         return status_fail(err, VP_ERR_AUDIO_SAMPLES,
                            "the %s file holds samples that are no numbers (NaN, infinity) or "
                            "beyond 2^32; mend the program that wrote it",
                            source->name);
-    *n_read = (size_t)n;
+    *n_read = n;
     return VP_OK;
 }
 

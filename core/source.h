@@ -1,7 +1,7 @@
 /*
- * A recording opened for reading: interleaved float frames, block by block, from bytes in memory
- * by libsndfile. Checks rate and channels before a sample is read, and each sample as it is read.
- * One owner; any thread.
+ * A recording opened for reading: interleaved float frames, block by block, from bytes in memory,
+ * by libsndfile (MP3: libmpg123). Checks rate and channels before a sample is read, and each sample
+ * as it is read. One owner; any thread.
  */
 #ifndef VP_SOURCE_H
 #define VP_SOURCE_H

@@ -1,0 +1,25 @@
+/*
+ * MP3 frames -> interleaved floats, by libmpg123. libsndfile would call the same library, but lets
+ * it write its remarks on damaged frames to stderr, as many as a hostile file likes.
+ * One owner; any thread.
+ */
+#ifndef VP_MP3_DECODER_H
+#define VP_MP3_DECODER_H
+
+#include "bytes.h"
+#include "status.h"
+
+struct mp3_decoder;
+
+/* Opens stream, which begins with a frame; borrows its bytes until mp3_decoder_close. Tells rate
+ * and channels. Returns owned *out. VP_ERR_AUDIO_UNDECODABLE, VP_ERR_NO_MEMORY. */
+enum vp_status mp3_decoder_open(struct bytes stream, struct mp3_decoder **out, unsigned *rate_hz,
+                                unsigned *channels, struct vp_err *err) VP_MUST_CHECK;
+void mp3_decoder_close(struct mp3_decoder *decoder); /* takes; NULL is legal */
+
+/* Reads up to n samples (frames times channels); fewer only at the end, which is also where the
+ * stream changes its rate or channels. False when the stream cannot be decoded any further. */
+bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
+                      size_t *n_read) VP_MUST_CHECK;
+
+#endif
