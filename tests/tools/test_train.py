@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ from train import crops, export, muon, run, schedule, trials  # noqa: E402
 from train.augment import add, augment, babble, band_limit, level, mask, narrow, silence  # noqa: E402
 from train.losses import Distillation  # noqa: E402
 from train.student import Student  # noqa: E402
-from vptools import resnet  # noqa: E402
+from vptools import resnet, safetensors_header  # noqa: E402
 
 N_SPEAKERS = 64
 
@@ -83,7 +85,11 @@ def test_export_is_the_published_structure_and_the_same_function(
     assert export.export(student.state_dict(), path, "n", torch.float32) == 182
     with safetensors.safe_open(str(path), "pt") as file:
         state = {key: file.get_tensor(key) for key in file.keys()}
-        assert file.metadata()["name"] == "n" and file.metadata()["trained"] == "true"
+        metadata = file.metadata()
+    assert metadata["name"] == "n"
+    _, data = safetensors_header.read(path)
+    assert metadata["weights_sha256"] == hashlib.sha256(data).hexdigest()
+    assert np.linalg.norm(json.loads(metadata["self_test"])) == pytest.approx(1, abs=1e-5)
     feats = torch.randn(1, 61, 80)
     torch.testing.assert_close(resnet.load(state)(feats), student(feats), atol=1e-4, rtol=1e-4)
 

@@ -1,11 +1,15 @@
 """A training checkpoint -> safetensors with WeSpeaker's parameter names.
 
-float16 unless asked otherwise; the metadata says what the model is and what it was trained on.
+float16 unless asked otherwise. The metadata says what the model is and what it was trained on, and
+holds the digest of the weights and the embedding of the engine's self-test signal, so that a
+damaged file or engine is noticed at start.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Mapping
@@ -13,8 +17,11 @@ from typing import Mapping
 import torch
 from torch import Tensor
 
+from train import self_test
 from train.student import Student
-from vptools.resnet import tensors
+from vptools import safetensors_header
+from vptools.features import fbank
+from vptools.resnet import load, tensors
 
 TRAINING_DATA = (
     "speechocean762 (free for commercial and non-commercial use); LibriSpeech train-clean-100 samples, "
@@ -36,15 +43,24 @@ def export(state: Mapping[str, Tensor], path: Path, name: str, dtype: torch.dtyp
         raise SystemExit(f"not finite as {dtype}: {', '.join(bad)}")
     metadata = {
         "name": name,
-        "arch": "resnet34",
-        "trained": "true",
         "licence": "CC-BY-4.0",
         "training_data": TRAINING_DATA,
+        "self_test": json.dumps(self_test_vector(out)),
     }
     partial = path.with_suffix(".partial")
     save_file(out, str(partial), metadata)
+    _, data = safetensors_header.read(partial)
+    safetensors_header.update_metadata(partial, {"weights_sha256": hashlib.sha256(data).hexdigest()})
     os.replace(partial, path)
     return len(out)
+
+
+@torch.no_grad()
+def self_test_vector(state: Mapping[str, Tensor]) -> list[float]:
+    """The unit embedding of the self-test signal, by PyTorch in float32."""
+    model = load({key: value.float() for key, value in state.items()})
+    vector = model(fbank(self_test.signal())[None])[0]
+    return [round(x, 7) for x in (vector / vector.norm()).tolist()]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
