@@ -108,7 +108,7 @@ untrained: $(UNTRAINED) ## the model with random weights, in build/models/
 
 test-pages: deps ## the pages in a real browser: Chromium, axe-core
 	@tools/deps.sh chromium chromium-driver python3-selenium python3-pip fonts-dejavu-core
-	@$(MAKE) --no-print-directory all build/axe/.done
+	@$(MAKE) --no-print-directory all untrained build/axe/.done
 	@$(PYTHON) tests/run.py --build $(BUILD) --pages
 
 build/axe/.done: tests/pages/requirements.txt

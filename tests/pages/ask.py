@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service import ROOT, SMALL, Service
+from service import ROOT, SMALL, UNTRAINED, Service
 
 SHIPPED = ROOT / "models" / "voiceprint.safetensors"
 
 
 def is_trained() -> bool:
     return SHIPPED.exists()
+
+
+def full_size_model() -> Path:
+    """A second of work for a minute of speech."""
+    return SHIPPED if is_trained() else UNTRAINED
 
 
 def start(**options: object) -> Service:
