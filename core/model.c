@@ -1,7 +1,7 @@
 /* An opened model: the file's facts, the packed network and the feature plan. */
 #include "model.h"
 
-#include "tensor.h"
+#include "loader/tensor.h"
 
 #include <cblas.h>
 #include <stdlib.h>

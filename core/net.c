@@ -1,7 +1,7 @@
 /* The network as a model file states it: memory, BatchNorm, and whether everything agrees. */
 #include "net.h"
 
-#include "tensor.h"
+#include "loader/tensor.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -236,6 +236,53 @@ struct draft_onnx *draft_onnx_new(void)
     return draft;
 }
 
+/* ---- variations -------------------------------------------------------------------------- */
+
+static void set(char edge[40], const char *name)
+{
+    copy(edge, 40, name);
+}
+
+void draft_add_norm(struct draft_onnx *d)
+{
+    static const int64_t three = 3;
+    static const char *const names[] = {"bn.weight", "bn.bias", "bn.mean", "bn.variance"};
+    struct draft_node *norm =
+        draft_add_node(d, "BatchNormalization", "bn", "3/conv1", names[0], names[1]);
+    set(norm->in[3], names[2]);
+    set(norm->in[4], names[3]);
+    for (size_t i = 0; i < 4; i++)
+        draft_add_tensor(d, names[i], 1, &three, 0.5);
+    for (size_t i = 0; i < 3; i++)
+        draft_tensor(d, names[3])->values[i] += 1.0F;
+    set(draft_node(d, "3/relu1")->in[0], "bn");
+}
+
+void draft_count_from_input(struct draft_onnx *d)
+{
+    static const struct {
+        const char *name;
+        float value;
+    } numbers[] = {{"minus_1", -1.0F}, {"8", 8.0F}, {"plus_1", 1.0F}};
+    for (size_t i = 0; i < 3; i++) {
+        struct draft_tensor *tensor = draft_add_tensor(d, numbers[i].name, 0, NULL, 0.0);
+        tensor->type = 7;
+        tensor->values[0] = numbers[i].value;
+    }
+    struct draft_node *shape = draft_node(d, "shape");
+    set(shape->in[0], "feats");
+    draft_add_int(shape, "start", 1);
+    draft_add_int(shape, "end", 2);
+    draft_remove_node(d, "gather");
+    draft_tensor(d, "last")->values[0] = 0.0F; /* the axis to squeeze, now */
+    draft_add_node(d, "Squeeze", "frames", "shape", "last", NULL);
+    draft_add_node(d, "Add", "less_1", "frames", "minus_1", NULL);
+    draft_add_node(d, "Div", "eighth", "less_1", "8", NULL);
+    draft_add_node(d, "Add", "frames_4", "eighth", "plus_1", NULL);
+    set(draft_node(d, "cast")->in[0], "frames_4");
+    draft_remove_node(d, "count");
+}
+
 /* ---- bytes -------------------------------------------------------------------------------- */
 
 struct bytes {

@@ -77,6 +77,12 @@ void draft_add_int(struct draft_node *node, const char *name, int64_t value);
 /* Takes a node out; others keep their names and edges. */
 void draft_remove_node(struct draft_onnx *draft, const char *name);
 
+/* "bn", a BatchNormalization of bn.weight, bn.bias, bn.mean and bn.variance behind "3/conv1". */
+void draft_add_norm(struct draft_onnx *d);
+/* Frames counted as torch.export writes a shape: (frames of the input - 1) / 8 + 1, in whole
+ * numbers; "8" is that divisor's tensor. */
+void draft_count_from_input(struct draft_onnx *d);
+
 /* The file's bytes [*n_bytes]. Returns owned (free). */
 unsigned char *draft_onnx_write(const struct draft_onnx *draft, size_t *n_bytes);
 

@@ -1,7 +1,7 @@
 /* SHA-256 by the examples of FIPS 180-2. */
 #include "unit.h"
 
-#include "digest.h"
+#include "loader/digest.h"
 
 static void known_digests(void **state)
 {

@@ -1,7 +1,7 @@
 /* The protobuf wire format: each wire type, and the edges of varints. */
 #include "unit.h"
 
-#include "protobuf.h"
+#include "loader/protobuf.h"
 
 static void every_wire_type(void **state)
 {

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "digest.h"
+#include "loader/digest.h"
 #include "draft_safetensors.h"
 #include "net.h"
 

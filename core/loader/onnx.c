@@ -1,18 +1,18 @@
 /* ModelProto and GraphProto: field numbers are those of onnx.proto. */
 #include "onnx.h"
 
-#include "onnx_attribute.h"
+#include "onnx_field.h"
 #include "onnx_link.h"
+#include "onnx_node.h"
 #include "onnx_tensor.h"
 
 #include <string.h>
 
-#define MIN_OPSET      14
-#define MAX_OPSET      20
-#define MIN_IR         7
-#define MAX_IR         10
-#define MAX_NODES      50000u /* ResNet293 with BatchNormalization and Constant nodes: 2,000 */
-#define MAX_NAME_CHARS 250
+#define MIN_OPSET 14
+#define MAX_OPSET 20
+#define MIN_IR    7
+#define MAX_IR    10
+#define MAX_NODES 50000u /* ResNet293 with BatchNormalization and Constant nodes: 2,000 */
 
 /* What is being filled, and where the sentence goes. */
 struct reader {
@@ -23,111 +23,14 @@ struct reader {
 
 static enum vp_status malformed(const struct reader *r, const char *what)
 {
-    return status_fail(r->err, VP_ERR_MODEL, "ONNX: %s is malformed; the file is cut or damaged",
-                       what);
+    return onnx_field_malformed(what, r->err);
 }
 
 /* A field that must be text: printable, "" allowed. */
 static enum vp_status read_text(const struct reader *r, const struct protobuf_field *field,
                                 const char *what, const char **out)
 {
-    size_t n_chars = field->bytes.n_bytes;
-    if (field->wire != PROTOBUF_BYTES)
-        return malformed(r, what);
-    char *text = pool_text(&r->graph->pool, (const char *)field->bytes.data, n_chars);
-    if (text == NULL)
-        return status_no_memory(r->err, what, n_chars);
-    *out = text;
-    if (n_chars == 0 || (strlen(text) == n_chars && tensor_name_ok(text, MAX_NAME_CHARS)))
-        return VP_OK;
-    return status_fail(r->err, VP_ERR_MODEL, "ONNX: %s is not printable text", what);
-}
-
-/* How many fields of each number below n_numbers the message has. */
-static enum vp_status count_fields(const struct reader *r, struct protobuf_bytes message,
-                                   const char *what, size_t *counts, size_t n_numbers)
-{
-    struct protobuf_field field;
-    enum protobuf_result result;
-    memset(counts, 0, n_numbers * sizeof *counts);
-    while ((result = protobuf_next(&message, &field)) == PROTOBUF_FIELD)
-        if (field.number < n_numbers)
-            counts[field.number]++;
-    return result == PROTOBUF_END ? VP_OK : malformed(r, what);
-}
-
-/* ---- nodes -------------------------------------------------------------------------------- */
-
-enum {
-    NODE_INPUT = 1,
-    NODE_OUTPUT = 2,
-    NODE_NAME = 3,
-    NODE_OP_TYPE = 4,
-    NODE_ATTRIBUTE = 5,
-    NODE_DOMAIN = 7,
-    NODE_N_NUMBERS
-};
-
-static enum vp_status read_node_field(const struct reader *r, const struct protobuf_field *field,
-                                      struct onnx_node *node)
-{
-    const char *domain = "";
-    enum vp_status status = VP_OK;
-    switch (field->number) {
-    case NODE_INPUT:
-        return read_text(r, field, "an edge's name", &node->input_names[node->n_inputs++]);
-    case NODE_OUTPUT:
-        return read_text(r, field, "an edge's name", &node->output_names[node->n_outputs++]);
-    case NODE_NAME:
-        return read_text(r, field, "a node's name", &node->name);
-    case NODE_OP_TYPE:
-        return read_text(r, field, "an operator's name", &node->op);
-    case NODE_ATTRIBUTE:
-        if (field->wire != PROTOBUF_BYTES)
-            return malformed(r, "an attribute");
-        return onnx_attribute_parse(field->bytes, &r->graph->pool,
-                                    &node->attributes[node->n_attributes++], r->err);
-    case NODE_DOMAIN:
-        status = read_text(r, field, "an operator's domain", &domain);
-        if (status == VP_OK && domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
-            return status_fail(r->err, VP_ERR_MODEL,
-                               "ONNX: an operator of domain '%.60s' is unknown", domain);
-        return status;
-    default:
-        return VP_OK; /* doc strings and other remarks */
-    }
-}
-
-static enum vp_status read_node(const struct reader *r, struct protobuf_bytes message,
-                                struct onnx_node *node)
-{
-    struct pool *pool = &r->graph->pool;
-    size_t counts[NODE_N_NUMBERS];
-    enum vp_status status = count_fields(r, message, "a node", counts, NODE_N_NUMBERS);
-    if (status != VP_OK)
-        return status;
-    *node = (struct onnx_node){.name = "", .op = ""};
-    node->input_names = pool_alloc(pool, counts[NODE_INPUT], sizeof *node->input_names);
-    node->output_names = pool_alloc(pool, counts[NODE_OUTPUT], sizeof *node->output_names);
-    node->attributes = pool_alloc(pool, counts[NODE_ATTRIBUTE], sizeof *node->attributes);
-    if (node->input_names == NULL || node->output_names == NULL || node->attributes == NULL)
-        return status_no_memory(r->err, "a node", message.n_bytes);
-    struct protobuf_field field;
-    while (status == VP_OK && protobuf_next(&message, &field) == PROTOBUF_FIELD)
-        status = read_node_field(r, &field, node);
-    if (status != VP_OK)
-        return status;
-    if (node->op[0] == '\0' || node->n_outputs == 0 || node->output_names[0][0] == '\0')
-        return status_fail(r->err, VP_ERR_MODEL, "ONNX: node '%.100s' has no %s", node->name,
-                           node->op[0] == '\0' ? "operator" : "output");
-    if (node->name[0] == '\0')
-        node->name = node->output_names[0];
-    for (size_t i = 0; i < node->n_attributes; i++)
-        if (onnx_attribute(node, node->attributes[i].name) != &node->attributes[i])
-            return status_fail(r->err, VP_ERR_MODEL,
-                               "ONNX: node '%.80s' has two attributes '%.80s'", node->name,
-                               node->attributes[i].name);
-    return VP_OK;
+    return onnx_field_text(field, what, &r->graph->pool, out, r->err);
 }
 
 /* A Constant node states a tensor, and is kept as one. */
@@ -259,7 +162,7 @@ static enum vp_status read_graph_field(const struct reader *r, const struct prot
         return malformed(r, "the graph");
     if (field->number == GRAPH_NODE) {
         struct onnx_node *node = &graph->nodes[graph->n_nodes];
-        enum vp_status status = read_node(r, field->bytes, node);
+        enum vp_status status = onnx_node_parse(field->bytes, &graph->pool, node, r->err);
         if (status == VP_OK && strcmp(node->op, "Constant") == 0)
             return read_constant(r, node); /* its place in nodes is taken by the next */
         graph->n_nodes++;
@@ -275,14 +178,15 @@ static enum vp_status read_graph(const struct reader *r, struct protobuf_bytes m
 {
     struct onnx_graph *graph = r->graph;
     size_t counts[GRAPH_N_NUMBERS];
-    enum vp_status status = count_fields(r, message, "the graph", counts, GRAPH_N_NUMBERS);
+    enum vp_status status = onnx_field_count(message, "the graph", counts, GRAPH_N_NUMBERS, r->err);
     if (status != VP_OK)
         return status;
     size_t n_tensors = counts[GRAPH_INITIALIZER] + counts[GRAPH_NODE];
-    if (counts[GRAPH_SPARSE_INITIALIZER] > 0 || n_tensors > MAX_NODES)
-        return status_fail(r->err, VP_ERR_MODEL, "ONNX: the graph has %s",
-                           n_tensors > MAX_NODES ? "more nodes than any such network"
-                                                 : "sparse tensors, which no such network has");
+    if (counts[GRAPH_SPARSE_INITIALIZER] > 0)
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: the graph has sparse tensors");
+    if (n_tensors > MAX_NODES || counts[GRAPH_INPUT] > MAX_NODES)
+        return status_fail(r->err, VP_ERR_MODEL,
+                           "ONNX: the graph has more nodes than any such network");
     graph->nodes = pool_alloc(&graph->pool, counts[GRAPH_NODE], sizeof *graph->nodes);
     graph->tensors = pool_alloc(&graph->pool, n_tensors, sizeof *graph->tensors);
     if (graph->nodes == NULL || graph->tensors == NULL)
@@ -397,7 +301,7 @@ enum vp_status onnx_open(const void *bytes, size_t n_bytes, struct onnx_graph *o
     const struct reader r = {.graph = out, .metadata = metadata, .err = err};
     struct protobuf_bytes message = {bytes, n_bytes};
     size_t counts[MODEL_N_NUMBERS];
-    enum vp_status status = count_fields(&r, message, "the file", counts, MODEL_N_NUMBERS);
+    enum vp_status status = onnx_field_count(message, "the file", counts, MODEL_N_NUMBERS, err);
     if (status != VP_OK)
         return status_fail(err, VP_ERR_MODEL,
                            "this is no safetensors file and no whole ONNX file: it is cut, damaged "

@@ -1,94 +1,31 @@
 /* Conv and BatchNormalization nodes. */
 #include "onnx_conv.h"
 
+#include "onnx_walk.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define MAX_CHANNELS 65536u /* far beyond any layer, far below any overflow */
 
-static bool is_op(const struct onnx_node *node, const char *op)
-{
-    return node != NULL && strcmp(node->op, op) == 0;
-}
-
-/* Identity, Dropout (nothing at inference) and a cast of floats to float. */
-static bool passes_through(const struct onnx_node *node)
-{
-    enum { FLOAT = 1 };
-    int64_t to;
-    if (node == NULL || node->n_inputs != 1 || node->n_outputs != 1)
-        return false;
-    return (is_op(node, "Identity") && node->n_attributes == 0) ||
-           (is_op(node, "Cast") && node->n_attributes == 1 &&
-            onnx_attribute_int(node, "to", 0, &to) && to == FLOAT);
-}
-
-size_t onnx_source(const struct onnx_graph *graph, size_t value)
-{
-    struct onnx_node *node = onnx_producer(graph, value);
-    while (passes_through(node)) { /* ends: the graph has no cycle */
-        node->used = true;
-        value = node->inputs[0];
-        node = onnx_producer(graph, value);
-    }
-    return value;
-}
-
-struct tensor *onnx_constant(const struct onnx_graph *graph, size_t value)
-{
-    value = onnx_source(graph, value);
-    struct tensor *tensor = value != ONNX_NONE ? graph->values[value].tensor : NULL;
-    if (tensor != NULL)
-        tensor->used = true;
-    return tensor;
-}
-
-enum vp_status onnx_node_use(struct onnx_node *node, const char *attributes, size_t min_inputs,
-                             size_t max_inputs, struct vp_err *err)
-{
-    if (node->used)
-        return status_fail(err, VP_ERR_MODEL, "ONNX: node '%.80s' (%.40s) has two places at once",
-                           node->name, node->op);
-    node->used = true;
-    bool fits = node->n_inputs >= min_inputs && node->n_inputs <= max_inputs;
-    for (size_t i = 0; i < min_inputs && fits; i++)
-        fits = node->inputs[i] != ONNX_NONE;
-    for (size_t i = 1; i < node->n_outputs && fits; i++)
-        fits = node->outputs[i] == ONNX_NONE;
-    if (!fits)
-        return status_fail(err, VP_ERR_MODEL,
-                           "ONNX: node '%.80s' (%.40s) has %zu inputs, %zu outputs", node->name,
-                           node->op, node->n_inputs, node->n_outputs);
-    for (size_t i = 0; i < node->n_attributes; i++) {
-        const char *name = node->attributes[i].name;
-        const char *at = strstr(attributes, name);
-        size_t n = strlen(name);
-        bool starts = at != NULL && (at == attributes || at[-1] == ' ');
-        if (!starts || n == 0 || (at[n] != ' ' && at[n] != '\0'))
-            return status_fail(err, VP_ERR_MODEL, "ONNX: node '%.80s' (%.40s): attribute '%.60s'",
-                               node->name, node->op, name);
-    }
-    return VP_OK;
-}
-
 /* The node of `value` if it is a convolution, behind a BatchNormalization if there is one. */
 static struct onnx_node *find_conv(const struct onnx_graph *graph, size_t value,
                                    struct onnx_node **norm)
 {
-    struct onnx_node *node = onnx_producer(graph, onnx_source(graph, value));
+    struct onnx_node *node = onnx_producer(graph, onnx_walk_source(graph, value));
     *norm = NULL;
-    if (is_op(node, "BatchNormalization") && node->n_inputs > 0) {
+    if (onnx_walk_is(node, "BatchNormalization") && node->n_inputs > 0) {
         *norm = node;
-        node = onnx_producer(graph, onnx_source(graph, node->inputs[0]));
+        node = onnx_producer(graph, onnx_walk_source(graph, node->inputs[0]));
     }
-    return is_op(node, "Conv") && node->n_inputs > 0 ? node : NULL;
+    return onnx_walk_is(node, "Conv") && node->n_inputs > 0 ? node : NULL;
 }
 
 size_t onnx_conv_input(const struct onnx_graph *graph, size_t value)
 {
     struct onnx_node *norm;
     const struct onnx_node *conv = find_conv(graph, value, &norm);
-    return conv != NULL ? onnx_source(graph, conv->inputs[0]) : ONNX_NONE;
+    return conv != NULL ? onnx_walk_source(graph, conv->inputs[0]) : ONNX_NONE;
 }
 
 /* An INTS attribute, if there, must be n times the same value. */
@@ -140,7 +77,7 @@ static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel
 static enum vp_status take_vector(const struct onnx_graph *graph, const struct onnx_node *node,
                                   size_t input, size_t n, float *out, struct vp_err *err)
 {
-    struct tensor *tensor = onnx_constant(graph, node->inputs[input]);
+    struct tensor *tensor = onnx_walk_constant(graph, node->inputs[input]);
     if (tensor == NULL)
         return status_fail(err, VP_ERR_MODEL,
                            "ONNX: node '%.80s' (%.40s): input %zu is no constant", node->name,
@@ -153,7 +90,7 @@ static enum vp_status fold_norm(const struct onnx_graph *graph, struct onnx_node
                                 struct net_conv *conv, struct vp_err *err)
 {
     enum vp_status status =
-        onnx_node_use(norm, "epsilon momentum training_mode spatial", 5, 5, err);
+        onnx_walk_use(norm, "epsilon momentum training_mode spatial", 5, 5, err);
     const struct onnx_attribute *epsilon = onnx_attribute(norm, "epsilon");
     int64_t training;
     if (status != VP_OK)
@@ -189,10 +126,10 @@ enum vp_status onnx_conv_take(const struct onnx_graph *graph, size_t value, stru
         return status_fail(err, VP_ERR_MODEL, "ONNX: '%.100s' is not given by a convolution",
                            graph->values[value].name);
     enum vp_status status =
-        onnx_node_use(conv, "auto_pad dilations group kernel_shape pads strides", 2, 3, err);
+        onnx_walk_use(conv, "auto_pad dilations group kernel_shape pads strides", 2, 3, err);
     if (status != VP_OK)
         return status;
-    const struct tensor *weight = onnx_constant(graph, conv->inputs[1]);
+    const struct tensor *weight = onnx_walk_constant(graph, conv->inputs[1]);
     if (weight == NULL || weight->n_dims != 4 || weight->dims[2] != weight->dims[3] ||
         (weight->dims[2] != 1 && weight->dims[2] != 3) || weight->dims[0] > MAX_CHANNELS ||
         weight->n_values == 0)

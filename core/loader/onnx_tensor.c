@@ -1,9 +1,9 @@
 /* TensorProto: field numbers are those of onnx.proto. */
 #include "onnx_tensor.h"
 
-#include <string.h>
+#include "onnx_field.h"
 
-#define MAX_NAME_CHARS 250
+#include <string.h>
 
 enum {
     FIELD_DIMS = 1,
@@ -66,21 +66,6 @@ static bool add_dims(struct tensor *tensor, const struct protobuf_field *field)
     return good;
 }
 
-static enum vp_status read_name(const struct protobuf_field *field, struct pool *pool,
-                                struct tensor *tensor, struct vp_err *err)
-{
-    const char *text = (const char *)field->bytes.data;
-    size_t n_chars = field->bytes.n_bytes;
-    char *name = pool_text(pool, text, n_chars);
-    if (name == NULL)
-        return status_no_memory(err, "a tensor's name", n_chars);
-    if (field->wire != PROTOBUF_BYTES || strlen(name) != n_chars ||
-        !tensor_name_ok(name, MAX_NAME_CHARS))
-        return status_fail(err, VP_ERR_MODEL, "ONNX: a tensor's name is not printable text");
-    tensor->name = name;
-    return VP_OK;
-}
-
 static enum vp_status read_field(const struct protobuf_field *field, struct pool *pool,
                                  struct tensor *tensor, struct draft *draft, struct vp_err *err)
 {
@@ -91,7 +76,9 @@ static enum vp_status read_field(const struct protobuf_field *field, struct pool
         draft->data_type = field->value;
         return VP_OK;
     case FIELD_NAME:
-        return field->bytes.n_bytes > 0 ? read_name(field, pool, tensor, err) : VP_OK;
+        return field->bytes.n_bytes > 0
+                   ? onnx_field_text(field, "a tensor's name", pool, &tensor->name, err)
+                   : VP_OK;
     case FIELD_SEGMENT:
     case FIELD_EXTERNAL_DATA:
         draft->is_external = true;
