@@ -111,9 +111,14 @@ static enum vp_status read_value_name(const struct reader *r, struct protobuf_by
     struct protobuf_field field;
     *out = "";
     while (protobuf_next(&message, &field) == PROTOBUF_FIELD)
-        if (field.number == VALUE_NAME)
-            return read_text(r, &field, "an input's or output's name", out);
-    return malformed(r, "an input or output");
+        if (field.number == VALUE_NAME) {
+            enum vp_status status = read_text(r, &field, "an input's or output's name", out);
+            if (status != VP_OK)
+                return status;
+        }
+    if ((*out)[0] != '\0')
+        return VP_OK;
+    return status_fail(r->err, VP_ERR_MODEL, "ONNX: an input or output has no name");
 }
 
 /* Older files list the initialisers among the inputs: the one that is none is the input. */

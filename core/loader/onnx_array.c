@@ -82,7 +82,7 @@ static double apply(enum onnx_binary op, double a, double b, bool is_integer)
     case ONNX_POW:
         return pow(a, b);
     }
-    return NAN;
+    return (double)NAN;
 }
 
 enum vp_status onnx_array_binary(struct pool *pool, enum onnx_binary op, const struct onnx_array *a,

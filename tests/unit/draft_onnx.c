@@ -413,7 +413,7 @@ static void put_value(struct bytes *to, unsigned field, const char *name, const 
     }
     put_message(&tensor, 2, &shape);
     put_message(&type, 1, &tensor);
-    put_text(&value, 1, name);
+    put_text(&value, 1, strcmp(name, "-") == 0 ? "" : name);
     put_message(&value, 2, &type);
     put_message(to, field, &value);
 }

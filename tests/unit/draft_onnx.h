@@ -41,8 +41,8 @@ struct draft_tensor {
 
 struct draft_onnx {
     int64_t ir, opset;
-    int64_t input_dims[3]; /* -1: left open */
-    char input[40], second_input[40], output[40], second_output[40];
+    int64_t input_dims[3];                                           /* -1: left open */
+    char input[40], second_input[40], output[40], second_output[40]; /* "-": there, nameless */
     struct draft_node nodes[DRAFT_MAX_NODES];
     size_t n_nodes;
     struct draft_tensor tensors[DRAFT_MAX_TENSORS];

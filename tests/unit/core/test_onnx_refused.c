@@ -190,6 +190,16 @@ static void no_output(struct draft_onnx *d)
     d->output[0] = '\0';
 }
 
+static void nameless_output(struct draft_onnx *d)
+{
+    set(d->output, "-");
+}
+
+static void nameless_input(struct draft_onnx *d)
+{
+    set(d->input, "-");
+}
+
 static void old_ir(struct draft_onnx *d)
 {
     d->ir = 3;
@@ -497,6 +507,8 @@ static const struct {
     {"two_inputs", two_inputs, "'more_feats'"},
     {"no_input", no_input, "no input"},
     {"no_output", no_output, "no output"},
+    {"nameless_output", nameless_output, "has no name"},
+    {"nameless_input", nameless_input, "has no name"},
     {"old_ir", old_ir, "IR version 3"},
     {"old_opset", old_opset, "operator set 9"},
     {"nan_in_weight", nan_in_weight, "'3/conv1.weight' holds NaN or infinity (value 17)"},
