@@ -59,7 +59,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
+.PHONY: all help deps run test test-pages screenshots unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -110,6 +110,11 @@ test-pages: deps ## the pages in a real browser: Chromium, axe-core
 	@tools/deps.sh chromium chromium-driver python3-selenium python3-pip fonts-dejavu-core
 	@$(MAKE) --no-print-directory all untrained build/axe/.done
 	@$(PYTHON) tests/run.py --build $(BUILD) --pages
+
+screenshots: deps ## the README's pictures of the pages, into docs/
+	@tools/deps.sh chromium chromium-driver python3-selenium fonts-dejavu-core
+	@$(MAKE) --no-print-directory all untrained
+	@$(PYTHON) tests/pages/screenshots.py docs
 
 build/axe/.done: tests/pages/requirements.txt
 	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --no-deps \

@@ -161,10 +161,11 @@ class Browser:
         return [m["params"]["request"]["url"] for m in messages
                 if m["method"] == "Network.requestWillBeSent"]
 
-    def screenshot(self, file: Path) -> None:
-        """The whole page, not only what fits the window."""
+    def screenshot(self, file: Path, most_high: int = 10000) -> None:
+        """The whole page, not only what fits the window; or as much of it as most_high pixels."""
         size = self.driver.execute_script(
             "return [document.documentElement.clientWidth, document.documentElement.scrollHeight]")
         shot = self.cdp("Page.captureScreenshot", captureBeyondViewport=True,
-                        clip={"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1})
+                        clip={"x": 0, "y": 0, "width": size[0], "height": min(size[1], most_high),
+                              "scale": 1})
         file.write_bytes(base64.b64decode(shot["data"]))

@@ -1,9 +1,8 @@
 """How the pages look and handle: axe in both colour schemes and at phone width, keyboard alone,
-no scrolling sideways. With SCREENSHOTS=folder the pictures are kept there."""
+no scrolling sideways."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -30,11 +29,6 @@ def fits(page: Browser) -> bool:
         "return document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def keep(page: Browser, name: str) -> None:
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(Path(folder) / f"{name}.png")
-
-
 def fill_two(page: Browser, clips: list[Path]) -> None:
     page.choose("a", clips[0], clips[1])
     page.choose("b", clips[2])
@@ -56,8 +50,6 @@ def test_two_voices(page: Browser, voices: dict[str, Path], size: tuple[int, int
     page.driver.execute_script("document.querySelector('details').open = true")
     assert serious(page) == []
     assert fits(page)
-    page.driver.execute_script("document.querySelector('details').open = false")
-    keep(page, f"two-voices-{scheme}{'-phone' if size == PHONE else ''}")
 
 
 @pytest.mark.parametrize("size, scheme", LOOKS)
@@ -67,7 +59,6 @@ def test_many_clips(page: Browser, service: Service, voices: dict[str, Path], si
     fill_many(page, service, sorted(voices.values()))
     assert serious(page) == []
     assert fits(page)
-    keep(page, f"many-clips-{scheme}{'-phone' if size == PHONE else ''}")
 
 
 @pytest.mark.parametrize("size, scheme", LOOKS)
@@ -77,8 +68,6 @@ def test_docs(page: Browser, service: Service, size: tuple[int, int], scheme: st
     page.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     assert serious(page) == []
     assert fits(page)
-    page.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = false; })")
-    keep(page, f"docs-{scheme}{'-phone' if size == PHONE else ''}")
 
 
 def test_problems_and_warnings_are_legible(page: Browser, tmp_path: Path) -> None:

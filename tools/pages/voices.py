@@ -113,17 +113,22 @@ def speak(voice: Voice, vowels: str) -> array[int]:
     return array("h", (round(32767 * PEAK * x / peak) for x in samples))
 
 
+def write(file: Path, voice: Voice, vowels: str) -> Path:
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(RATE)
+        out.writeframes(speak(voice, vowels).tobytes())
+    return file
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the clips")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     for name, (voice, vowels) in CLIPS.items():
-        with wave.open(str(args.out / name), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(RATE)
-            file.writeframes(speak(voice, vowels).tobytes())
+        write(args.out / name, voice, vowels)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Takes the pictures of the pages for the README: `make screenshots` writes them into docs/.
+
+The server runs as a user starts it, with the model that is there; the voices are generated ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "http"), str(HERE.parents[1] / "tools" / "pages")]
+
+from ask import full_size_model, start  # noqa: E402
+from browser import DESKTOP, PHONE, Browser  # noqa: E402
+from service import Service  # noqa: E402
+from voices import CLIPS, Voice, write  # noqa: E402
+
+PEOPLE = {"ada": Voice(195, 1.17, 0.05), "bruno": Voice(98, 0.97, 0.02),
+          "carla": Voice(232, 1.24, 0.09), "david": Voice(135, 1.05, 0.03)}
+SENTENCES = ("aieoaueia", "eoiauoeai", "oaeuiaoei")
+
+
+def two_voices(page: Browser, service: Service, clips: list[Path]) -> None:
+    page.open(service.url + "/")
+    page.choose("a", clips[0], clips[1])
+    page.choose("b", clips[2])
+    page.settled("a", 2)
+    page.verdict()
+
+
+def many_clips(page: Browser, service: Service, clips: list[Path]) -> None:
+    page.open(service.url + "/#many")
+    page.choose("many", *clips)
+    page.settled("many", len(clips))
+    page.wait("the matrix", lambda: len(page.all(".matrix tbody tr")) == len(clips))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, nargs="?", default=Path("docs"), help="folder for the pictures")
+    out: Path = parser.parse_args().out
+    out.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, start(model=full_size_model()) as service:
+        folder = Path(scratch)
+        few = [write(folder / name, *voice) for name, voice in CLIPS.items()]
+        many = [write(folder / f"{person}-{i + 1}.wav", voice, sentence)
+                for person, voice in PEOPLE.items() for i, sentence in enumerate(SENTENCES)]
+        page = Browser(folder / "profile", few[0])
+        try:
+            for size, scheme, suffix in ((DESKTOP, "light", ""), (DESKTOP, "dark", "-dark"),
+                                         (PHONE, "dark", "-phone")):
+                page.look(size, scheme)
+                two_voices(page, service, few)
+                page.screenshot(out / f"two-voices{suffix}.png")
+            page.look()
+            many_clips(page, service, many)
+            page.screenshot(out / "many-clips.png")
+            page.open(service.url + "/docs")
+            page.screenshot(out / "contract.png", most_high=1400)
+        finally:
+            page.close()
+
+
+if __name__ == "__main__":
+    main()
