@@ -23,7 +23,7 @@ static bool passes_through(const struct onnx_node *node)
 {
     enum { FLOAT = 1 };
     int64_t to;
-    if (node == NULL || node->n_inputs != 1 || node->n_outputs != 1)
+    if (node == NULL || node->n_inputs != 1 || node->n_outputs != 1 || node->inputs[0] == ONNX_NONE)
         return false;
     return (onnx_walk_is(node, "Identity") && node->n_attributes == 0) ||
            (onnx_walk_is(node, "Cast") && node->n_attributes == 1 &&

@@ -200,6 +200,19 @@ static void nameless_input(struct draft_onnx *d)
     set(d->input, "-");
 }
 
+static void identity_of_nothing(struct draft_onnx *d)
+{
+    d->n_nodes = d->n_tensors = 0;
+    draft_add_node(d, "Identity", "embs", "-", NULL, NULL);
+}
+
+static void relu_of_nothing(struct draft_onnx *d)
+{
+    draft_add_node(d, "Identity", "void", "-", NULL, NULL);
+    draft_remove_node(d, "2/conv1");
+    set(draft_node(d, "2/relu1")->in[0], "void");
+}
+
 static void old_ir(struct draft_onnx *d)
 {
     d->ir = 3;
@@ -509,6 +522,8 @@ static const struct {
     {"no_output", no_output, "no output"},
     {"nameless_output", nameless_output, "has no name"},
     {"nameless_input", nameless_input, "has no name"},
+    {"identity_of_nothing", identity_of_nothing, "given by Identity where Gemm is needed"},
+    {"relu_of_nothing", relu_of_nothing, "closes no residual block"},
     {"old_ir", old_ir, "IR version 3"},
     {"old_opset", old_opset, "operator set 9"},
     {"nan_in_weight", nan_in_weight, "'3/conv1.weight' holds NaN or infinity (value 17)"},
