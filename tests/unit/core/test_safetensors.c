@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "loader/digest.h"
 #include "draft_safetensors.h"
+#include "loader/digest.h"
 #include "net.h"
 
 #include <math.h>
