@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* A client that connected just before the close gets this long to send its request. */
-static const double grace_s = 0.25;
+static const double grace_s = 1.0;
 
 static void enter(struct server *server, enum drain_step step)
 {

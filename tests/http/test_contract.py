@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import requests
 from contract import DOCUMENT, judge
-from service import ROOT, UNTRAINED, Service, busy_clip, send_embed, speech, voice, wav, wav_float
+from service import ROOT, LARGE, Service, busy_clip, send_embed, speech, voice, wav, wav_float
 
 
 def wav_with(rate: int = 16000, channels: int = 1, n_bytes: int = 64000) -> bytes:
@@ -64,12 +64,12 @@ def test_every_other_answer(service: Service, tmp_path: Path) -> None:
 
 
 def test_answers_of_a_service_that_cannot(tmp_path: Path) -> None:
-    with Service(model=UNTRAINED, wait=False) as loading:
+    with Service(model=LARGE, wait=False) as loading:
         loading.wait_for(lambda: loading.get("/livez").status_code == 200, 60, "/livez")
         for path in ("/readyz", "/info"):
             judge(loading.get(path), path, "GET")
         judge(loading.embed(voice()), "/embed", "POST")
-    with Service(model=UNTRAINED, workers=1, queue_size=1, watchdog_s=0.1, queue_timeout_ms=100) as full:
+    with Service(model=LARGE, workers=1, queue_size=1, watchdog_s=0.1, queue_timeout_ms=100) as full:
         held = [send_embed(full, busy_clip(58))]
         full.wait_for(lambda: full.get("/livez").status_code == 503, 10, "stuck")
         judge(full.get("/livez"), "/livez", "GET")
