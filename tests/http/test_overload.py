@@ -60,7 +60,7 @@ def test_a_refusal_is_instant_and_comes_before_the_body() -> None:
         with service.raw() as connection:
             connection.sendall(b"POST /embed HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n")
             status, headers, body = read_answer(connection)
-        assert time.monotonic() - start < 0.05 * SLOWNESS
+        assert time.monotonic() - start < 0.25 * SLOWNESS
         assert status == 503 and b"overloaded" in body and headers["retry-after"]
         assert service.get("/readyz").status_code == 200, "a full queue does not make it unready"
         for connection in connections:
