@@ -159,7 +159,8 @@ const char *vp_warning_name(unsigned i);
 
 /* What was found in a recording. Strings are static. */
 struct vp_clip_info {
-    const char *container; /* "wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "rf64" */
+    const char *container; /* "wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "rf64";
+                              "raw" after vp_clip_set_samples */
     const char *codec;     /* "pcm_16", "float", "mulaw", "vorbis", "opus", ... */
     unsigned sample_rate_hz;
     unsigned channels;
