@@ -57,6 +57,6 @@ Description: speaker embeddings and voice comparison by HTTP
  two recordings are the same voice, as an HTTP service and on the command line.
 END
 (cd $root && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | xargs -0 md5sum > DEBIAN/md5sums)
-# Weights hardly compress: the fastest level.
-dpkg-deb --root-owner-group -z1 --build $root build >/dev/null
+# Weights hardly compress; xz would take a minute over them for nothing.
+dpkg-deb --root-owner-group -Zgzip -z1 --build $root build >/dev/null
 echo "build/voiceprintd_${version}_$arch.deb"

@@ -6,7 +6,7 @@ STRIP  ?=
 BOXED  := $(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED))
 SHARE  := $(DESTDIR)$(PREFIX)/share
 
-.PHONY: install install-programs deb image test-container
+.PHONY: install install-programs deb image container-works test-container
 
 install-programs: all
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -26,9 +26,12 @@ deb: ## a Debian package in build/
 image: ## the container image `voiceprintd`, by docker or podman
 	@VERSION="$(VERSION)" tools/image.sh
 
-# Not part of `make test`: it needs root, about 2 GB of disk and up to six minutes.
-test-container: ## build the image and put three replicas behind haproxy and nginx
+# Not part of `make test`: it needs root, about 2 GB of disk and some minutes.
+container-works:
 	@tools/deps.sh podman runc mmdebstrap systemd mandoc python3-venv
+	@$(PYTHON) tests/container/prepare.py --check
+
+test-container: container-works ## build the image and put three replicas behind haproxy and nginx
 	@$(PYTHON) tests/container/prepare.py --version "$(VERSION)"
 	@$(PYTHON) tests/container/throughput.py
 	@$(PYTHON) -m pytest -q -s -p no:cacheprovider --timeout=240 tests/container

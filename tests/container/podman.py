@@ -72,6 +72,8 @@ def import_base() -> None:
          "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
          # A mirror may be a frozen snapshot.
          '--aptopt=Acquire::Check-Valid-Until "false"',
+         # No fsync for every file of an image that is thrown away.
+         "--dpkgopt=force-unsafe-io",
          *(f"--dpkgopt={exclude}" for exclude in excludes),
          "--dpkgopt=path-include=/usr/share/doc/*/copyright", "bookworm", str(tar)],
         check=True, timeout=600)

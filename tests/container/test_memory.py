@@ -44,7 +44,7 @@ def test_documented_memory_is_enough():
         statuses: list[int] = []
 
         def run() -> None:
-            for _ in range(3):
+            for _ in range(2):
                 statuses.append(embed(replica.address, longest)[0])
 
         threads = [threading.Thread(target=run, daemon=True) for _ in range(2 * WORKERS)]

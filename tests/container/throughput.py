@@ -51,8 +51,9 @@ def measure(count: int, clip: bytes, seconds: float) -> tuple[float, ...]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=6, help="length of each run")
+    parser.add_argument("--seconds", type=float, default=4, help="length of each run")
     parser.add_argument("--clip", type=float, default=3, help="length of the clip in seconds")
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 3], choices=[1, 2, 3])
     parser.add_argument("--price", type=float, default=0.04, help="of one core for an hour")
     args = parser.parse_args()
 
@@ -61,7 +62,7 @@ def main() -> int:
           f"a core at {args.price:g} an hour")
     print("| replicas | requests/s | p50 ms | p99 ms | CPU ms a request | of haproxy | a million cost |")
     print("|---|---|---|---|---|---|---|")
-    for count in (1, 2, 3):
+    for count in args.replicas:
         rate, p50, p99, own, balancer = measure(count, clip, args.seconds)
         cost = (own + balancer) / 1e3 / 3600 * args.price * 1e6
         print(f"| {count} | {rate:.1f} | {p50:.0f} | {p99:.0f} | {own:.1f} | {balancer:.2f} | {cost:.2f} |",
