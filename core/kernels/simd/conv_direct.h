@@ -4,7 +4,8 @@
  *
  *   1x1   a frame is V as the micro-kernel wants it: row = frequency, blocks n_rows apart.
  *         Weights [panel][C][2 L]. M [2][F'][L] in scratch, then bias, residual, ReLU.
- *   stem  weights [3 time][3 frequency][K]: nine broadcasts and multiply-adds for each output.
+ *   stem  weights [panel][2][3 time][3 frequency][L]: nine broadcasts and multiply-adds for each
+ * output.
  */
 #ifndef VP_SIMD_CONV_DIRECT_H
 #define VP_SIMD_CONV_DIRECT_H
@@ -69,12 +70,11 @@ static void k_stem_run(const struct conv *conv, const struct conv_frames *frames
     const size_t n_panels = k_divide_up(conv->n_out, PANEL);
     for (size_t t = 0; t < frames->n; t++)
         for (size_t block = 0; block < conv->out.n_blocks; block++) {
-            const float *taps =
-                conv->weights + n_panels * PANEL + block / 2 * 9 * PANEL + block % 2 * LANES;
+            const float *taps = conv->weights + n_panels * PANEL + block * 9 * LANES;
             vec w[9];
 #pragma GCC unroll 9
             for (size_t i = 0; i < 9; i++)
-                w[i] = k_load(taps + i * PANEL);
+                w[i] = k_load(taps + i * LANES);
             for (size_t f = 0; f < conv->out.n_freq; f++) {
                 vec sum = {0};
 #pragma GCC unroll 9

@@ -17,7 +17,7 @@
  * panel by panel and row by row, into a U that never leaves the second-level cache.
  *
  *   kept whole   [panel][plane of kt][plane of kf][C][2 L]
- *   kept plain   [panel][C][3 time][3 frequency][2 L]
+ *   kept plain   [panel][C][2][3 time][3 frequency][L]
  */
 #ifndef VP_SIMD_CONV_WINOGRAD_H
 #define VP_SIMD_CONV_WINOGRAD_H
@@ -92,7 +92,7 @@ INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t
 }
 
 /*
- * One row of weight planes of one panel: plain [C][3 time][3 frequency][2 L] -> u [planes of kf],
+ * One row of weight planes of one panel: plain [C][2][3 time][3 frequency][L] -> u [planes of kf],
  * `plane` floats apart, [C][2 L]. row is a constant where this is inlined, so that of the transform
  * along time only that row is computed.
  */
@@ -100,12 +100,12 @@ INLINE void k_weight_row(enum k_kind kt, enum k_kind kf, size_t row, const float
                          size_t n_in, float *u, size_t plane)
 {
     for (size_t i = 0; i < 2 * n_in; i++) {
-        const float *taps = plain + i / 2 * 9 * PANEL + i % 2 * LANES;
+        const float *taps = plain + i * 9 * LANES;
         vec half[3], y[8] = {0};
 #pragma GCC unroll 3
         for (size_t f = 0; f < 3; f++) {
-            k_weights(kt, k_load(taps + f * PANEL), k_load(taps + (3 + f) * PANEL),
-                      k_load(taps + (6 + f) * PANEL), y);
+            k_weights(kt, k_load(taps + f * LANES), k_load(taps + (3 + f) * LANES),
+                      k_load(taps + (6 + f) * LANES), y);
             half[f] = y[row];
         }
         k_weights(kf, half[0], half[1], half[2], y);
@@ -204,7 +204,7 @@ static struct k_sizes k_sizes_of(const struct conv *conv, const struct k_pair *p
     };
 }
 
-/* Panel p of [K, C, frequency, time] -> [C][time][frequency][2 L]. */
+/* Panel p of [K, C, frequency, time] -> [C][2][time][frequency][L]. */
 static void k_pack_panel(const struct net_conv *net, size_t p, float *out)
 {
     const size_t side = net->kernel, n_taps = side * side;
@@ -213,7 +213,8 @@ static void k_pack_panel(const struct net_conv *net, size_t p, float *out)
             const float *taps = net->weight + ((p * PANEL + k) * net->n_in + c) * n_taps;
             for (size_t i = 0; i < side; i++)
                 for (size_t j = 0; j < side; j++)
-                    out[(c * n_taps + j * side + i) * PANEL + k] = taps[i * side + j];
+                    out[((2 * c + k / LANES) * n_taps + j * side + i) * LANES + k % LANES] =
+                        taps[i * side + j];
         }
 }
 
