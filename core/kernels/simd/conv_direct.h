@@ -53,12 +53,12 @@ static void k_pointwise_run(const struct conv *conv, const struct conv_frames *f
             struct k_gemm g = {.v = frames->in[t * conv->stride] + LANES,
                                .v_block = conv->in.n_rows * LANES,
                                .v_row = conv->stride * LANES,
-                               .n_rows = n_freq,
                                .n_blocks = conv->in.n_blocks,
                                .u = conv->weights + n_panels * PANEL +
                                     panel * conv->in.n_blocks * LANES * PANEL,
                                .m = y,
                                .m_block = n_freq * LANES};
+            k_set_rows(&g, n_freq);
             k_gemm(&g);
             for (size_t j = 0; j < 2 && 2 * panel + j < conv->out.n_blocks; j++)
                 k_finish(conv, frames, t, 2 * panel + j, y + j * n_freq * LANES);

@@ -327,13 +327,13 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
         struct k_gemm g = {
             .v_block = n_tiles * LANES,
             .v_row = LANES,
-            .n_rows = n_tiles,
             .n_blocks = conv->in.n_blocks,
             .m_block = n_tiles * LANES,
             .weights = {(const char *)(kept + n_panel), (const char *)(kept + 2 * n_panel)},
             .touched = frames,
             .rows_at = 2 * panel * conv->out.n_rows * LANES,
             .n_rows_floats = 2 * conv->out.n_rows * LANES};
+        k_set_rows(&g, n_tiles);
         if (panel + 1 == s.n_panels)
             g.weights.end = g.weights.at;
         for (size_t row = 0; row < n_rows; row++) {

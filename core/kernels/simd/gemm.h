@@ -31,8 +31,9 @@ struct k_ahead {
 
 struct k_gemm {
     const float *v;
-    size_t v_block, v_row; /* floats */
-    size_t n_rows, n_blocks;
+    size_t v_block, v_row;               /* floats */
+    size_t n_calls, call_rows, n_larger; /* set by k_set_rows */
+    size_t n_blocks;
     const float *u;
     float *m;
     size_t m_block; /* floats */
@@ -132,6 +133,14 @@ static k_rows_function *const k_rows_apart[MOST_ROWS + 1] = {
 #endif
 };
 
+/* Splits n_rows into calls of nearly equal size, the first n_larger of them one row larger. */
+static inline void k_set_rows(struct k_gemm *g, size_t n_rows)
+{
+    g->n_calls = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
+    g->call_rows = n_rows / g->n_calls;
+    g->n_larger = n_rows % g->n_calls;
+}
+
 /* Bytes to move on in each of the steps to come: a cache line, or none at the end. */
 static inline size_t k_step(const struct k_ahead *ahead)
 {
@@ -150,17 +159,19 @@ static inline void k_next_frame(struct k_gemm *g)
     g->n_touched++;
 }
 
-/* v_row is LANES or 2 LANES. Moves what is asked for ahead on. */
+/* v_row is LANES or 2 LANES; k_set_rows was called. Moves what is asked for ahead on. */
 static inline void k_gemm(struct k_gemm *g)
 {
     k_rows_function *const *rows = g->v_row == LANES ? k_rows_near : k_rows_apart;
-    const size_t n_calls = (g->n_rows + MOST_ROWS - 1) / MOST_ROWS;
-    for (size_t i = 0; i < n_calls; i++) { /* of nearly equal size */
-        const size_t first = i * g->n_rows / n_calls, end = (i + 1) * g->n_rows / n_calls;
+    const float *v = g->v;
+    float *m = g->m;
+    for (size_t i = 0; i < g->n_calls; i++) { /* of nearly equal size */
+        const size_t n_rows = i < g->n_larger ? g->call_rows + 1 : g->call_rows;
         k_next_frame(g);
         const size_t weights_step = k_step(&g->weights), frames_step = k_step(&g->frames);
-        rows[end - first](g, g->v + first * g->v_row, g->m + first * LANES, weights_step,
-                          frames_step);
+        rows[n_rows](g, v, m, weights_step, frames_step);
+        v += n_rows * g->v_row;
+        m += n_rows * LANES;
         g->weights.at += weights_step * g->n_blocks * LANES;
         g->frames.at += frames_step * g->n_blocks * LANES;
     }
