@@ -58,8 +58,13 @@ static bool plan_ops(struct resnet *resnet, const struct net *net)
 }
 
 /* A stage begins at the stem and wherever time is halved. */
-static void plan_batches(struct resnet *resnet)
+static void plan_schedule(struct resnet *resnet)
 {
+    for (size_t i = 0; i < resnet->n_ops; i++)
+        resnet->ops[i].residual_reader = resnet->n_ops;
+    for (size_t i = 0; i < resnet->n_ops; i++)
+        if (resnet->ops[i].has_residual)
+            resnet->ops[resnet->ops[i].residual].residual_reader = i;
     for (size_t first = 0, end; first < resnet->n_ops; first = end) {
         size_t batch = 0;
         for (end = first;
@@ -68,7 +73,9 @@ static void plan_batches(struct resnet *resnet)
                 batch = resnet->ops[end].conv.most;
         for (size_t i = first; i < end; i++) {
             resnet->ops[i].batch = batch;
-            resnet->ops[i].gate = i == first ? batch : resnet->ops[i].conv.tile;
+            resnet->ops[i].begins_stage = i == first;
+            const size_t tile = resnet->ops[i].conv.tile;
+            resnet->ops[i].gate = i == first ? batch - batch % tile : tile;
         }
     }
 }
@@ -137,7 +144,7 @@ enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct r
     if (status != VP_OK)
         goto out;
 
-    plan_batches(resnet);
+    plan_schedule(resnet);
     const struct frame_layout *last = &resnet->ops[resnet->n_ops - 1].conv.out;
     resnet->dim = net->dim;
     resnet->n_pooled = 2 * last->n_channels * last->n_freq;

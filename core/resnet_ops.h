@@ -17,7 +17,9 @@ struct op {
     size_t batch; /* most output frames of one step of the schedule; the same within a stage */
     size_t gate;  /* output frames that must be possible before a step: batch where a stage
                      begins, one tile inside, so that a stage holds back little */
+    bool begins_stage;
     bool relu;
+    size_t residual_reader; /* the op that adds the stream this one reads; n_ops when none does */
     bool has_residual;
     size_t residual;                           /* the stream that is added, when has_residual */
     bool has_shortcut;                         /* the residual goes through */

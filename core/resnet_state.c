@@ -1,15 +1,15 @@
 /*
  * The network at work, run as a stream.
  *
- * A stream is a ring of frames that holds no more than what its readers still need, so the
- * activations of a ten-minute clip take the room of a ten-second one, and those of the first
- * stages, where frames are many, stay in the cache.
+ * Streams hold no more than what their readers still need, so the activations of a ten-minute clip
+ * take the room of a ten-second one, and those of the first stages, where frames are many, stay in
+ * the cache.
  *
  * One rule schedules everything: run the deepest op that has input for its gate of output frames
  * (or for all that is left of the clip); when there is none, feed features. A gate is a whole batch
  * where a stage begins and one tile inside it: so a batch goes through a stage op by op, large
- * enough to pay for reading the weights, and an op that waits holds back less than its gate, which
- * bounds every ring (stream_slots).
+ * enough to pay for reading the weights, and what waits before an op is less than its gate. Output
+ * comes in whole tiles, so that where tiles begin does not depend on the batches.
  *
  * Shapes, published model, time last: [1,80,T] stem [32,80,T] layer1 [32,80,T] layer2
  * [64,40,ceil(T/2)] layer3 [128,20,ceil(T/4)] layer4 [256,10,ceil(T/8)] pool [5120] fc [256].
@@ -17,29 +17,23 @@
 #include "arena.h"
 #include "resnet_ops.h"
 #include "stats_pool.h"
+#include "stream.h"
 
 #include <cblas.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct stream {
-    const struct frame_layout *layout;
-    size_t n_slots;
-    float *slots;     /* [n_slots][layout->n_floats], frame t in slot t % n_slots */
-    size_t n_frames;  /* of this clip */
-    size_t n_written; /* so far */
-};
 
 struct resnet_state {
     const struct resnet *resnet; /* borrowed */
     size_t max_frames;
     struct arena arena;
-    struct stream *streams; /* owned, [n_ops + 1]; 0 holds the features */
-    float *zeros;           /* a frame before the beginning and after the end */
-    float *shortcut;        /* the shortcut's output for one call */
-    float *scratch;         /* of the kernels */
-    float *pooled, *frame;  /* [n_pooled]; one frame as [C][F], for taps */
+    size_t n_pools;
+    struct frame_pool *pools; /* owned, [n_ops + 1], the first n_pools in use */
+    struct stream *streams;   /* owned, [n_ops + 1]; 0 holds the features */
+    float *zeros;             /* a frame before the beginning and after the end */
+    float *shortcut;          /* the shortcut's output for one call */
+    float *scratch;           /* of the kernels */
+    float *pooled, *frame;    /* [n_pooled]; one frame as [C][F], for taps */
     double *pool_memory;
     struct stats_pool pool;
     const float **in, **residual; /* owned, frame pointers of one call */
@@ -54,25 +48,72 @@ static size_t max_size(size_t a, size_t b)
 /* ---- state -------------------------------------------------------------------------------- */
 
 /*
- * Frames that stream i must hold. Its writer adds up to one batch while all readers wait. An op
- * that waits has seen at most stride * (done + gate) + 1 frames, done being its output so far, and
- * still needs the frame before stride * done. The reader of a residual may lag by the sum of all
- * that the ops between hold back.
+ * Frames that may wait in stream i while other ops run. An op that waits has seen at most
+ * stride * (done + gate) + 1 frames, done being its output so far, and still needs the frame before
+ * stride * done; two tiles where the gate is one, because its input may come in batches that are
+ * larger than its own by a tile. The reader of a residual lags by the sum of all between.
  */
-static size_t stream_slots(const struct resnet *resnet, size_t i)
+static size_t stream_waiting(const struct resnet *resnet, size_t i)
 {
-    const size_t n_ops = resnet->n_ops;
-    const size_t added = resnet->ops[i == 0 ? 0 : i - 1].batch;
-    if (i == n_ops) /* pooled as soon as it is written */
-        return added;
-    size_t last = i; /* the deepest op that reads stream i */
-    for (size_t r = i; r < n_ops; r++)
-        if (resnet->ops[r].has_residual && resnet->ops[r].residual == i)
-            last = r;
+    if (i == resnet->n_ops)
+        return 0; /* pooled at once */
+    const size_t reader = resnet->ops[i].residual_reader;
+    const size_t last = reader < resnet->n_ops ? reader : i;
     size_t lag = 0;
-    for (size_t r = last + 1; r-- > i;)
-        lag = resnet->ops[r].conv.stride * (lag + resnet->ops[r].gate) + 2;
-    return added + lag;
+    for (size_t r = last + 1; r-- > i;) {
+        const struct op *op = &resnet->ops[r];
+        lag = op->conv.stride * (lag + op->gate + op->conv.tile) + 2;
+    }
+    return lag;
+}
+
+/* The pool of a layout, made when there is none. */
+static struct frame_pool *pool_of(struct resnet_state *state, const struct frame_layout *layout)
+{
+    size_t i = 0;
+    while (i < state->n_pools && memcmp(state->pools[i].layout, layout, sizeof *layout) != 0)
+        i++;
+    if (i == state->n_pools)
+        state->pools[state->n_pools++].layout = layout;
+    return &state->pools[i];
+}
+
+/* Is stream i the first of its stage that takes frames from its pool? */
+static bool first_of_its_pool(const struct resnet_state *state, size_t i)
+{
+    for (size_t j = i; j > 1 && !state->resnet->ops[j - 1].begins_stage; j--)
+        if (state->streams[j - 1].pool == state->streams[i].pool)
+            return false;
+    return true;
+}
+
+/*
+ * Sizes of streams and pools. The batch on its way through a stage is in at most three streams:
+ * what the op reads, what it writes and what it adds; all others hold what waits. Streams of one
+ * stage may differ in layout (Bottleneck): each pool is sized for the batch.
+ */
+static enum vp_status plan_streams(struct resnet_state *state, struct vp_err *err)
+{
+    const struct resnet *resnet = state->resnet;
+    for (size_t i = 0; i <= resnet->n_ops; i++) {
+        struct stream *stream = &state->streams[i];
+        const struct op *writer = &resnet->ops[i == 0 ? 0 : i - 1];
+        const size_t waiting = stream_waiting(resnet, i);
+        stream->pool = pool_of(state, i == 0 ? &resnet->features : &writer->conv.out);
+        stream->pool->n_frames += waiting;
+        if (first_of_its_pool(state, i))
+            stream->pool->n_frames += 3 * writer->batch;
+        stream->n_slots = 2 * writer->batch + waiting;
+        stream->slots = calloc(stream->n_slots, sizeof *stream->slots);
+        if (stream->slots == NULL)
+            return status_no_memory(err, "the network's scratch", stream->n_slots);
+    }
+    for (size_t i = 0; i < state->n_pools; i++) {
+        state->pools[i].free = calloc(state->pools[i].n_frames, sizeof *state->pools[i].free);
+        if (state->pools[i].free == NULL)
+            return status_no_memory(err, "the network's scratch", state->pools[i].n_frames);
+    }
+    return VP_OK;
 }
 
 /* Plans the arena (place = false: adds the size of each piece to n_floats of them, in n_bytes) or
@@ -96,14 +137,12 @@ static bool layout_arena(struct resnet_state *state, bool place, size_t *n_bytes
     size_t largest = resnet->features.n_floats, n_shortcut = 0, n_scratch = 0, n_frame = 0;
     bool fits = true;
     *n_bytes = 0;
-    for (size_t i = 0; i <= resnet->n_ops; i++) {
-        struct stream *stream = &state->streams[i];
-        stream->layout = i == 0 ? &resnet->features : &resnet->ops[i - 1].conv.out;
-        stream->n_slots = stream_slots(resnet, i);
-        fits = fits && piece(arena, place, stream->n_slots, stream->layout->n_floats, n_bytes,
-                             &stream->slots);
-        largest = max_size(largest, stream->layout->n_floats);
-        n_frame = max_size(n_frame, stream->layout->n_channels * stream->layout->n_freq);
+    for (size_t i = 0; i < state->n_pools; i++) {
+        const struct frame_layout *layout = state->pools[i].layout;
+        fits = fits && piece(arena, place, state->pools[i].n_frames, layout->n_floats, n_bytes,
+                             &state->pools[i].memory);
+        largest = max_size(largest, layout->n_floats);
+        n_frame = max_size(n_frame, layout->n_channels * layout->n_freq);
     }
     for (size_t i = 0; i < resnet->n_ops; i++) {
         const struct op *op = &resnet->ops[i];
@@ -142,15 +181,20 @@ enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames,
         return status_no_memory(err, "the network's scratch", sizeof *state);
     state->resnet = resnet;
     state->max_frames = max_frames;
+    state->pools = calloc(resnet->n_ops + 1, sizeof *state->pools);
     state->streams = calloc(resnet->n_ops + 1, sizeof *state->streams);
     state->in = calloc(n_in, sizeof *state->in);
     state->residual = calloc(n_out, sizeof *state->residual);
     state->out = calloc(n_out, sizeof *state->out);
     size_t n_bytes = 0;
     enum vp_status status = VP_OK;
-    if (state->streams == NULL || state->in == NULL || state->residual == NULL ||
-        state->out == NULL || !layout_arena(state, false, &n_bytes))
-        status = status_no_memory(err, "the network's scratch", n_bytes);
+    if (state->pools == NULL || state->streams == NULL || state->in == NULL ||
+        state->residual == NULL || state->out == NULL)
+        status = status_no_memory(err, "the network's scratch", n_in);
+    if (status == VP_OK)
+        status = plan_streams(state, err);
+    if (status == VP_OK && !layout_arena(state, false, &n_bytes))
+        status = status_no_memory(err, "the network's scratch", SIZE_MAX);
     if (status == VP_OK)
         status = arena_init(&state->arena, n_bytes, "the network's scratch", err);
     if (status == VP_OK && layout_arena(state, true, &n_bytes))
@@ -164,7 +208,12 @@ void resnet_state_free(struct resnet_state *state)
 {
     if (state == NULL)
         return;
+    for (size_t i = 0; state->streams != NULL && i <= state->resnet->n_ops; i++)
+        free(state->streams[i].slots);
+    for (size_t i = 0; i < state->n_pools; i++)
+        free(state->pools[i].free);
     arena_free(&state->arena);
+    free(state->pools);
     free(state->streams);
     free(state->in);
     free(state->residual);
@@ -179,28 +228,15 @@ size_t resnet_state_bytes(const struct resnet_state *state)
 
 /* ---- one clip ----------------------------------------------------------------------------- */
 
-static float *stream_slot(const struct stream *stream, size_t t)
-{
-    return stream->slots + t % stream->n_slots * stream->layout->n_floats;
-}
-
-/* Frame t of the clip, or zeros where the clip has not begun or is over. */
-static const float *stream_frame(const struct resnet_state *state, const struct stream *stream,
-                                 ptrdiff_t t)
-{
-    if (t < 0 || (size_t)t >= stream->n_frames)
-        return state->zeros;
-    return stream_slot(stream, (size_t)t);
-}
-
 static void start_clip(struct resnet_state *state, size_t n_frames)
 {
     const struct resnet *resnet = state->resnet;
+    for (size_t i = 0; i < state->n_pools; i++)
+        frame_pool_reset(&state->pools[i]);
     for (size_t i = 0; i <= resnet->n_ops; i++) {
         if (i > 0)
             n_frames = (n_frames - 1) / resnet->ops[i - 1].conv.stride + 1;
-        state->streams[i].n_frames = n_frames;
-        state->streams[i].n_written = 0;
+        stream_start(&state->streams[i], n_frames);
     }
     stats_pool_start(&state->pool, resnet->ops[resnet->n_ops - 1].conv.out.n_floats,
                      state->pool_memory);
@@ -221,17 +257,19 @@ static size_t op_ready(const struct resnet_state *state, size_t i)
         n = end > out->n_written ? end - out->n_written : 0;
         if (n < op->gate)
             return 0;
-        n -= n % conv->tile;
     }
-    return n < op->batch ? n : op->batch;
+    if (n > op->batch)
+        n = op->batch;
+    return n < left ? n - n % conv->tile : n;
 }
 
-/* Points in[0..n_in-1] at the frames from t on. */
+/* Points in[0..n_in-1] at the frames from t on; zeros where the clip has not begun or is over. */
 static void gather(struct resnet_state *state, const struct stream *stream, ptrdiff_t t,
                    size_t n_in)
 {
-    for (size_t i = 0; i < n_in; i++)
-        state->in[i] = stream_frame(state, stream, t + (ptrdiff_t)i);
+    for (size_t i = 0; i < n_in; i++, t++)
+        state->in[i] =
+            t < 0 || (size_t)t >= stream->n_frames ? state->zeros : stream_frame(stream, (size_t)t);
 }
 
 /* Points residual[0..n-1] at what op adds to its output frames from t on. */
@@ -241,7 +279,7 @@ static void gather_residual(struct resnet_state *state, const struct op *op, siz
     const struct conv *shortcut = &op->shortcut;
     for (size_t i = 0; i < n; i++)
         state->residual[i] = op->has_shortcut ? state->shortcut + i * op->conv.out.n_floats
-                                              : stream_slot(stream, t + i);
+                                              : stream_frame(stream, t + i);
     for (size_t done = 0; op->has_shortcut && done < n; done += shortcut->most) {
         const size_t left = n - done;
         const struct conv_frames frames = {
@@ -254,17 +292,18 @@ static void gather_residual(struct resnet_state *state, const struct op *op, siz
     }
 }
 
-/* One call: output frames t .. t + n - 1 of op i, n <= conv.most. */
-static void run_call(struct resnet_state *state, size_t i, size_t t, size_t n)
+/* One call: the next n output frames of op i, n <= conv.most. */
+static void run_call(struct resnet_state *state, size_t i, size_t n)
 {
     const struct op *op = &state->resnet->ops[i];
-    const struct stream *out = &state->streams[i + 1];
+    struct stream *out = &state->streams[i + 1];
+    const size_t t = out->n_written;
     if (op->has_residual)
         gather_residual(state, op, t, n);
     gather(state, &state->streams[i], (ptrdiff_t)(t * op->conv.stride) - (op->conv.kernel == 3),
            conv_n_in(&op->conv, n));
     for (size_t k = 0; k < n; k++)
-        state->out[k] = stream_slot(out, t + k);
+        state->out[k] = stream_append(out);
     const struct conv_frames frames = {.in = state->in,
                                        .residual = op->has_residual ? state->residual : NULL,
                                        .out = state->out,
@@ -273,35 +312,60 @@ static void run_call(struct resnet_state *state, size_t i, size_t t, size_t n)
     state->resnet->kernel->run(&op->conv, &frames, state->scratch);
 }
 
+/* Gives back the frames of stream i that neither of its readers needs any more. */
+static void release(struct resnet_state *state, size_t i)
+{
+    const struct resnet *resnet = state->resnet;
+    const struct op *op = &resnet->ops[i];
+    struct stream *stream = &state->streams[i];
+    const struct stream *out = &state->streams[i + 1];
+    size_t until = out->n_written * op->conv.stride;
+    if (op->conv.kernel == 3 && until > 0)
+        until--;
+    if (out->n_written == out->n_frames)
+        until = stream->n_written;
+    const size_t reader = op->residual_reader;
+    if (reader < resnet->n_ops) {
+        const struct op *adds = &resnet->ops[reader];
+        const struct stream *sum = &state->streams[reader + 1];
+        const size_t stride = adds->has_shortcut ? adds->shortcut.stride : 1;
+        if (sum->n_written < sum->n_frames && sum->n_written * stride < until)
+            until = sum->n_written * stride;
+    }
+    stream_release(stream, until);
+}
+
 /* One step: the next n output frames of op i. */
 static void run_op(struct resnet_state *state, size_t i, size_t n)
 {
-    struct stream *out = &state->streams[i + 1];
-    const size_t most = state->resnet->ops[i].conv.most;
-    for (const size_t end = out->n_written + n; out->n_written < end;) {
-        const size_t left = end - out->n_written;
-        const size_t n_call = left < most ? left : most;
-        run_call(state, i, out->n_written, n_call);
-        out->n_written += n_call;
+    const struct op *op = &state->resnet->ops[i];
+    while (n > 0) {
+        const size_t n_call = n < op->conv.most ? n : op->conv.most;
+        run_call(state, i, n_call);
+        n -= n_call;
     }
+    release(state, i);
+    if (op->has_residual)
+        release(state, op->residual);
 }
 
 /* The last n frames of the last stream, into the statistics. */
 static void pool_frames(struct resnet_state *state, size_t n)
 {
-    const struct stream *stream = &state->streams[state->resnet->n_ops];
+    struct stream *stream = &state->streams[state->resnet->n_ops];
     for (size_t i = 0; i < n; i++)
-        state->residual[i] = stream_slot(stream, stream->n_written - n + i);
+        state->residual[i] = stream_frame(stream, stream->n_written - n + i);
     stats_pool_add(&state->pool, state->residual, n);
+    stream_release(stream, stream->n_written);
 }
 
 /* The last n frames of a stage, as [C][F], to the tap. */
 static void tap_stage(struct resnet_state *state, const char *stage, const struct stream *stream,
                       size_t n, vp_tap tap, void *tap_ctx)
 {
-    const struct frame_layout *layout = stream->layout;
+    const struct frame_layout *layout = stream->pool->layout;
     for (size_t t = stream->n_written - n; t < stream->n_written; t++) {
-        const float *frame = stream_slot(stream, t);
+        const float *frame = stream_frame(stream, t);
         for (size_t c = 0; c < layout->n_channels; c++)
             for (size_t f = 0; f < layout->n_freq; f++)
                 state->frame[c * layout->n_freq + f] = frame[frame_index(layout, c, f)];
@@ -313,14 +377,13 @@ static void tap_stage(struct resnet_state *state, const char *stage, const struc
 static void feed(struct resnet_state *state, const float *features)
 {
     struct stream *stream = &state->streams[0];
-    const size_t n_mels = stream->layout->n_freq;
+    const struct frame_layout *layout = stream->pool->layout;
     for (size_t n = state->resnet->ops[0].batch; n > 0 && stream->n_written < stream->n_frames;
          n--) {
-        const float *row = features + stream->n_written * n_mels;
-        float *frame = stream_slot(stream, stream->n_written);
-        for (size_t f = 0; f < n_mels; f++)
-            frame[frame_index(stream->layout, 0, f)] = row[f];
-        stream->n_written++;
+        const float *row = features + stream->n_written * layout->n_freq;
+        float *frame = stream_append(stream);
+        for (size_t f = 0; f < layout->n_freq; f++)
+            frame[frame_index(layout, 0, f)] = row[f];
     }
 }
 

@@ -220,6 +220,43 @@ static void every_length_ends_well(void **unused)
     check_net(&shape, lengths, 192);
 }
 
+/* As deep as the published model: the schedule must get by with the frames it planned, whatever the
+ * length of the clip. The kernels check each other. */
+static void a_deep_net_takes_every_length(void **unused)
+{
+    (void)unused;
+    const struct naive_shape shape = {
+        .n_mels = 80, .dim = 4, .blocks = {3, 4, 6, 3}, .channels = {1, 2, 1, 2}};
+    struct net *net = naive_net(&shape, 3);
+    struct resnet *resnets[N_KERNELS] = {NULL};
+    struct resnet_state *states[N_KERNELS] = {NULL};
+    for (size_t k = 0; k < N_KERNELS; k++)
+        if (vp_kernel_available(kernels[k]))
+            resnets[k] = pack(net, kernels[k], 1500, &states[k]);
+    float *features = random_features(1500, net->n_mels);
+    for (size_t n_frames = RESNET_MIN_FRAMES; n_frames <= 1500;
+         n_frames += n_frames < 120 ? 1 : 13) {
+        double want[4] = {0};
+        for (size_t k = 0; k < N_KERNELS; k++) {
+            float embedding[4];
+            struct vp_err err;
+            if (states[k] == NULL)
+                continue;
+            assert_int_equal(
+                resnet_forward(states[k], features, n_frames, embedding, NULL, NULL, &err), VP_OK);
+            for (size_t i = 0; k == 0 && i < 4; i++)
+                want[i] = (double)embedding[i];
+            assert_true(l2_error(embedding, want, 4) <= 1e-5);
+        }
+    }
+    for (size_t k = 0; k < N_KERNELS; k++) {
+        resnet_state_free(states[k]);
+        resnet_free(resnets[k]);
+    }
+    free(features);
+    net_free(net);
+}
+
 /* ---- rules -------------------------------------------------------------------------------- */
 
 static void scratch_does_not_grow_with_the_clip(void **unused)
@@ -275,6 +312,7 @@ int main(void)
         cmocka_unit_test(bottlenecks),
         cmocka_unit_test(clips_of_many_bands),
         cmocka_unit_test(every_length_ends_well),
+        cmocka_unit_test(a_deep_net_takes_every_length),
         cmocka_unit_test(scratch_does_not_grow_with_the_clip),
         cmocka_unit_test(lengths_outside_are_refused),
     };
