@@ -11,6 +11,7 @@ case ${VERSION:=unknown} in
     *) version=0~$VERSION ;;
 esac
 version=$(echo "$version" | tr - +)
+maintainer="${DEBFULLNAME:-The voiceprintd authors} <${DEBEMAIL:-voiceprintd@localhost}>"
 stage=build/deb
 root=$stage/root
 rm -rf $stage
@@ -28,7 +29,7 @@ mkdir -p $doc
     echo "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/"
     echo
     echo "Files: *"
-    echo "Copyright: the voiceprintd authors"
+    echo "Copyright: $(date +%Y) the voiceprintd authors"
     echo "License: Apache-2.0"
     echo " On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0."
 } > $doc/copyright
@@ -37,7 +38,7 @@ mkdir -p $doc
     echo
     echo "  * Built from $VERSION."
     echo
-    echo " -- The voiceprintd authors <voiceprintd@localhost>  $(date -R)"
+    echo " -- $maintainer  $(date -R)"
 } | gzip -9n > $doc/changelog.gz
 
 # dpkg-shlibdeps wants a source package around it.
@@ -47,7 +48,7 @@ cat > $root/DEBIAN/control <<END
 Package: voiceprintd
 Version: $version
 Architecture: $arch
-Maintainer: The voiceprintd authors <voiceprintd@localhost>
+Maintainer: $maintainer
 Installed-Size: $(du -k -s $root | cut -f1)
 Depends: $depends
 Section: sound
