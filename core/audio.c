@@ -29,9 +29,10 @@
 /* Where the remarks begin. */
 #define LOW_LEVEL_DBFS (-45.0)
 #define LOW_SPEECH_S   1.0
-#define CLIPPED_RATIO  0.001   /* one sample in a thousand */
-#define NARROWBAND_DB  (-42.0) /* of 274 clips: 36 from 8 kHz sources lie below, 235 above */
-#define OFFSET_LEAST   0.01    /* of full scale */
+#define CLIPPED_RATIO  0.001 /* one sample in a thousand */
+#define OFFSET_LEAST   0.01  /* of full scale */
+/* Of 274 clips, 35 of 36 from 8 kHz sources lie below, 235 of 238 others above. */
+#define NARROWBAND_DB (-42.0)
 
 /* What one pass over the recording found. */
 struct pass {

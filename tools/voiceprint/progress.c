@@ -18,7 +18,7 @@ static double now_s(void)
 void progress_start(struct progress *progress, size_t n_total)
 {
     *progress = (struct progress){
-        .shown = n_total > 1 && isatty(STDERR_FILENO),
+        .shown = n_total > 1 && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO),
         .n_total = n_total,
         .start_s = now_s(),
     };

@@ -1,4 +1,5 @@
-/* A progress bar on stderr, when that is a terminal; nothing otherwise. */
+/* A progress bar on stderr, when that is a terminal and stdout is not: results that scroll by are
+ * progress enough. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
