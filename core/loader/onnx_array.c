@@ -13,7 +13,8 @@ enum vp_status onnx_array_new(struct pool *pool, const size_t *dims, size_t n_di
     if (n_dims > TENSOR_MAX_DIMS || !tensor_count(dims, n_dims, &out->n_values) ||
         out->n_values == 0 || out->n_values > MAX_VALUES)
         return VP_ERR_MODEL;
-    memcpy(out->dims, dims, n_dims * sizeof *dims);
+    if (n_dims > 0)
+        memcpy(out->dims, dims, n_dims * sizeof *dims);
     out->data = pool_alloc(pool, out->n_values, sizeof *out->data);
     return out->data != NULL ? VP_OK : VP_ERR_NO_MEMORY;
 }

@@ -154,6 +154,21 @@ static void count_by_slice_of_shape(struct draft_onnx *d)
     set(gather->in[2], "end");
 }
 
+/* All values of the sum over channels and frequencies: one for each frame. */
+static void count_by_size(struct draft_onnx *d)
+{
+    static const int64_t axes[] = {0, 1, 2};
+    draft_add_ints(draft_add_node(d, "ReduceSum", "sum", "4/relu2", NULL, NULL), "axes", 3, axes);
+    draft_add_node(d, "Size", "size", "sum", NULL, NULL);
+    set(draft_node(d, "cast")->in[0], "size");
+    draft_remove_node(d, "count");
+    draft_remove_node(d, "gather");
+    draft_remove_node(d, "shape");
+    set(draft_node(d, "flat_mean")->in[0], "flat");
+    draft_add_node(d, "Squeeze", "flat", "mean", "last", NULL); /* uses up "last" */
+    draft_attribute(draft_node(d, "mean"), "keepdims")->ints[0] = 1;
+}
+
 static void reshape_for_flatten(struct draft_onnx *d)
 {
     static const int64_t two = 2;
@@ -215,6 +230,7 @@ static void spellings_give_the_same_net(void **state)
         variance_by_sum_and_div,
         count_by_slice_of_shape,
         draft_count_from_input,
+        count_by_size,
         reshape_for_flatten,
         without_epsilon,
         typed_data,
