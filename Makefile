@@ -86,7 +86,7 @@ run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; 
 	@exec $(BUILD)/voiceprintd --listen 127.0.0.1:$(PORT) --model $(MODEL) --log-format text
 
 test: deps ## every test; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory all unit untrained
 	@$(PYTHON) tests/run.py --build $(BUILD)
 
 unit: $(TEST_BIN)
@@ -95,7 +95,7 @@ model: deps ## download the published model into models/, digest checked
 	@$(PYTHON) tools/get_model.py
 
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
-	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit
+	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit untrained
 	@$(PYTHON) tests/run.py --build build/$@
 
 FUZZ_SECONDS ?= 60

@@ -52,7 +52,7 @@ def copy_tree() -> None:
 
 
 def build() -> bool:
-    done = subprocess.run(["make", f"-j{os.cpu_count()}", "all", "unit"], cwd=COPY,
+    done = subprocess.run(["make", f"-j{os.cpu_count()}", "all", "unit", "untrained"], cwd=COPY,
                           capture_output=True, text=True, timeout=BUILD_DEADLINE_S, check=False)
     if done.returncode != 0:
         print(done.stderr[-2000:])
