@@ -59,7 +59,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages screenshots unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
+.PHONY: all help deps run test test-pages pages-deps screenshots unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -107,9 +107,12 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; installs clang
 untrained: $(UNTRAINED) ## the model with random weights, in build/models/
 
 test-pages: deps ## the pages in a real browser: Chromium, axe-core
-	@tools/deps.sh chromium chromium-driver python3-selenium python3-pip fonts-dejavu-core
-	@$(MAKE) --no-print-directory all untrained build/axe/.done
+	@$(MAKE) --no-print-directory pages-deps all untrained
 	@$(PYTHON) tests/run.py --build $(BUILD) --pages
+
+pages-deps: deps
+	@tools/deps.sh chromium chromium-driver python3-selenium python3-pip fonts-dejavu-core
+	@$(MAKE) --no-print-directory build/axe/.done
 
 screenshots: deps ## the README's pictures of the pages, into docs/
 	@tools/deps.sh chromium chromium-driver python3-selenium fonts-dejavu-core
