@@ -141,6 +141,9 @@ parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and tor
 	build/venv/bin/python -m pytest -q tests/tools
 	build/venv/bin/python tests/reference/parity.py $(PARITY)
 
+bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network's time against ONNX Runtime's: table and plot
+	build/venv/bin/python tests/bench/net.py --plot tests/bench/net.png $(BENCH)
+
 format: ## clang-format on every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
@@ -222,6 +225,11 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a
 	@clang-14 $(ALL_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer $< build/fuzz/libvoiceprint.a -o $@ \
 	    $(PKG_LIBS) -lm -lpthread
 
+$(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	@echo '  bench $<'
+	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) $< $(LIB) -o $@ $(PKG_LIBS) -lm -lpthread
+
 # Unit tests see the internals they test; server tests link the server without its main.
 $(BUILD)/tests/unit/core/%: tests/unit/core/%.c $(TEST_HELP) $(LIB)
 	@mkdir -p $(@D)
@@ -237,4 +245,4 @@ $(BUILD)/tests/unit/server/%: tests/unit/server/%.c $(TEST_HELP) $(SERVER_OBJ) $
 	    $(PKG_LIBS) $(PKG_SERVER_LIBS) -lcmocka -lm -lpthread
 
 -include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) \
-         $(BUILD)/tools/untrained/untrained.d
+         $(BUILD)/tools/untrained/untrained.d $(wildcard $(BUILD)/tests/bench/*.d)

@@ -47,12 +47,14 @@ static void k_pack(const struct conv *conv, const struct net_conv *net)
     const size_t side = net->kernel;
     float *weights = conv->weights + k_bias_floats(net->n_out);
     memcpy(conv->weights, net->bias, net->n_out * sizeof *net->bias);
-    /* [K, C, i, j] -> [j, i, C, K] */
-    for (size_t j = 0; j < side; j++)
-        for (size_t i = 0; i < side; i++)
-            for (size_t c = 0; c < net->n_in; c++)
-                for (size_t k = 0; k < net->n_out; k++)
-                    *weights++ = net->weight[((k * net->n_in + c) * side + i) * side + j];
+    /* [K, C, i, j] -> [j, i, C, K], a cache line of K at a time */
+    for (size_t first = 0; first < net->n_out; first += 16)
+        for (size_t c = 0; c < net->n_in; c++)
+            for (size_t k = first; k < net->n_out && k < first + 16; k++)
+                for (size_t i = 0; i < side; i++)
+                    for (size_t j = 0; j < side; j++)
+                        weights[((j * side + i) * net->n_in + c) * net->n_out + k] =
+                            net->weight[((k * net->n_in + c) * side + i) * side + j];
 }
 
 /* The columns of one output frame: [F', kk C]. */
