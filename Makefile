@@ -6,6 +6,7 @@ FLAVOUR ?= release
 BUILD   := build/$(FLAVOUR)
 CC      ?= gcc
 PYTHON  ?= /usr/bin/python3
+JOBS    ?= $(shell nproc)
 SPEECH_DIR ?= ../shared/audio
 export SPEECH_DIR
 
@@ -76,7 +77,7 @@ deps: ## install the missing Debian packages (sudo when not root)
 MODEL = $(firstword $(wildcard models/*.onnx models/voiceprint.safetensors) $(UNTRAINED))
 PORT ?= 8080
 run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; Ctrl-C drains
-	@$(MAKE) --no-print-directory all $(if $(filter $(UNTRAINED),$(MODEL)),untrained)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(if $(filter $(UNTRAINED),$(MODEL)),untrained)
 	@printf '%s\n' '' \
 	    '  curl -s --data-binary @a.wav http://127.0.0.1:$(PORT)/embed' \
 	    '  curl -s -F a=@1.wav -F b=@2.wav http://127.0.0.1:$(PORT)/compare' \
@@ -86,7 +87,7 @@ run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; 
 	@exec $(BUILD)/voiceprintd --listen 127.0.0.1:$(PORT) --model $(MODEL) --log-format text
 
 test: deps ## every test; the last line is `N passed, N failed`
-	@$(MAKE) --no-print-directory all unit untrained
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit untrained
 	@$(PYTHON) tests/run.py --build $(BUILD)
 
 unit: $(TEST_BIN)
@@ -95,19 +96,19 @@ model: deps ## download the published model into models/, digest checked
 	@$(PYTHON) tools/get_model.py
 
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
-	@$(MAKE) --no-print-directory FLAVOUR=$@ all unit untrained
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=$@ all unit untrained
 	@$(PYTHON) tests/run.py --build build/$@
 
 FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; installs clang-14
 	@tools/deps.sh clang-14 libclang-rt-14-dev
-	@$(MAKE) --no-print-directory FLAVOUR=fuzz $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=fuzz $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
 
 untrained: $(UNTRAINED) ## the model with random weights, in build/models/
 
 test-pages: deps ## the pages in a real browser: Chromium, axe-core
-	@$(MAKE) --no-print-directory pages-deps all untrained
+	@$(MAKE) --no-print-directory -j$(JOBS) pages-deps all untrained
 	@$(PYTHON) tests/run.py --build $(BUILD) --pages
 
 pages-deps: deps
@@ -116,7 +117,7 @@ pages-deps: deps
 
 screenshots: deps ## the README's pictures of the pages, into docs/
 	@tools/deps.sh chromium chromium-driver python3-selenium fonts-dejavu-core
-	@$(MAKE) --no-print-directory all untrained
+	@$(MAKE) --no-print-directory -j$(JOBS) all untrained
 	@$(PYTHON) tests/pages/screenshots.py docs
 
 build/axe/.done: tests/pages/requirements.txt
