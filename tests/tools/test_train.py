@@ -153,11 +153,15 @@ def test_learning_rate_rises_then_falls_to_almost_nothing() -> None:
     assert all(a >= b for a, b in zip(rates[10:], rates[11:]))
 
 
-def test_phases_cover_the_run_and_end_with_every_block() -> None:
-    starts = [p.start for p in schedule.PHASES]
+@pytest.mark.parametrize("name", sorted(schedule.SCHEDULES))
+def test_phases_cover_the_run_and_blocks_are_never_taken_away(name: str) -> None:
+    phases = schedule.SCHEDULES[name]
+    starts = [p.start for p in phases]
     assert starts[0] == 0 and starts == sorted(starts) and starts[-1] < 1
-    assert schedule.phase_at(0.0) is schedule.PHASES[0]
-    assert schedule.phase_at(1.0).blocks == Student().arch.blocks
+    assert schedule.phase_at(phases, 0.0) is phases[0]
+    assert schedule.phase_at(phases, 1.0) is phases[-1]
+    for blocks in zip(*(p.blocks for p in phases), Student().arch.blocks):
+        assert list(blocks) == sorted(blocks) and blocks[0] >= 1
 
 
 def test_clock_by_the_wall_does_not_care_about_a_pause() -> None:
@@ -310,7 +314,7 @@ def test_a_variant_is_prepared_from_recordings(tmp_path: Path, monkeypatch: pyte
 @pytest.fixture
 def small_phases(monkeypatch: pytest.MonkeyPatch) -> None:
     phase = schedule.Phase(0.0, (1, 1, 1, 1), 40, 8, (4.0, 20.0, 0.1))
-    monkeypatch.setattr(schedule, "PHASES", (phase,))
+    monkeypatch.setitem(schedule.SCHEDULES, "short", (phase,))
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path, small_phases: None) -> None:

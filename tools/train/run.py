@@ -22,7 +22,7 @@ from train import export, muon
 from train.augment import augment
 from train.crops import Crops
 from train.losses import Distillation
-from train.schedule import Clock, learning_rate, phase_at
+from train.schedule import SCHEDULES, Clock, learning_rate, phase_at
 from train.student import Student
 from train.trials import TrialSet, embed
 
@@ -56,6 +56,7 @@ class Run:
         self.optimisers = muon.optimisers(self.model, self.head, args.lr, args.muon_lr)
         seconds = 3600 * args.hours if args.hours else None
         self.clock = Clock(time.time(), args.until, seconds)
+        self.phases = SCHEDULES[args.schedule]
         self.step = 0
         self.stop = False
 
@@ -94,7 +95,7 @@ class Run:
         self.crops.rng = np.random.default_rng([self.args.seed, self.step])
 
     def train_step(self, progress: float) -> dict[str, float]:
-        phase = phase_at(progress)
+        phase = phase_at(self.phases, progress)
         self.model.active = self.average.active = phase.blocks
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
@@ -167,7 +168,7 @@ class Run:
             self.evaluate(sets, 1.0)
 
     def report(self, logs: list[dict[str, float]], now: float, seconds: float) -> None:
-        phase = phase_at(self.clock.progress(now))
+        phase = phase_at(self.phases, self.clock.progress(now))
         audio = len(logs) * phase.batch * phase.n_frames / 100 / seconds
         means = " ".join(f"{key} {np.mean([log[key] for log in logs]):.4f}" for key in logs[0])
         print(
@@ -184,6 +185,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     end = parser.add_mutually_exclusive_group(required=True)
     end.add_argument("--until", type=until_time, help="end by the clock, HH:MM UTC")
     end.add_argument("--hours", type=float, help="computing time of the whole run")
+    parser.add_argument("--schedule", choices=sorted(SCHEDULES), default="short", help="see schedule.py")
     parser.add_argument("--trials", type=Path, help="folder with clips.csv and trials.txt to watch")
     parser.add_argument("--lr", type=float, default=2e-3, help="AdamW's highest rate")
     parser.add_argument("--muon-lr", type=float, default=0.03, help="Muon's highest rate")

@@ -22,17 +22,25 @@ class Phase:
     losses: tuple[float, float, float]  # teacher cosine, batch similarity, speaker softmax
 
 
-# Speakers are learned cheaply in a shallow net first; the blocks added later start as identities.
-PHASES = (
-    Phase(0.00, (1, 1, 1, 1), 160, 32, (4.0, 20.0, 0.1)),
-    Phase(0.40, (2, 2, 2, 2), 160, 32, (4.0, 20.0, 0.1)),
-    Phase(0.66, (3, 4, 6, 3), 160, 32, (4.0, 20.0, 0.1)),
-    Phase(0.85, (3, 4, 6, 3), 280, 24, (4.0, 20.0, 0.1)),
-)
+LOSSES = (4.0, 20.0, 0.1)
+SCHEDULES = {
+    # An hour or two on two cores: one block a stage, clips of real length at the end.
+    "short": (
+        Phase(0.00, (1, 1, 1, 1), 160, 48, LOSSES),
+        Phase(0.86, (1, 1, 1, 1), 280, 32, LOSSES),
+    ),
+    # Hours on many cores, minutes on a GPU: voices are learned cheaply first, then in full depth.
+    "long": (
+        Phase(0.00, (1, 1, 1, 1), 160, 64, LOSSES),
+        Phase(0.30, (2, 2, 2, 2), 160, 64, LOSSES),
+        Phase(0.50, (3, 4, 6, 3), 160, 64, LOSSES),
+        Phase(0.85, (3, 4, 6, 3), 280, 64, LOSSES),
+    ),
+}
 
 
-def phase_at(progress: float) -> Phase:
-    return [p for p in PHASES if p.start <= progress][-1]
+def phase_at(phases: tuple[Phase, ...], progress: float) -> Phase:
+    return [p for p in phases if p.start <= progress][-1]
 
 
 def learning_rate(progress: float, warmup: float = 0.015, floor: float = 0.003) -> float:
