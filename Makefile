@@ -20,7 +20,9 @@ WARNINGS += -Werror
 endif
 
 OPT_release := -O2
-OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# VP_FAULTS: with it goes the seam at which tests make allocations and replies fail.
+OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+               -DVP_FAULTS
 OPT_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 ifeq ($(OPT_$(FLAVOUR)),)
@@ -220,11 +222,13 @@ $(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
 	@echo '  make  $@'
 	@$(BUILD)/untrained $@
 
-# A fuzz target has libFuzzer's main; it may see the internals of core.
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a
+# A fuzz target has libFuzzer's main; it may see the internals of core, and those of the server that
+# need neither loop nor connection.
+FUZZ_SERVER := $(patsubst %,build/fuzz/server/%.o,problem multipart json query crash)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER)
 	@echo '  fuzz  $<'
-	@clang-14 $(ALL_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer $< build/fuzz/libvoiceprint.a -o $@ \
-	    $(PKG_LIBS) -lm -lpthread
+	@clang-14 $(ALL_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_SERVER) \
+	    build/fuzz/libvoiceprint.a -o $@ $(PKG_LIBS) -lm -lpthread
 
 $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)

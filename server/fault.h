@@ -2,7 +2,7 @@
  * A seam for fault injection: the places where an allocation or a write may fail ask fault_hits
  * first. It answers false at the cost of one comparison unless a test set the process up with
  * VOICEPRINT_FAULTS=upload:7,job:5 (every 7th upload allocation fails, every 5th job's, ...),
- * which only builds made with -DVP_FAULTS read.
+ * which only builds made with -DVP_FAULTS (the asan flavour) read.
  */
 #ifndef VP_FAULT_H
 #define VP_FAULT_H

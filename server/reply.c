@@ -81,7 +81,7 @@ static enum MHD_Result queue_response(struct request *request, unsigned status,
     bool unread = request->state == REQUEST_HEAD && request->head.declared_bytes != 0;
     enum MHD_Result result = MHD_queue_response(request->handle, status, response);
     MHD_destroy_response(response);
-    request->state = REQUEST_REPLYING;
+    request->state = result == MHD_YES ? REQUEST_REPLYING : REQUEST_FAILED;
     if (request->connection != NULL) {
         request->connection->linger = unread;
         connection_enter(request->connection, CONNECTION_REQUEST,
@@ -101,9 +101,8 @@ static struct MHD_Response *new_response(struct request *request, char *text, si
         return response;
     free(text);
     log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
-    request->state = REQUEST_REPLYING;
-    if (request->connection != NULL)
-        connection_cut(request->connection);
+    request->state = REQUEST_FAILED;
+    request->status = MHD_HTTP_INTERNAL_SERVER_ERROR; /* for the log: the client gets nothing */
     return NULL;
 }
 

@@ -121,7 +121,7 @@ static enum MHD_Result answer_whole(struct request *request)
     if (request->problem.kind != PROBLEM_NONE)
         return reply_problem(request);
     request->route->on_body(request);
-    if (request->problem.kind != PROBLEM_NONE && request->state != REQUEST_REPLYING)
+    if (request->problem.kind != PROBLEM_NONE && request->state <= REQUEST_READING)
         return reply_problem(request);
     bool moved_on = request->state == REQUEST_REPLYING || request->state == REQUEST_QUEUED ||
                     request->state == REQUEST_EXPIRED || request->state == REQUEST_GONE;
@@ -350,6 +350,7 @@ enum MHD_Result request_on_call(void *context, struct MHD_Connection *handle, co
     case REQUEST_EXPIRED:
         return on_result(request);
     case REQUEST_GONE:
+    case REQUEST_FAILED:
         return MHD_NO;
     case REQUEST_QUEUED: /* libmicrohttpd asks again before the suspension shows */
     case REQUEST_REPLYING:

@@ -11,6 +11,7 @@
  *   EXPIRED   a deadline passed while it was queued; the job's late result will be dropped
  *   GONE      the client left while it was queued; the connection is closed without an answer
  *   REPLYING  an answer is queued with libmicrohttpd
+ *   FAILED    no answer could be made; every call says so, and the connection is closed
  */
 #ifndef VP_REQUEST_H
 #define VP_REQUEST_H
@@ -34,7 +35,8 @@ enum request_state {
     REQUEST_DONE,
     REQUEST_EXPIRED,
     REQUEST_GONE,
-    REQUEST_REPLYING
+    REQUEST_REPLYING,
+    REQUEST_FAILED
 };
 
 struct request {

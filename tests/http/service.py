@@ -88,6 +88,7 @@ class Service:
         if IS_SLOW:
             options.setdefault("queue_timeout_ms", 60_000)
             options.setdefault("request_timeout_s", 120)
+            options.setdefault("drain_timeout_s", 120)
         command = [str(BUILD / "voiceprintd"), "--listen", f"127.0.0.1:{self.port}"]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-"), str(value)]
