@@ -103,6 +103,26 @@ def test_export_refuses_what_is_not_finite(student: Student, tmp_path: Path) -> 
     assert not list(tmp_path.iterdir())
 
 
+def test_whitening_evens_out_what_varies_within_speakers() -> None:
+    from train import whiten
+
+    rng = np.random.default_rng(2)
+    spread = np.diag([5.0, 1.0, 0.2])
+    clips = 3 * rng.normal(size=(4000, 1, 3)) + rng.normal(size=(4000, 4, 3)) @ spread + 7
+    centre, transform = whiten.whitening(clips, strength=0.0)
+    apart = (clips - clips.mean(1, keepdims=True)).reshape(-1, 3) @ transform
+    covariance = np.cov(apart.T)
+    assert covariance / covariance[0, 0] == pytest.approx(np.eye(3), abs=0.05)
+    assert centre == pytest.approx(7, abs=0.3)
+    layer = torch.nn.Linear(5, 3)
+    state = {"seg_1.weight": layer.weight.detach(), "seg_1.bias": layer.bias.detach()}
+    x = torch.randn(4, 5)
+    wanted = (layer(x).detach().numpy() - centre) @ transform
+    whiten.fold(state, centre, transform)
+    folded = torch.nn.functional.linear(x, state["seg_1.weight"], state["seg_1.bias"])
+    assert folded.numpy() == pytest.approx(wanted, abs=1e-4)
+
+
 # ---- optimiser and losses -------------------------------------------------------------------
 
 
@@ -358,7 +378,7 @@ def test_the_schedule_ends_with_a_model(tmp_path: Path, small_phases: None) -> N
     assert "held-out,all" in (tmp_path / "run" / "evaluations.csv").read_text()
 
 
-@pytest.mark.parametrize("command", [[], ["prepare"], ["run"], ["export"]])
+@pytest.mark.parametrize("command", [[], ["prepare"], ["run"], ["whiten"], ["export"]])
 def test_help(command: list[str]) -> None:
     pytest.importorskip("scipy", reason="left out: the effects need SciPy")
     pytest.importorskip("soxr", reason="left out: preparing needs soxr")
