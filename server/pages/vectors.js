@@ -105,5 +105,7 @@ export function cluster(scores, threshold) {
     const merged = [...open[best.h], ...open[best.g]];
     open = [...open.filter((_, i) => i !== best.g && i !== best.h), merged];
   }
-  return { order: open[0] ?? [], groups: groups ?? open };
+  // Groups in the order of the list, and clips within a group: that is how people look for them.
+  const listed = (groups ?? open).map((group) => group.toSorted((i, j) => i - j));
+  return { order: open[0] ?? [], groups: listed.toSorted((g, h) => g[0] - h[0]) };
 }

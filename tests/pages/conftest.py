@@ -39,8 +39,8 @@ def service(voices: dict[str, Path]) -> Iterator[Service]:
         other = compare(scout, [voices["a-1"]], [voices["b-1"]])["score"]
     assert same > other, f"the model does not tell the generated voices apart: {same}, {other}"
     middle, slope = (same + other) / 2, 8 / (same - other)
-    with start(threshold=f"{middle:.6f}", calibration=f"{slope:.6f},{-slope * middle:.6f}",
-               workers=1, queue_size=1) as running:
+    calibration = f"{slope:.6f},{-slope * middle:.6f}"
+    with start(threshold=f"{middle:.6f}", calibration=calibration, queue_size=16) as running:
         yield running
 
 
