@@ -77,6 +77,12 @@ enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, 
     return score_judge(embedding, scratch->model->info.dim, norm, err);
 }
 
+void vp_clip_help(vp_scratch *scratch, bool (*leave)(void *ctx), void *ctx)
+{
+    scratch_check(scratch);
+    resnet_help(scratch->state, leave, ctx);
+}
+
 const char *vp_warning_name(unsigned i)
 {
     static const char *const names[VP_N_WARNINGS] = {

@@ -22,9 +22,10 @@ enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct r
 void resnet_free(struct resnet *resnet); /* takes; NULL is legal */
 size_t resnet_bytes(const struct resnet *resnet);
 
-/* Everything a worker needs for clips of up to max_frames. Borrows resnet for its lifetime.
- * Returns owned *out (resnet_state_free). */
-enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames,
+/* Everything a worker needs for clips of up to max_frames, on which n_threads (1..TEAM_MOST), the
+ * worker included, may work at once. Borrows resnet for its lifetime. Returns owned *out
+ * (resnet_state_free). */
+enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, size_t n_threads,
                                 struct resnet_state **out, struct vp_err *err) VP_MUST_CHECK;
 void resnet_state_free(struct resnet_state *state); /* takes; NULL is legal */
 size_t resnet_state_bytes(const struct resnet_state *state);
@@ -37,5 +38,8 @@ size_t resnet_state_bytes(const struct resnet_state *state);
 enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
                               float *embedding, vp_tap tap, void *tap_ctx,
                               struct vp_err *err) VP_MUST_CHECK;
+
+/* Another thread's part in the forward pass that runs on state; see vp_clip_help. */
+void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx);
 
 #endif

@@ -18,10 +18,19 @@
 #include "resnet_ops.h"
 #include "stats_pool.h"
 #include "stream.h"
+#include "team.h"
 
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What a thread needs for one call of a kernel. */
+struct seat {
+    float *scratch;               /* of the kernel */
+    float *shortcut;              /* the shortcut's output */
+    const float **in, **residual; /* owned, pointers to frames */
+    float **out;                  /* owned */
+};
 
 struct resnet_state {
     const struct resnet *resnet; /* borrowed */
@@ -31,13 +40,11 @@ struct resnet_state {
     struct frame_pool *pools; /* owned, [n_ops + 1], the first n_pools in use */
     struct stream *streams;   /* owned, [n_ops + 1]; 0 holds the features */
     float *zeros;             /* a frame before the beginning and after the end */
-    float *shortcut;          /* the shortcut's output for one call */
-    float *scratch;           /* of the kernels */
     float *pooled, *frame;    /* [n_pooled]; one frame as [C][F], for taps */
     double *pool_memory;
     struct stats_pool pool;
-    const float **in, **residual; /* owned, frame pointers of one call */
-    float **out;                  /* owned */
+    struct team team;   /* of the threads that work on the clip */
+    struct seat *seats; /* owned, [team.n_seats] */
 };
 
 static size_t max_size(size_t a, size_t b)
@@ -155,19 +162,20 @@ static bool layout_arena(struct resnet_state *state, bool place, size_t *n_bytes
     const size_t n_values = resnet->ops[resnet->n_ops - 1].conv.out.n_floats;
     float *pool_memory = NULL;
     fits = fits && piece(arena, place, 1, largest, n_bytes, &state->zeros) &&
-           piece(arena, place, 1, n_shortcut, n_bytes, &state->shortcut) &&
-           piece(arena, place, 1, n_scratch, n_bytes, &state->scratch) &&
            piece(arena, place, 1, resnet->n_pooled, n_bytes, &state->pooled) &&
            piece(arena, place, 1, n_frame, n_bytes, &state->frame) &&
            piece(arena, place, STATS_POOL_DOUBLES(2), n_values, n_bytes, &pool_memory);
+    for (size_t i = 0; i < state->team.n_seats; i++)
+        fits = fits && piece(arena, place, 1, n_shortcut, n_bytes, &state->seats[i].shortcut) &&
+               piece(arena, place, 1, n_scratch, n_bytes, &state->seats[i].scratch);
     state->pool_memory = (double *)(void *)pool_memory;
     return fits;
 }
 
-enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames,
-                                struct resnet_state **out, struct vp_err *err)
+/* Pointer arrays for the largest call of any op. */
+static enum vp_status new_seats(struct resnet_state *state, struct vp_err *err)
 {
-    *out = NULL;
+    const struct resnet *resnet = state->resnet;
     size_t n_in = 1, n_out = 1;
     for (size_t i = 0; i < resnet->n_ops; i++) {
         const struct conv *conv = &resnet->ops[i].conv;
@@ -176,21 +184,36 @@ enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames,
         if (resnet->ops[i].has_shortcut)
             n_in = max_size(n_in, conv_n_in(&resnet->ops[i].shortcut, conv->most));
     }
+    for (size_t i = 0; i < state->team.n_seats; i++) {
+        struct seat *seat = &state->seats[i];
+        seat->in = calloc(n_in, sizeof *seat->in);
+        seat->residual = calloc(n_out, sizeof *seat->residual);
+        seat->out = calloc(n_out, sizeof *seat->out);
+        if (seat->in == NULL || seat->residual == NULL || seat->out == NULL)
+            return status_no_memory(err, "the network's scratch", n_in);
+    }
+    return VP_OK;
+}
+
+enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, size_t n_threads,
+                                struct resnet_state **out, struct vp_err *err)
+{
+    *out = NULL;
     struct resnet_state *state = calloc(1, sizeof *state);
     if (state == NULL)
         return status_no_memory(err, "the network's scratch", sizeof *state);
     state->resnet = resnet;
     state->max_frames = max_frames;
+    team_init(&state->team, n_threads);
     state->pools = calloc(resnet->n_ops + 1, sizeof *state->pools);
     state->streams = calloc(resnet->n_ops + 1, sizeof *state->streams);
-    state->in = calloc(n_in, sizeof *state->in);
-    state->residual = calloc(n_out, sizeof *state->residual);
-    state->out = calloc(n_out, sizeof *state->out);
+    state->seats = calloc(n_threads, sizeof *state->seats);
     size_t n_bytes = 0;
     enum vp_status status = VP_OK;
-    if (state->pools == NULL || state->streams == NULL || state->in == NULL ||
-        state->residual == NULL || state->out == NULL)
-        status = status_no_memory(err, "the network's scratch", n_in);
+    if (state->pools == NULL || state->streams == NULL || state->seats == NULL)
+        status = status_no_memory(err, "the network's scratch", sizeof *state);
+    if (status == VP_OK)
+        status = new_seats(state, err);
     if (status == VP_OK)
         status = plan_streams(state, err);
     if (status == VP_OK && !layout_arena(state, false, &n_bytes))
@@ -215,9 +238,12 @@ void resnet_state_free(struct resnet_state *state)
     arena_free(&state->arena);
     free(state->pools);
     free(state->streams);
-    free(state->in);
-    free(state->residual);
-    free(state->out);
+    for (size_t i = 0; state->seats != NULL && i < state->team.n_seats; i++) {
+        free(state->seats[i].in);
+        free(state->seats[i].residual);
+        free(state->seats[i].out);
+    }
+    free(state->seats);
     free(state);
 }
 
@@ -264,52 +290,62 @@ static size_t op_ready(const struct resnet_state *state, size_t i)
 }
 
 /* Points in[0..n_in-1] at the frames from t on; zeros where the clip has not begun or is over. */
-static void gather(struct resnet_state *state, const struct stream *stream, ptrdiff_t t,
-                   size_t n_in)
+static void gather(const struct resnet_state *state, const struct stream *stream, ptrdiff_t t,
+                   size_t n_in, const float **in)
 {
     for (size_t i = 0; i < n_in; i++, t++)
-        state->in[i] =
+        in[i] =
             t < 0 || (size_t)t >= stream->n_frames ? state->zeros : stream_frame(stream, (size_t)t);
 }
 
 /* Points residual[0..n-1] at what op adds to its output frames from t on. */
-static void gather_residual(struct resnet_state *state, const struct op *op, size_t t, size_t n)
+static void gather_residual(const struct resnet_state *state, const struct op *op, size_t t,
+                            size_t n, const struct seat *seat)
 {
     const struct stream *stream = &state->streams[op->residual];
     const struct conv *shortcut = &op->shortcut;
     for (size_t i = 0; i < n; i++)
-        state->residual[i] = op->has_shortcut ? state->shortcut + i * op->conv.out.n_floats
-                                              : stream_frame(stream, t + i);
+        seat->residual[i] = op->has_shortcut ? seat->shortcut + i * op->conv.out.n_floats
+                                             : stream_frame(stream, t + i);
     for (size_t done = 0; op->has_shortcut && done < n; done += shortcut->most) {
         const size_t left = n - done;
         const struct conv_frames frames = {
-            .in = state->in, .out = state->out, .n = left < shortcut->most ? left : shortcut->most};
+            .in = seat->in, .out = seat->out, .n = left < shortcut->most ? left : shortcut->most};
         gather(state, stream, (ptrdiff_t)((t + done) * shortcut->stride),
-               conv_n_in(shortcut, frames.n));
+               conv_n_in(shortcut, frames.n), seat->in);
         for (size_t i = 0; i < frames.n; i++)
-            state->out[i] = state->shortcut + (done + i) * op->conv.out.n_floats;
-        state->resnet->kernel->run(shortcut, &frames, state->scratch);
+            seat->out[i] = seat->shortcut + (done + i) * op->conv.out.n_floats;
+        state->resnet->kernel->run(shortcut, &frames, seat->scratch);
     }
 }
 
-/* One call: the next n output frames of op i, n <= conv.most. */
-static void run_call(struct resnet_state *state, size_t i, size_t n)
+/* One step of the schedule: output frames first .. first + n - 1 of op i, in parts. */
+struct step {
+    const struct resnet_state *state;
+    size_t i, first, n, n_part;
+};
+
+static void run_part(void *ctx, size_t part, size_t seat_at)
 {
-    const struct op *op = &state->resnet->ops[i];
-    struct stream *out = &state->streams[i + 1];
-    const size_t t = out->n_written;
+    const struct step *step = ctx;
+    const struct resnet_state *state = step->state;
+    const struct op *op = &state->resnet->ops[step->i];
+    const struct seat *seat = &state->seats[seat_at];
+    const size_t left = step->n - part * step->n_part, t = step->first + part * step->n_part;
+    const size_t n = left < step->n_part ? left : step->n_part;
     if (op->has_residual)
-        gather_residual(state, op, t, n);
-    gather(state, &state->streams[i], (ptrdiff_t)(t * op->conv.stride) - (op->conv.kernel == 3),
-           conv_n_in(&op->conv, n));
+        gather_residual(state, op, t, n, seat);
+    gather(state, &state->streams[step->i],
+           (ptrdiff_t)(t * op->conv.stride) - (op->conv.kernel == 3), conv_n_in(&op->conv, n),
+           seat->in);
     for (size_t k = 0; k < n; k++)
-        state->out[k] = stream_append(out);
-    const struct conv_frames frames = {.in = state->in,
-                                       .residual = op->has_residual ? state->residual : NULL,
-                                       .out = state->out,
+        seat->out[k] = stream_frame(&state->streams[step->i + 1], t + k);
+    const struct conv_frames frames = {.in = seat->in,
+                                       .residual = op->has_residual ? seat->residual : NULL,
+                                       .out = seat->out,
                                        .n = n,
                                        .relu = op->relu};
-    state->resnet->kernel->run(&op->conv, &frames, state->scratch);
+    state->resnet->kernel->run(&op->conv, &frames, seat->scratch);
 }
 
 /* Gives back the frames of stream i that neither of its readers needs any more. */
@@ -335,15 +371,23 @@ static void release(struct resnet_state *state, size_t i)
     stream_release(stream, until);
 }
 
-/* One step: the next n output frames of op i. */
+/* The next n output frames of op i: a part for each thread, no more than the kernel takes at once.
+ * Where tiles begin does not depend on the parts, so neither does any bit. */
 static void run_op(struct resnet_state *state, size_t i, size_t n)
 {
     const struct op *op = &state->resnet->ops[i];
-    while (n > 0) {
-        const size_t n_call = n < op->conv.most ? n : op->conv.most;
-        run_call(state, i, n_call);
-        n -= n_call;
-    }
+    struct stream *out = &state->streams[i + 1];
+    const size_t n_seats = state->team.n_seats, grain = op->conv.grain;
+    const size_t n_grains = (n + grain - 1) / grain;
+    const size_t share = (n_grains + n_seats - 1) / n_seats * grain;
+    struct step step = {.state = state,
+                        .i = i,
+                        .first = out->n_written,
+                        .n = n,
+                        .n_part = share < op->conv.most ? share : op->conv.most};
+    for (size_t k = 0; k < n; k++)
+        (void)stream_append(out); /* the parts look it up */
+    team_run(&state->team, (n + step.n_part - 1) / step.n_part, run_part, &step);
     release(state, i);
     if (op->has_residual)
         release(state, op->residual);
@@ -354,8 +398,8 @@ static void pool_frames(struct resnet_state *state, size_t n)
 {
     struct stream *stream = &state->streams[state->resnet->n_ops];
     for (size_t i = 0; i < n; i++)
-        state->residual[i] = stream_frame(stream, stream->n_written - n + i);
-    stats_pool_add(&state->pool, state->residual, n);
+        state->seats[0].residual[i] = stream_frame(stream, stream->n_written - n + i);
+    stats_pool_add(&state->pool, state->seats[0].residual, n);
     stream_release(stream, stream->n_written);
 }
 
@@ -429,6 +473,7 @@ enum vp_status resnet_forward(struct resnet_state *state, const float *features,
             n_frames);
 
     start_clip(state, n_frames);
+    team_open(&state->team);
     const struct stream *last = &state->streams[resnet->n_ops];
     while (last->n_written < last->n_frames) {
         size_t n = 0;
@@ -443,6 +488,12 @@ enum vp_status resnet_forward(struct resnet_state *state, const float *features,
         if (i + 1 == resnet->n_ops)
             pool_frames(state, n);
     }
+    team_close(&state->team);
     finish_clip(state, embedding, tap, tap_ctx);
     return VP_OK;
+}
+
+void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx)
+{
+    team_help(&state->team, leave, ctx);
 }

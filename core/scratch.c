@@ -1,6 +1,8 @@
 /* The workspace of one worker: every buffer sized from the longest accepted clip. */
 #include "scratch.h"
 
+#include "team.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@ void vp_limits_default(struct vp_limits *out)
         .max_duration_s = 60.0,
         .silence_dbfs = -60.0,
         .truncate = false,
+        .max_threads = 1,
     };
 }
 
@@ -35,6 +38,10 @@ static enum vp_status check_limits(const struct vp_limits *limits, struct vp_err
     if (!isfinite(limits->warn_duration_s) || !isfinite(limits->silence_dbfs))
         return status_fail(err, VP_ERR_ARGUMENT,
                            "warn_duration_s and silence_dbfs must be finite numbers");
+    if (limits->max_threads < 1 || limits->max_threads > TEAM_MOST)
+        return status_fail_limit(err, VP_ERR_ARGUMENT, (double)limits->max_threads, TEAM_MOST,
+                                 "max_threads is %zu; 1 to %u may work on one clip",
+                                 limits->max_threads, TEAM_MOST);
     return VP_OK;
 }
 
@@ -76,7 +83,8 @@ enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *lim
     size_t n_frames = fbank_n_frames(scratch->audio.capacity);
     if ((status = place_buffers(scratch, n_frames, err)) != VP_OK ||
         (status = fbank_work_new(model->fbank, &scratch->fbank, err)) != VP_OK ||
-        (status = resnet_state_new(model->resnet, n_frames, &scratch->state, err)) != VP_OK)
+        (status = resnet_state_new(model->resnet, n_frames, limits->max_threads, &scratch->state,
+                                   err)) != VP_OK)
         goto out;
     *out = scratch;
 out:

@@ -127,8 +127,9 @@ struct vp_limits {
     double max_duration_s;  /* longer is refused, or cut when truncate is set; sizes the scratch */
     double silence_dbfs;    /* RMS below this is refused as silence */
     bool truncate;          /* keep the first max_duration_s instead of refusing */
+    size_t max_threads;     /* that may work on one clip, 1..32; see vp_clip_help */
 };
-void vp_limits_default(struct vp_limits *out); /* 0.5, 2.0, 60, -60, false */
+void vp_limits_default(struct vp_limits *out); /* 0.5, 2.0, 60, -60, false, 1 */
 
 /*
  * Allocates everything that a worker needs for clips up to limits->max_duration_s.
@@ -212,6 +213,16 @@ typedef void (*vp_tap)(void *ctx, const char *stage, size_t n_channels, size_t n
                        const float *frame);
 enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, float *embedding,
                                     double *norm, struct vp_err *err) VP_MUST_CHECK;
+
+/*
+ * One clip on several threads: while vp_clip_embed runs on scratch, up to max_threads - 1 other
+ * threads that have nothing else to do may call this. They take a share of the work until the
+ * embedding is there, or until leave(ctx), which is asked every few microseconds and may be NULL,
+ * says that the thread is wanted elsewhere. Coming late, leaving early or not coming at all changes
+ * how long it takes and no bit of the result. Returns at once when nothing runs. The scratch must
+ * not be freed before every helper has returned: the one call that several threads may make on it.
+ */
+void vp_clip_help(vp_scratch *scratch, bool (*leave)(void *ctx), void *ctx);
 
 /* ---- self-test ---------------------------------------------------------------------------- */
 

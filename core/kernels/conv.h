@@ -38,8 +38,9 @@ static inline size_t frame_index(const struct frame_layout *layout, size_t c, si
 struct conv {
     size_t n_in, n_out, kernel, stride;
     struct frame_layout in, out;
-    size_t tile; /* output frames that are computed together */
-    size_t most; /* output frames of one call: where it is efficient, a multiple of tile */
+    size_t tile;  /* output frames that are computed together */
+    size_t most;  /* output frames of one call: where it is efficient, a multiple of tile */
+    size_t grain; /* a call may be split at multiples of it without changing a bit */
     size_t scratch_floats; /* that run needs, for up to most frames */
     size_t n_weights;      /* floats that pack fills: bias and packed weights */
     float *weights;        /* borrowed, 64-byte aligned; the bias first, one for each channel that

@@ -38,6 +38,7 @@ static bool k_plan(const struct net_conv *net, size_t n_freq, struct conv *out)
     conv_shape(&conv_blas, net, n_freq, out);
     out->tile = 1;
     out->most = MOST_FRAMES;
+    out->grain = MOST_FRAMES; /* SGEMM may sum rows at the edge in another order */
     out->n_weights = k_bias_floats(net->n_out) + depth * net->n_out;
     return size_multiply(MOST_FRAMES * out->out.n_freq, depth + net->n_out, &out->scratch_floats);
 }

@@ -82,7 +82,7 @@ int main(int argc, char **argv)
         return give_up(err.message);
     const double start = now_ms(CLOCK_MONOTONIC);
     if (resnet_new(net, kernel, &resnet, &err) != VP_OK ||
-        resnet_state_new(resnet, MOST_FRAMES, &state, &err) != VP_OK)
+        resnet_state_new(resnet, MOST_FRAMES, 1, &state, &err) != VP_OK)
         return give_up(err.message);
     fprintf(stderr, "%s: packed in %.0f ms, %.1f MiB shared, %.1f MiB a worker\n", argv[2],
             now_ms(CLOCK_MONOTONIC) - start, (double)resnet_bytes(resnet) / 1048576.0,

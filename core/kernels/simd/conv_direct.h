@@ -16,7 +16,7 @@ static bool k_direct_plan(struct conv *conv)
 {
     const size_t n_panels = k_divide_up(conv->n_out, PANEL), n_taps = conv->kernel * conv->kernel;
     const size_t n_in = conv->kernel == 3 ? 1 : conv->in.n_blocks * LANES;
-    conv->tile = 1;
+    conv->tile = conv->grain = 1;
     conv->most = 12; /* the batch of layer1, where the stem is */
     return size_multiply(n_panels * PANEL, n_in * n_taps + 1, &conv->n_weights) &&
            size_multiply(conv->out.n_freq, PANEL, &conv->scratch_floats);

@@ -224,7 +224,7 @@ static bool k_winograd_plan(struct conv *conv)
     struct k_sizes s = k_sizes_of(conv, pair, 1);
     const size_t n_t_tiles = k_divide_up(k_group(conv), s.n_f_tiles);
     s = k_sizes_of(conv, pair, n_t_tiles * s.n_f_tiles);
-    conv->tile = k_n_out(pair->kt);
+    conv->tile = conv->grain = k_n_out(pair->kt);
     conv->most = n_t_tiles * conv->tile;
     size_t n_panel, n_v, n_m;
     if (!size_multiply(s.n_in, k_keeps_whole(conv) ? 0 : 9 * PANEL, &n_panel) ||

@@ -7,6 +7,7 @@
 #include "kernels/conv.h"
 #include "naive_net.h"
 
+#include <cblas.h>
 #include <math.h>
 
 struct shape {
@@ -190,6 +191,7 @@ static void absent_kernels_are_not_given(void **state)
 
 int main(void)
 {
+    openblas_set_num_threads(1); /* as vp_model_open does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_computes_the_definition),
         cmocka_unit_test(absent_kernels_are_not_given),

@@ -8,7 +8,10 @@
 #include "npy.h"
 #include "resnet.h"
 
+#include <cblas.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
 #define N_KERNELS (sizeof kernels / sizeof kernels[0])
@@ -27,7 +30,7 @@ static struct resnet *pack(const struct net *net, enum vp_kernel kernel, size_t 
     struct resnet *resnet = NULL;
     struct vp_err err;
     if (resnet_new(net, kernel, &resnet, &err) != VP_OK ||
-        resnet_state_new(resnet, max_frames, state, &err) != VP_OK)
+        resnet_state_new(resnet, max_frames, 1, state, &err) != VP_OK)
         fail_msg("%s", err.message);
     return resnet;
 }
@@ -235,7 +238,7 @@ static void a_deep_net_takes_every_length(void **unused)
             resnets[k] = pack(net, kernels[k], 1500, &states[k]);
     float *features = random_features(1500, net->n_mels);
     for (size_t n_frames = RESNET_MIN_FRAMES; n_frames <= 1500;
-         n_frames += n_frames < 120 ? 1 : 13) {
+         n_frames += n_frames < 50 ? 1 : 67) {
         double want[4] = {0};
         for (size_t k = 0; k < N_KERNELS; k++) {
             float embedding[4];
@@ -257,6 +260,72 @@ static void a_deep_net_takes_every_length(void **unused)
     net_free(net);
 }
 
+/* ---- several threads ---------------------------------------------------------------------- */
+
+struct helper {
+    struct resnet_state *state;
+    atomic_bool stop;
+    unsigned n_asked;
+};
+
+static bool leave_sometimes(void *ctx)
+{
+    struct helper *helper = ctx;
+    return ++helper->n_asked % 5000 == 0 || atomic_load(&helper->stop);
+}
+
+static void *help(void *ctx)
+{
+    struct helper *helper = ctx;
+    while (!atomic_load(&helper->stop))
+        resnet_help(helper->state, leave_sometimes, helper);
+    return NULL;
+}
+
+/* Threads that come and go, more of them than there is room for: every bit stays the same. */
+static void helpers_change_no_bit(void **unused)
+{
+    (void)unused;
+    static const size_t lengths[] = {9, 17, 98, 333, 1500};
+    const struct naive_shape shape = {
+        .n_mels = 80, .dim = 6, .blocks = {2, 1, 2, 1}, .channels = {4, 20, 8, 17}};
+    struct net *net = naive_net(&shape, 5);
+    float *features = random_features(1500, net->n_mels);
+    for (size_t k = 0; k < N_KERNELS; k++) {
+        if (!vp_kernel_available(kernels[k]))
+            continue;
+        struct resnet_state *alone = NULL, *team = NULL;
+        struct vp_err err;
+        struct resnet *resnet = pack(net, kernels[k], 1500, &alone);
+        assert_int_equal(resnet_state_new(resnet, 1500, 3, &team, &err), VP_OK);
+        struct helper helpers[4];
+        pthread_t threads[4];
+        for (size_t i = 0; i < 4; i++) {
+            helpers[i].state = team;
+            helpers[i].n_asked = (unsigned)i * 1000;
+            atomic_init(&helpers[i].stop, false);
+            assert_int_equal(pthread_create(&threads[i], NULL, help, &helpers[i]), 0);
+        }
+        for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+            float want[6], got[6];
+            assert_int_equal(resnet_forward(alone, features, lengths[i], want, NULL, NULL, &err),
+                             VP_OK);
+            assert_int_equal(resnet_forward(team, features, lengths[i], got, NULL, NULL, &err),
+                             VP_OK);
+            assert_memory_equal(got, want, sizeof want);
+        }
+        for (size_t i = 0; i < 4; i++)
+            atomic_store(&helpers[i].stop, true);
+        for (size_t i = 0; i < 4; i++)
+            pthread_join(threads[i], NULL);
+        resnet_state_free(alone);
+        resnet_state_free(team);
+        resnet_free(resnet);
+    }
+    free(features);
+    net_free(net);
+}
+
 /* ---- rules -------------------------------------------------------------------------------- */
 
 static void scratch_does_not_grow_with_the_clip(void **unused)
@@ -271,7 +340,7 @@ static void scratch_does_not_grow_with_the_clip(void **unused)
         struct resnet_state *ten_seconds = NULL, *ten_minutes = NULL;
         struct vp_err err;
         struct resnet *resnet = pack(net, kernels[k], 998, &ten_seconds);
-        assert_int_equal(resnet_state_new(resnet, 59998, &ten_minutes, &err), VP_OK);
+        assert_int_equal(resnet_state_new(resnet, 59998, 1, &ten_minutes, &err), VP_OK);
         assert_int_equal(resnet_state_bytes(ten_seconds), resnet_state_bytes(ten_minutes));
         resnet_state_free(ten_seconds);
         resnet_state_free(ten_minutes);
@@ -305,6 +374,7 @@ static void lengths_outside_are_refused(void **unused)
 
 int main(void)
 {
+    openblas_set_num_threads(1); /* as vp_model_open does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_stage_is_pytorchs),
         cmocka_unit_test(odd_lengths),
@@ -313,6 +383,7 @@ int main(void)
         cmocka_unit_test(clips_of_many_bands),
         cmocka_unit_test(every_length_ends_well),
         cmocka_unit_test(a_deep_net_takes_every_length),
+        cmocka_unit_test(helpers_change_no_bit),
         cmocka_unit_test(scratch_does_not_grow_with_the_clip),
         cmocka_unit_test(lengths_outside_are_refused),
     };
