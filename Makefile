@@ -62,7 +62,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages pages-deps screenshots unit untrained asan tsan bench model parity mutants fuzz venv lint format clean
+.PHONY: all help deps run test test-pages pages-deps screenshots unit untrained asan tsan bench model parity mutants fuzz overload soak schemathesis venv lint format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -100,6 +100,18 @@ model: deps ## download the published model into models/, digest checked
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=$@ all unit untrained
 	@$(PYTHON) tests/run.py --build build/$@
+
+SECONDS ?= 60
+MINUTES ?= 20
+overload: deps ## 5x capacity for SECONDS (60) against the service, with figures
+	@$(MAKE) --no-print-directory all untrained
+	@VOICEPRINT_BUILD=$(CURDIR)/$(BUILD) $(PYTHON) tests/http/overload.py --seconds $(SECONDS)
+
+soak: deps ## mixed good, bad and cut traffic for MINUTES (20) under ASan, then under TSan
+	@$(MAKE) --no-print-directory FLAVOUR=asan all
+	@$(MAKE) --no-print-directory FLAVOUR=tsan all
+	@VOICEPRINT_BUILD=$(CURDIR)/build/asan $(PYTHON) tests/http/soak.py --minutes $(MINUTES)
+	@VOICEPRINT_BUILD=$(CURDIR)/build/tsan $(PYTHON) tests/http/soak.py --minutes $(MINUTES)
 
 FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; installs clang-14

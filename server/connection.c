@@ -21,8 +21,10 @@ enum {
     LINGER_READ_BYTES = 16 << 10,
     LINGER_ROUNDS = 256
 };
-/* A connection that was silent for less is not evicted: its request may be on the way. */
-static const double settled_s = 0.25;
+/* A connection that was silent for less is not evicted: its request may be on the way. Nor is an
+ * upload that has had less time than this. */
+static const double silent_s = 0.25;
+static const double uploading_s = 2.0;
 static const double linger_s = 2.0;
 
 size_t connections_hard_limit(size_t max_connections)
@@ -154,19 +156,28 @@ bool connection_peer_left(const struct connection *connection)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-/* The connection that has waited longest for its client, idle ones first; NULL when none has
- * waited long enough. */
-static struct connection *oldest_idle(const struct connections *list, uint64_t now_ns)
+/* The connection in `phase` that is oldest, and older than settled_s; NULL when there is none. */
+static struct connection *oldest(const struct connections *list, enum connection_phase phase,
+                                 double settled_s, uint64_t now_ns)
 {
-    struct connection *oldest = NULL;
+    struct connection *found = NULL;
     for (struct connection *at = list->first; at != NULL; at = at->next) {
         bool settled = now_ns - at->since_ns > clock_from_seconds(settled_s);
-        if (at->phase == CONNECTION_REQUEST || at->cut || !settled)
-            continue;
-        if (oldest == NULL || at->since_ns < oldest->since_ns)
-            oldest = at;
+        if (at->phase == phase && !at->cut && settled &&
+            (found == NULL || at->since_ns < found->since_ns))
+            found = at;
     }
-    return oldest;
+    return found;
+}
+
+/* Kept-alive ones first, then those that never said anything, then slow uploads. What has come in
+ * whole is never evicted. */
+static struct connection *choose_victim(const struct connections *list, uint64_t now_ns)
+{
+    struct connection *victim = oldest(list, CONNECTION_IDLE, silent_s, now_ns);
+    if (victim == NULL)
+        victim = oldest(list, CONNECTION_NEW, silent_s, now_ns);
+    return victim != NULL ? victim : oldest(list, CONNECTION_REQUEST, uploading_s, now_ns);
 }
 
 static void evict(struct server *server, uint64_t now_ns)
@@ -174,7 +185,7 @@ static void evict(struct server *server, uint64_t now_ns)
     struct connections *list = &server->connections;
     size_t n = list->n;
     while (n > server->config->max_connections) {
-        struct connection *victim = oldest_idle(list, now_ns);
+        struct connection *victim = choose_victim(list, now_ns);
         if (victim == NULL)
             return;
         connection_cut(victim);
@@ -198,11 +209,22 @@ static bool linger_on(struct lingering *lingering, uint64_t now_ns)
     return now_ns < lingering->deadline_ns;
 }
 
+/*
+ * libmicrohttpd reads until a read comes back short and then waits for the next edge. Where the
+ * client's FIN was there already no further edge comes, and the connection would stay until its
+ * deadline: so whoever still has to send something is looked at for an end without unread bytes.
+ */
 void connections_tick(struct server *server, uint64_t now_ns)
 {
     ON_LOOP();
     struct connections *list = &server->connections;
     for (struct connection *at = list->first; at != NULL; at = at->next) {
+        if (at->cut)
+            continue;
+        if (at->phase != CONNECTION_ANSWER && connection_peer_left(at)) {
+            at->peer_left = true;
+            connection_cut(at);
+        }
         if (now_ns < at->deadline_ns || at->cut)
             continue;
         if (at->phase != CONNECTION_IDLE)

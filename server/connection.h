@@ -21,7 +21,8 @@ struct request;
 
 enum connection_phase {
     CONNECTION_NEW,     /* nothing came yet, or not a whole request line */
-    CONNECTION_REQUEST, /* a request is at hand; its deadline is in deadline_ns */
+    CONNECTION_REQUEST, /* a request is coming in */
+    CONNECTION_ANSWER,  /* it is in: nothing more is needed from the client but reading */
     CONNECTION_IDLE     /* kept alive between requests */
 };
 
@@ -35,6 +36,7 @@ struct connection {
     uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
     bool linger;          /* read on after the close */
     bool cut;             /* shut down already */
+    bool peer_left;       /* because the client had closed its side */
     char peer[64];
 };
 

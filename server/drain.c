@@ -45,7 +45,7 @@ static bool is_quiet(const struct server *server, uint64_t now_ns)
     if (server->connections.n_lingering > 0) /* an answer that its client may not have read */
         return false;
     for (const struct connection *at = server->connections.first; at != NULL; at = at->next) {
-        if (at->cut || at->phase == CONNECTION_REQUEST)
+        if (at->cut || at->phase == CONNECTION_REQUEST || at->phase == CONNECTION_ANSWER)
             continue;
         struct pollfd readable = {.fd = at->fd, .events = POLLIN};
         bool fresh =

@@ -84,8 +84,7 @@ static enum MHD_Result queue_response(struct request *request, unsigned status,
     request->state = result == MHD_YES ? REQUEST_REPLYING : REQUEST_FAILED;
     if (request->connection != NULL) {
         request->connection->linger = unread;
-        connection_enter(request->connection, CONNECTION_REQUEST,
-                         server->config->request_timeout_s);
+        connection_enter(request->connection, CONNECTION_ANSWER, server->config->request_timeout_s);
     }
     return result;
 }

@@ -192,8 +192,8 @@ void request_submit(struct request *request, struct job *job)
         job->queued_ns + clock_from_seconds(server->config->queue_timeout_ms * 1e-3);
     request->is_queued = true;
     list_append(&server->queue, request);
-    if (request->connection != NULL) /* from here to the answer the queue's own tick watches */
-        request->connection->deadline_ns = UINT64_MAX;
+    if (request->connection != NULL) /* from here to the answer requests_tick watches */
+        connection_enter(request->connection, CONNECTION_ANSWER, 0);
     MHD_suspend_connection(request->handle);
     server_dispatch(server);
 }
@@ -399,7 +399,7 @@ static unsigned status_without_answer(const struct request *request,
                                       enum MHD_RequestTerminationCode code)
 {
     if (request->connection != NULL && request->connection->cut)
-        return 408;
+        return request->connection->peer_left ? 499 : 408;
     return code == MHD_REQUEST_TERMINATED_WITH_ERROR ? MHD_HTTP_BAD_REQUEST : 499;
 }
 

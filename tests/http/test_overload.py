@@ -248,6 +248,28 @@ def test_watchdog() -> None:
         assert service.get("/livez").status_code == 200
 
 
+def test_clients_that_leave_in_mid_upload_are_noticed() -> None:
+    """Their end of stream comes with their last bytes: no further event tells of it."""
+    with Service() as service:
+        clip = voice()
+        for i in range(100):
+            with service.raw() as connection:
+                connection.sendall(b"POST /embed HTTP/1.1\r\nContent-Length: 99000\r\n\r\n" + clip[:i * 300])
+            with service.raw() as connection:
+                connection.sendall(b"GET /livez HTTP/1.1\r\nX: "[:i % 25])
+        service.wait_for(lambda: service.metric("voiceprintd_connections") <= 1, 3 * SLOWNESS, "no connections")
+        assert service.metric("voiceprintd_upload_bytes_buffered") == 0
+        assert service.metric("voiceprintd_http_requests_total", route="embed", code="499") == 100
+
+
+def test_a_client_that_closes_its_side_still_gets_its_answer() -> None:
+    with Service() as service:
+        with service.raw() as connection:
+            connection.sendall(b"GET /info HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            assert read_answer(connection)[0] == 200
+
+
 @pytest.mark.parametrize("n", [1, 30])
 def test_disconnects_in_every_phase(n: int) -> None:
     with Service(workers=1, queue_size=4) as service:
