@@ -151,3 +151,16 @@ class Prometheus(Process):
         super().__init__("prometheus", "prometheus.yml", text,
                          [str(UNPACKED / "usr/bin/prometheus"), "--config.file=prometheus.yml",
                           "--storage.tsdb.path=data", f"--web.listen-address=127.0.0.1:{port}"], port)
+
+    def __enter__(self) -> Prometheus:
+        super().__enter__()
+        end = time.monotonic() + 20
+        while True:  # it listens before its storage is open, and answers 503 meanwhile
+            try:
+                self.get("/-/ready")
+                return self
+            except OSError:
+                if time.monotonic() > end:
+                    self.__exit__()
+                    raise
+                time.sleep(0.1)

@@ -98,7 +98,6 @@ class Replica:
     port: int
     memory_mib: int = 0
     settings: dict[str, str] = field(default_factory=dict)
-    cpus: str = ""
 
     @property
     def address(self) -> str:
@@ -107,7 +106,6 @@ class Replica:
     def create(self) -> None:
         self.remove()
         limits = [f"--memory={self.memory_mib}m"] if self.memory_mib else []
-        limits += [f"--cpuset-cpus={self.cpus}"] if self.cpus else []
         settings = {"LISTEN": self.address, "WORKERS": "1", **self.settings}
         podman("run", "-d", "--name", self.name, "--pull=never", "--network=host", "--read-only",
                "--read-only-tmpfs=false",

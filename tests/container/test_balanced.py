@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -19,13 +19,13 @@ from podman import SCRATCH, Replica
 ROUNDS = 5
 
 
-def restart_each(replicas: list[Replica], haproxy: Haproxy, stop) -> None:
+def restart_each(replicas: list[Replica], haproxy: Haproxy, stop: Callable[[Replica], object]) -> None:
     """One round: each replica in turn is ended by `stop`, started, and awaited by the balancer."""
     for i, replica in enumerate(replicas, 1):
         stop(replica)
         replica.start()
         replica.wait_ready()
-        # The check that ran before the stop may still count: down first, then up.
+        # Two must serve while one is away: the next may go only when this one is back.
         haproxy.wait_status(i, "UP")
 
 
