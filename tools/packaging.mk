@@ -32,6 +32,7 @@ container-works:
 	@$(PYTHON) tests/container/prepare.py --check
 
 test-container: container-works ## build the image and put three replicas behind haproxy and nginx
+	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/container/prepare.py --version "$(VERSION)"
 	@$(PYTHON) tests/container/throughput.py
 	@$(PYTHON) -m pytest -q -s -p no:cacheprovider --timeout=240 tests/container
