@@ -9,7 +9,7 @@
  *
  *   K_F6  0, 1, -1, 2, -2, 1/2, -1/2, infinity   8 products for 6 outputs
  *   K_F5  0, 1, -1, 2, -2, 1/2, infinity         7 for 5
- *   K_F4  0, 1, -1, 2, -2, infinity              6 for 4
+ *   K_F4  0, 1, -1, 2, -1/2, infinity            6 for 4
  *   K_S5  stride 2, by phases: out[i] = w0 x[2i] + w2 x[2i+2] + w1 x[2i+1]. The even inputs are a
  *         2-tap filter, F(5, 2) at K_F4's points; the odd ones plain products with w1. 11 for 5.
  *
@@ -45,15 +45,17 @@ INLINE size_t k_n_weights(enum k_kind kind)
 /* Bt of K_F4 on inputs that lie `apart` vectors from each other. */
 INLINE void k_input_f4(const vec *x, size_t apart, vec *y)
 {
-    const vec x1 = x[apart], x2 = x[2 * apart], x3 = x[3 * apart], x4 = x[4 * apart];
-    const vec even1 = x4 - 4.0F * x2, odd1 = x3 - 4.0F * x1;
-    const vec even2 = x4 - x2, odd2 = x3 - x1;
-    y[0] = 4.0F * x[0] - 5.0F * x2 + x4;
-    y[1] = even1 + odd1;
-    y[2] = even1 - odd1;
-    y[3] = even2 + 2.0F * odd2;
-    y[4] = even2 - 2.0F * odd2;
-    y[5] = 4.0F * x1 - 5.0F * x3 + x[5 * apart];
+    vec z[4]; /* (x - 2)(x + 1/2) = x^2 - 3/2 x - 1 taken out */
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; i++)
+        z[i] = x[(i + 2) * apart] - x[i * apart] - 1.5F * x[(i + 1) * apart];
+    const vec w1 = x[3 * apart] - x[apart], w2 = x[4 * apart] - x[2 * apart]; /* x^2 - 1 */
+    y[0] = z[2] - z[0];
+    y[1] = z[2] + z[1];
+    y[2] = z[2] - z[1];
+    y[3] = w2 + 0.5F * w1;
+    y[4] = w2 - 2.0F * w1;
+    y[5] = z[3] - z[1];
 }
 
 INLINE void k_input_f5(const vec *x, vec *y)
@@ -105,26 +107,37 @@ INLINE void k_input(enum k_kind kind, const vec *x, vec *y)
     }
 }
 
+/* At of K_F4, and of F(5, 2) in K_S5, which has one output more. */
+INLINE void k_output_f4(enum k_kind kind, const vec *m, vec *y)
+{
+    const vec s = m[1] + m[2], d = m[1] - m[2];
+    y[0] = m[0] + s + (m[3] + m[4]);
+    y[1] = d + 2.0F * m[3] - 0.5F * m[4];
+    y[2] = s + 4.0F * m[3] + 0.25F * m[4];
+    y[3] = d + 8.0F * m[3] - 0.125F * m[4];
+    if (kind == K_F4) {
+        y[3] += m[5];
+        return;
+    }
+    y[4] = s + 16.0F * m[3] + 0.0625F * m[4] + m[5];
+#pragma GCC unroll 5
+    for (size_t i = 0; i < 5; i++)
+        y[i] += m[6 + i];
+}
+
 /* At: products -> outputs of a tile. */
 INLINE void k_output(enum k_kind kind, const vec *m, vec *y)
 {
+    if (kind == K_F4 || kind == K_S5) {
+        k_output_f4(kind, m, y);
+        return;
+    }
     const vec s1 = m[1] + m[2], d1 = m[1] - m[2], s2 = m[3] + m[4], d2 = m[3] - m[4];
     y[0] = m[0] + s1 + s2;
     y[1] = d1 + 2.0F * d2;
     y[2] = s1 + 4.0F * s2;
     y[3] = d1 + 8.0F * d2;
-    if (kind == K_F4) {
-        y[3] += m[5];
-        return;
-    }
     y[4] = s1 + 16.0F * s2;
-    if (kind == K_S5) {
-        y[4] += m[5];
-#pragma GCC unroll 5
-        for (size_t i = 0; i < 5; i++)
-            y[i] += m[6 + i];
-        return;
-    }
     vec s3 = m[5], d3 = m[5];
     if (kind == K_F6) {
         s3 += m[6];
@@ -145,24 +158,22 @@ INLINE void k_output(enum k_kind kind, const vec *m, vec *y)
 INLINE void k_weights(enum k_kind kind, vec w0, vec w1, vec w2, vec *y)
 {
     if (kind == K_S5) { /* the 2-tap filter of the even inputs, and the tap of the odd ones */
-        const vec a = w0 * (1.0F / 6.0F), b = w2 * (1.0F / 6.0F);
-        const vec c = w0 * (1.0F / 24.0F), d = w2 * (1.0F / 12.0F);
-        y[0] = w0 * 0.25F;
-        y[1] = -(a + b);
-        y[2] = b - a;
-        y[3] = c + d;
-        y[4] = c - d;
+        y[0] = w0;
+        y[1] = (w0 + w2) * (-1.0F / 3.0F);
+        y[2] = (w0 - w2) * (1.0F / 3.0F);
+        y[3] = (w0 + 2.0F * w2) * (1.0F / 15.0F);
+        y[4] = (w0 - 0.5F * w2) * (-16.0F / 15.0F);
         y[5] = w2;
         y[6] = w1;
         return;
     }
     const vec even1 = w0 + w2, even2 = w0 + 4.0F * w2, odd2 = 2.0F * w1;
     if (kind == K_F4) {
-        y[0] = w0 * 0.25F;
-        y[1] = (even1 + w1) * (-1.0F / 6.0F);
-        y[2] = (even1 - w1) * (-1.0F / 6.0F);
-        y[3] = (even2 + odd2) * (1.0F / 24.0F);
-        y[4] = (even2 - odd2) * (1.0F / 24.0F);
+        y[0] = w0;
+        y[1] = (even1 + w1) * (-1.0F / 3.0F);
+        y[2] = (even1 - w1) * (1.0F / 3.0F);
+        y[3] = (even2 + odd2) * (1.0F / 15.0F);
+        y[4] = (w0 - 0.5F * w1 + 0.25F * w2) * (-16.0F / 15.0F);
         y[5] = w2;
     } else {
         const vec even3 = w0 + 0.25F * w2, odd3 = 0.5F * w1;
