@@ -113,6 +113,16 @@ soak: deps ## mixed good, bad and cut traffic for MINUTES (20) under ASan, then 
 	@VOICEPRINT_BUILD=$(CURDIR)/build/asan $(PYTHON) tests/http/soak.py --minutes $(MINUTES)
 	@VOICEPRINT_BUILD=$(CURDIR)/build/tsan $(PYTHON) tests/http/soak.py --minutes $(MINUTES)
 
+schemathesis: deps build/venv-schemathesis/.done ## random requests made from openapi.yaml against the service
+	@$(MAKE) --no-print-directory all
+	@VOICEPRINT_BUILD=$(CURDIR)/$(BUILD) $(PYTHON) tests/http/schemathesis.py
+
+build/venv-schemathesis/.done:
+	@tools/deps.sh python3-venv
+	$(PYTHON) -m venv build/venv-schemathesis
+	build/venv-schemathesis/bin/pip install -q schemathesis==4.32.5
+	@touch $@
+
 FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for FUZZ_SECONDS (60) on hostile bytes; installs clang-14
 	@tools/deps.sh clang-14 libclang-rt-14-dev
