@@ -181,6 +181,37 @@ static void every_kernel_computes_the_definition(void **state)
     }
 }
 
+/* A broken model must not look like a silent one. */
+static void nan_comes_through(void **state)
+{
+    (void)state;
+    const struct shape nets[] = {
+        {4, 4, 10, 3, 1}, {4, 4, 10, 3, 2}, {4, 4, 10, 1, 1}, {1, 4, 10, 3, 1}};
+    for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++)
+        for (size_t i = 0; i < 4 && vp_kernel_available(kernels[k]); i++) {
+            const struct conv_kernel *kernel = conv_kernel_get(kernels[k]);
+            uint64_t seed = 1;
+            struct net_conv net = {0};
+            naive_conv_init(&net, nets[i].n_out, nets[i].n_in, nets[i].kernel, nets[i].stride,
+                            &seed);
+            net.bias[2] = NAN;
+            struct conv conv;
+            assert_true(kernel->plan(&net, nets[i].n_freq, &conv));
+            const struct frame_layout weights_layout = {.n_floats = conv.n_weights};
+            conv.weights = frames_new(&weights_layout, 1);
+            kernel->pack(&conv, &net);
+            float *in = frames_new(&conv.in, 6), *out = frames_new(&conv.out, 6);
+            run_clip(kernel, &conv, in, 6, NULL, true, out, 3);
+            assert_true(isnan(out[frame_index(&conv.out, 2, 1)]));
+            assert_true(isfinite(out[frame_index(&conv.out, 1, 1)]));
+            free(in);
+            free(out);
+            free(conv.weights);
+            free(net.weight);
+            free(net.bias);
+        }
+}
+
 static void absent_kernels_are_not_given(void **state)
 {
     (void)state;
@@ -194,6 +225,7 @@ int main(void)
     openblas_set_num_threads(1); /* as vp_model_open does */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kernel_computes_the_definition),
+        cmocka_unit_test(nan_comes_through),
         cmocka_unit_test(absent_kernels_are_not_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
