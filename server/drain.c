@@ -12,11 +12,20 @@
 
 /* A client that connected just before the close gets this long to send its request. */
 static const double grace_s = 1.0;
+/* Longer than the last packet of a handshake takes to arrive. */
+static const double handshake_s = 0.1;
 
 static void enter(struct server *server, enum drain_step step)
 {
     server->drain = step;
     server->drain_step_ns = clock_now_ns();
+}
+
+/* Nobody new; the close follows when half-done handshakes have had their time. */
+static void begin_close(struct server *server)
+{
+    listener_drop_new(&server->listener);
+    enter(server, DRAIN_CLOSING);
 }
 
 static void stop_accepting(struct server *server)
@@ -36,7 +45,7 @@ void drain_begin(struct server *server, bool at_once)
     log_event(LOG_INFO, "drain-announced", "unready from now on; everything is still served");
     enter(server, DRAIN_ANNOUNCED);
     if (at_once)
-        stop_accepting(server);
+        begin_close(server);
 }
 
 /* Nobody is about to send a request: no fresh connection, no unread bytes on an idle one. */
@@ -84,6 +93,9 @@ void drain_tick(struct server *server, uint64_t now_ns)
     uint64_t in_step_ns = now_ns > server->drain_step_ns ? now_ns - server->drain_step_ns : 0;
     if (server->drain == DRAIN_ANNOUNCED) {
         if (in_step_ns >= clock_from_seconds(config->drain_delay_s))
+            begin_close(server);
+    } else if (server->drain == DRAIN_CLOSING) {
+        if (in_step_ns >= clock_from_seconds(handshake_s))
             stop_accepting(server);
     } else if (server->drain == DRAIN_CLOSED) {
         if (server->n_open_requests == 0 && server->running.n == 0 && is_quiet(server, now_ns))

@@ -171,10 +171,11 @@ unsigned listener_connections(const struct listener *listener)
     return info != NULL ? info->num_connections : 0;
 }
 
-/* From here on nobody can begin to connect: without this a client that connects between the last
- * accept and the close would be reset. A dropped SYN is sent again and then refused. */
-static void drop_syns(int fd)
+/* Without this a client that connects between the last accept and the close would be reset. A
+ * dropped SYN is sent again and then refused. Handshakes that are half done go through. */
+void listener_drop_new(struct listener *listener)
 {
+    ON_LOOP();
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),           /* the flags of the TCP header */
         BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1), /* SYN: */
@@ -182,7 +183,7 @@ static void drop_syns(int fd)
         BPF_STMT(BPF_RET | BPF_K, 0xffff),
     };
     struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+    if (setsockopt(listener->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
         log_event(LOG_DEBUG, "no-syn-filter", "a client that connects right now may be reset");
 }
 
@@ -191,7 +192,6 @@ void listener_stop_accepting(struct listener *listener)
     ON_LOOP();
     if (listener->fd < 0)
         return;
-    drop_syns(listener->fd);
     struct pollfd waiting = {.fd = listener->fd, .events = POLLIN};
     for (int i = 0; i < ACCEPT_ROUNDS && poll(&waiting, 1, 0) > 0; i++)
         listener_run(listener);

@@ -32,6 +32,8 @@ bool listener_open(struct listener *listener, struct server *server, int fd, boo
                    struct vp_err *err) VP_MUST_CHECK;
 void listener_run(struct listener *listener);                   /* [loop] after every resume */
 unsigned listener_connections(const struct listener *listener); /* [loop] */
+/* From here on nobody can begin to connect, see below. [loop] */
+void listener_drop_new(struct listener *listener);
 /* Accepts what already waits, then stops and closes the listen socket at once: left open it would
  * keep queueing clients that nobody serves. [loop] */
 void listener_stop_accepting(struct listener *listener);

@@ -27,6 +27,7 @@ struct request_list {
 enum drain_step {
     DRAIN_NOT = 0,
     DRAIN_ANNOUNCED, /* unready, answers close their connection, everything is still served */
+    DRAIN_CLOSING,   /* nobody new can connect; who is half connected still comes in */
     DRAIN_CLOSED,    /* listen socket closed; what arrives now is refused, the rest finishes */
     DRAIN_DONE
 };
