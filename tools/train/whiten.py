@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="folder of prepared variants")
     parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of a finished run")
     parser.add_argument("out", type=Path, help="checkpoint to write, for `export`")
-    parser.add_argument("--strength", type=float, default=0.5, help="of the smoothing: much leaves the scores as they were")
+    parser.add_argument("--strength", type=float, default=3.5, help="of the smoothing: much leaves the scores as they were")
     parser.add_argument("--schedule", choices=sorted(SCHEDULES), default="short", help="as of the run")
     parser.add_argument("--seed", type=int, default=1)
 
