@@ -25,8 +25,8 @@ SLOWNESS = 8.0 if IS_SLOW else 1.0
 UNTRAINED = ROOT / "build/models/untrained.safetensors"
 # A net that embeds in a few milliseconds: most tests are not about the network.
 SMALL = ROOT / "tests/golden/models/small.safetensors"
-# Where a worker must be busy for a while: the full-size net, or under a sanitizer one that is as slow there.
-LARGE = SMALL if IS_SLOW else UNTRAINED
+# Where a worker must be busy for a while: the full-size net, or under ThreadSanitizer one that is as slow there.
+LARGE = SMALL if BUILD.name == "tsan" else UNTRAINED
 START_DEADLINE_S = 60 * SLOWNESS
 
 
