@@ -263,6 +263,7 @@ def test_model_reload_under_load(tmp_path: Path) -> None:
         threads = [threading.Thread(target=client) for _ in range(4)]
         for thread in threads:
             thread.start()
+        service.wait_for(lambda: bool(digests), 20 * SLOWNESS, "an answer by the first model")
         def replace(content: bytes) -> None:
             # A model is mapped: a file in use is replaced, never written over.
             fresh = tmp_path / "fresh"
