@@ -278,6 +278,7 @@ def test_model_reload_under_load(tmp_path: Path) -> None:
             service.wait_for(lambda: bool(service.log_lines("model-refused")), 20 * SLOWNESS, "a refusal")
             assert service.get("/readyz").status_code == 200
             assert service.get("/info").json()["model_digest"] == second, "the old model stays"
+            service.wait_for(lambda: second in digests, 20 * SLOWNESS, "an answer by the second model")
             for _ in range(5):
                 service.send_signal(signal.SIGHUP)
         finally:
