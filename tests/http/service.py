@@ -254,8 +254,10 @@ def problem(response: requests.Response) -> str:
     return body["type"].removeprefix("urn:voiceprintd:problem:")
 
 
-def busy_clip(seconds: float = 40.0) -> bytes:
-    """A clip that keeps a worker with the full-size net busy for a good part of a second or more."""
+def busy_clip(seconds: float = 120.0) -> bytes:
+    """A clip that keeps a worker with the full-size net busy for half a second or more, on any machine.
+
+    It wants a service with max_duration_s=200."""
     return voice(7, seconds)
 
 

@@ -64,13 +64,13 @@ def test_every_other_answer(service: Service, tmp_path: Path) -> None:
 
 
 def test_answers_of_a_service_that_cannot(tmp_path: Path) -> None:
-    with Service(model=LARGE, wait=False) as loading:
+    with Service(model=LARGE, max_duration_s=200, wait=False) as loading:
         loading.wait_for(lambda: loading.get("/livez").status_code == 200, 60, "/livez")
         for path in ("/readyz", "/info"):
             judge(loading.get(path), path, "GET")
         judge(loading.embed(voice()), "/embed", "POST")
-    with Service(model=LARGE, workers=1, queue_size=1, watchdog_s=0.1, queue_timeout_ms=100) as full:
-        held = [send_embed(full, busy_clip(58))]
+    with Service(model=LARGE, max_duration_s=200, workers=1, queue_size=1, watchdog_s=0.1, queue_timeout_ms=100) as full:
+        held = [send_embed(full, busy_clip())]
         full.wait_for(lambda: full.get("/livez").status_code == 503, 10, "stuck")
         judge(full.get("/livez"), "/livez", "GET")
         response = full.embed(voice())

@@ -28,7 +28,7 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
 
 
 def test_probes_answer_while_the_model_loads() -> None:
-    with Service(model=LARGE, wait=False, admin_listen=f"127.0.0.1:{free_port()}") as service:
+    with Service(model=LARGE, max_duration_s=200, wait=False, admin_listen=f"127.0.0.1:{free_port()}") as service:
         service.wait_for(lambda: service.get("/livez").status_code == 200, 10 * SLOWNESS, "/livez")
         seen = set()
         while True:
@@ -81,8 +81,10 @@ def test_probe_flag() -> None:
 
 
 def test_sigterm_in_mid_request() -> None:
-    with Service(model=LARGE, workers=1) as service:
-        running, queued = send_embed(service, busy_clip(), "running"), send_embed(service, voice(), "queued")
+    with Service(model=LARGE, max_duration_s=200, workers=1) as service:
+        running = send_embed(service, busy_clip(), "running")
+        service.wait_for(lambda: service.metric("voiceprintd_workers_busy") == 1, 10 * SLOWNESS, "a busy worker")
+        queued = send_embed(service, voice(), "queued")
         service.wait_for(lambda: service.metric("voiceprintd_queue_depth") == 1, 10 * SLOWNESS, "a queue")
         service.send_signal(signal.SIGTERM)
         for connection in (running, queued):
@@ -106,7 +108,7 @@ def test_sigterm_in_mid_upload() -> None:
 
 def test_steps_of_the_drain() -> None:
     with Service(drain_delay_s=1.0 if SLOWNESS == 1 else 5.0, model=LARGE, workers=1) as service:
-        held = send_embed(service, busy_clip(50 * 2))
+        held = send_embed(service, busy_clip())
         kept = service.raw()
         kept.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_answer(kept)[0] == 200
@@ -126,7 +128,7 @@ def test_steps_of_the_drain() -> None:
 
 
 def test_after_the_close_new_connections_are_refused_and_old_ones_told() -> None:
-    with Service(model=LARGE, workers=1) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=1) as service:
         kept = service.raw()
         kept.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert read_answer(kept)[0] == 200
@@ -145,8 +147,8 @@ def test_after_the_close_new_connections_are_refused_and_old_ones_told() -> None
 
 
 def test_second_signal_ends_at_once() -> None:
-    with Service(model=LARGE, workers=1) as service:
-        running = send_embed(service, busy_clip(58))
+    with Service(model=LARGE, max_duration_s=200, workers=1) as service:
+        running = send_embed(service, busy_clip())
         service.wait_for(lambda: service.metric("voiceprintd_workers_busy") == 1, 10 * SLOWNESS, "a job")
         service.send_signal(signal.SIGTERM)
         time.sleep(0.2)
@@ -167,7 +169,7 @@ def test_drain_timeout_cuts_and_says_so() -> None:
 
 def test_sigterm_while_the_model_loads() -> None:
     for delay_s in (0.0, 0.02, 0.1, 0.3):
-        service = Service(model=LARGE, wait=False)
+        service = Service(model=LARGE, max_duration_s=200, wait=False)
         with service:
             service.wait_for(lambda: service.log_lines("listening"), 10 * SLOWNESS, "listening")
             time.sleep(delay_s)

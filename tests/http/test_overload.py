@@ -24,7 +24,7 @@ def occupy(service: Service, n: int) -> list[socket.socket]:
 
 
 def test_hundred_parallel_against_a_queue_of_four() -> None:
-    with Service(model=LARGE, workers=2, queue_size=4) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=2, queue_size=4) as service:
         clips = {seed: voice(seed, 3.0) for seed in range(5)}
         expected = {seed: np.array(service.embed(clip).json()["embedding"]) for seed, clip in clips.items()}
         refused_after: list[float] = []
@@ -54,7 +54,7 @@ def test_hundred_parallel_against_a_queue_of_four() -> None:
 
 
 def test_a_refusal_is_instant_and_comes_before_the_body() -> None:
-    with Service(model=LARGE, workers=1, queue_size=1) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=1, queue_size=1) as service:
         connections = occupy(service, 2)
         start = time.monotonic()
         with service.raw() as connection:
@@ -69,7 +69,7 @@ def test_a_refusal_is_instant_and_comes_before_the_body() -> None:
 
 
 def test_two_clips_at_once() -> None:
-    with Service(model=LARGE, workers=2) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=2) as service:
         alone = {seed: service.embed(voice(seed, 4)).json()["embedding"] for seed in (1, 2)}
         with ThreadPoolExecutor(2) as pool:
             for _ in range(3):
@@ -78,7 +78,7 @@ def test_two_clips_at_once() -> None:
 
 
 def test_waiting_too_long() -> None:
-    with Service(model=LARGE, workers=1, queue_size=4, queue_timeout_ms=150) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=1, queue_size=4, queue_timeout_ms=150) as service:
         connections = occupy(service, 1)
         start = time.monotonic()
         response = service.embed(voice())
@@ -98,7 +98,7 @@ def test_request_deadline_while_running() -> None:
 
 
 def test_clients_that_leave_are_dropped_and_counted() -> None:
-    with Service(model=LARGE, workers=1, queue_size=8) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=1, queue_size=8) as service:
         connections = occupy(service, 1)
         leaving = [send_embed(service, voice(), f"gone-{i}") for i in range(5)]
         service.wait_for(lambda: service.metric("voiceprintd_queue_depth") == 5, 10, "five in the queue")
@@ -227,7 +227,7 @@ def test_memory_and_descriptors_stay_flat() -> None:
 
 
 def test_probes_answer_while_all_workers_are_busy() -> None:
-    with Service(model=LARGE, workers=2, queue_size=8) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=2, queue_size=8) as service:
         connections = occupy(service, 6)
         times = []
         for _ in range(60):
@@ -240,7 +240,7 @@ def test_probes_answer_while_all_workers_are_busy() -> None:
 
 
 def test_watchdog() -> None:
-    with Service(model=LARGE, workers=1, watchdog_s=0.1) as service:
+    with Service(model=LARGE, max_duration_s=200, workers=1, watchdog_s=0.1) as service:
         connections = occupy(service, 1)
         service.wait_for(lambda: service.get("/livez").status_code == 503, 5, "stuck")
         assert problem(service.get("/livez")) == "stuck"
