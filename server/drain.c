@@ -3,7 +3,7 @@
 
 #include "clock.h"
 #include "log.h"
-#include "request.h"
+#include "queue.h"
 #include "server.h"
 #include "thread.h"
 
@@ -77,7 +77,7 @@ static void finish(struct server *server)
 static void cut(struct server *server)
 {
     server->requests_were_cut = true;
-    requests_expire_all(server, PROBLEM_DRAINING);
+    queue_expire_all(server, PROBLEM_DRAINING);
     for (int i = 0; i < 10 && server->n_open_requests > 0; i++) {
         listener_run(&server->listener);
         if (server->has_admin)

@@ -82,15 +82,7 @@ enum MHD_Result request_on_call(void *context, struct MHD_Connection *connection
 void request_on_completed(void *context, struct MHD_Connection *connection, void **request,
                           enum MHD_RequestTerminationCode code);
 
-/* Suspends the request and queues job, or refuses it when the queue is full. Takes job. [loop] */
-void request_submit(struct request *request, struct job *job);
 /* The worker is done with the request's job. [loop] */
 void request_finish(struct request *request);
-/* Looks after all that waits: deadlines and clients that left. [loop] */
-void requests_tick(struct server *server, uint64_t now_ns);
-/* Ends everything that is suspended with `kind`; for the end of the drain. [loop] */
-void requests_expire_all(struct server *server, enum problem_kind kind);
-/* Takes the oldest waiting request that is worth working on, NULL when there is none. [loop] */
-struct request *request_next_waiting(struct server *server);
 
 #endif

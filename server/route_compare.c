@@ -1,6 +1,7 @@
 /* POST /compare: two sides to a score. A side is clips, or a stored embedding. */
 #include "clock.h"
 #include "multipart.h"
+#include "queue.h"
 #include "reply.h"
 #include "server.h"
 #include "thread.h"
@@ -174,7 +175,7 @@ static void compare_parts(struct request *request, const struct part *parts, siz
         return;
     }
     body_move(&request->body, &job->body);
-    request_submit(request, job);
+    queue_submit(request, job);
 }
 
 /* ---- JSON: no audio, no queue slot ---------------------------------------------------------- */

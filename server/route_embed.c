@@ -1,6 +1,7 @@
 /* POST /embed: one clip to one embedding. */
 #include "clock.h"
 #include "multipart.h"
+#include "queue.h"
 #include "reply.h"
 #include "server.h"
 #include "thread.h"
@@ -64,7 +65,7 @@ void route_embed_body(struct request *request)
     job->raw = !request->query.normalize;
     upload_fill_clip(&job->sides[0].clips[0], &clip);
     body_move(&request->body, &job->body);
-    request_submit(request, job);
+    queue_submit(request, job);
 }
 
 void route_embed_done(struct request *request)

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "drain.h"
 #include "log.h"
+#include "queue.h"
 #include "request.h"
 #include "thread.h"
 
@@ -59,7 +60,7 @@ void server_dispatch(struct server *server)
             server->open_job = NULL;
             continue;
         }
-        struct request *request = request_next_waiting(server);
+        struct request *request = queue_next(server);
         if (request == NULL)
             return;
         workers_give(server->workers, request->job);
@@ -202,7 +203,7 @@ static void on_tick(uv_timer_t *timer)
     struct server *server = timer->data;
     uint64_t now_ns = clock_now_ns();
     connections_tick(server, now_ns);
-    requests_tick(server, now_ns);
+    queue_tick(server, now_ns);
     server_dispatch(server);
     run_listeners(server);
     drain_tick(server, now_ns);
@@ -308,7 +309,7 @@ void server_close(struct server *server)
         _exit(1); /* a worker that outlasted the drain cannot be joined in finite time */
     if (server->workers != NULL)
         workers_stop(server->workers);
-    requests_expire_all(server, PROBLEM_DRAINING);
+    queue_expire_all(server, PROBLEM_DRAINING);
     listener_close(&server->listener);
     listener_close(&server->admin);
     struct job *next;

@@ -17,7 +17,7 @@
 
 #include <uv.h>
 
-/* Requests by their own links; request.c's. */
+/* Requests by their own links; queue.c's. */
 struct request_list {
     struct request *first, *last;
     size_t n;
