@@ -62,7 +62,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages pages-deps screenshots unit untrained asan tsan bench model parity mutants fuzz overload soak schemathesis venv lint format clean
+.PHONY: all help deps run test test-pages pages-deps screenshots unit untrained asan tsan bench model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -161,6 +161,15 @@ build/venv/.done: tools/requirements.txt
 lint: deps ## the form of C and shell files, as CI asks for it
 	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	shellcheck $$(git ls-files '*.sh') .ci/run
+
+# Spectral runs on Debian's Node.js (18.20) as well as on later ones.
+lint-openapi: build/spectral/.done ## openapi.yaml by Spectral, which npm fetches into build/spectral
+	@build/spectral/node_modules/.bin/spectral lint --fail-severity=hint openapi.yaml
+
+build/spectral/.done:
+	@command -v npm >/dev/null || tools/deps.sh npm
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(@D) @stoplight/spectral-cli@6.16.3
+	@touch $@
 
 parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and torchaudio, full size
 	build/venv/bin/python -m pytest -q tests/tools
