@@ -1,6 +1,6 @@
 /* A model file -> struct net: which format it is, and whose digest. */
 #include "digest.h"
-#include "mapping.h"
+#include "model_file.h"
 #include "net.h"
 #include "onnx_bind.h"
 #include "safetensors.h"
@@ -114,15 +114,15 @@ enum vp_status net_load(const char *path, struct net **out, const char **format,
                         struct vp_err *err)
 {
     *out = NULL;
-    struct mapping mapping;
-    enum vp_status status = mapping_open(path, &mapping, err);
+    struct model_file file;
+    enum vp_status status = model_file_read(path, &file, err);
     if (status == VP_OK)
-        status = net_load_bytes(mapping.bytes, mapping.n_bytes, out, format, err);
+        status = net_load_bytes(file.bytes, file.n_bytes, out, format, err);
     if (status == VP_OK) {
         char hex[DIGEST_HEX_CHARS];
-        digest_sha256(mapping.bytes, mapping.n_bytes, hex);
+        digest_sha256(file.bytes, file.n_bytes, hex);
         snprintf(digest, 72, "sha256:%s", hex);
     }
-    mapping_close(&mapping);
+    model_file_free(&file);
     return status;
 }

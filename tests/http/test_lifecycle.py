@@ -267,7 +267,7 @@ def test_model_reload_under_load(tmp_path: Path) -> None:
             thread.start()
         service.wait_for(lambda: bool(digests), 20 * SLOWNESS, "an answer by the first model")
         def replace(content: bytes) -> None:
-            # A model is mapped: a file in use is replaced, never written over.
+            # A file that changes while it is read is refused: it is replaced, never written over.
             fresh = tmp_path / "fresh"
             fresh.write_bytes(content)
             fresh.rename(model)
