@@ -5,6 +5,7 @@ PREFIX ?= /usr/local
 STRIP  ?=
 BOXED  := $(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED))
 SHARE  := $(DESTDIR)$(PREFIX)/share
+AT_PREFIX := sed 's,/usr/,$(PREFIX)/,g'
 
 .PHONY: install install-programs deb image container-works test-container
 
@@ -15,10 +16,10 @@ install-programs: all
 install: install-programs $(BOXED) ## programs, model, manual pages and systemd unit under DESTDIR PREFIX
 	install -d $(SHARE)/voiceprintd $(SHARE)/man/man1 $(SHARE)/man/man8
 	install -p -m 644 $(BOXED) $(SHARE)/voiceprintd/voiceprint.safetensors
-	install -m 644 docs/man/voiceprint.1 $(SHARE)/man/man1
-	install -m 644 docs/man/voiceprintd.8 $(SHARE)/man/man8
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's,/usr/,$(PREFIX)/,g' config/voiceprintd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/voiceprintd.service
+	$(AT_PREFIX) docs/man/voiceprint.1 > $(SHARE)/man/man1/voiceprint.1
+	$(AT_PREFIX) docs/man/voiceprintd.8 > $(SHARE)/man/man8/voiceprintd.8
+	$(AT_PREFIX) config/voiceprintd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/voiceprintd.service
 
 deb: ## a Debian package in build/
 	@VERSION="$(VERSION)" tools/deb.sh

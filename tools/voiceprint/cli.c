@@ -13,15 +13,11 @@
 
 #include "file_bytes.h"
 
-#ifndef DATADIR
-#define DATADIR "/usr/share/voiceprintd" /* where an installation keeps its model */
-#endif
-
 const char cli_model_help[] =
     "The model: --model, else $VOICEPRINT_MODEL, else the first that exists of\n"
     "  models/voiceprint.safetensors beside the build folder of this program,\n"
     "  models/voiceprint.safetensors here,\n"
-    "  " DATADIR "/voiceprint.safetensors,\n"
+    "  share/voiceprintd/voiceprint.safetensors beside the bin folder of this program,\n"
     "  build/models/untrained.safetensors of this program (random weights, and it says so).\n";
 
 enum option_id {
@@ -198,13 +194,12 @@ static bool find_model(const struct cli *cli, char *path, size_t size)
         return (size_t)snprintf(path, size, "%s", named) < size;
     if (beside_program(2, shipped, path, size)) /* build/release/voiceprint */
         return true;
-    const char *const places[] = {shipped, DATADIR "/voiceprint.safetensors"};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(path, size, "%s", places[i]);
-        if (access(path, R_OK) == 0)
-            return true;
-    }
-    return beside_program(1, "models/untrained.safetensors", path, size);
+    snprintf(path, size, "%s", shipped);
+    if (access(path, R_OK) == 0)
+        return true;
+    /* PREFIX/bin/voiceprint, whatever PREFIX is, and build/release/voiceprint */
+    return beside_program(1, "share/voiceprintd/voiceprint.safetensors", path, size) ||
+           beside_program(1, "models/untrained.safetensors", path, size);
 }
 
 bool cli_open_model(const struct cli *cli, vp_model **out)
