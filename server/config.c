@@ -32,8 +32,12 @@ static const struct key keys[] = {
      "own address for probes and metrics; empty: the same listener"},
     {"model", TEXT, AT(model), "models/voiceprint.safetensors", 1, ROOM(model), NULL,
      "model file, .onnx or .safetensors"},
+    {"kernel", CHOICE, AT(kernel), "auto", 0, 3, "auto|blas|avx2|avx512",
+     "how convolutions are computed; auto: the fastest that this CPU can run"},
     {"workers", COUNT_OR_AUTO, AT(workers), "auto", 1, 1024, NULL,
      "inference threads; auto: CPUs by affinity and cgroup quota"},
+    {"threads_per_request", COUNT_OR_AUTO, AT(threads_per_request), "1", 1, 32, NULL,
+     "workers that may work on one clip, the others while they have no request; auto: all"},
     {"queue_size", COUNT_OR_AUTO, AT(queue_size), "auto", 1, 100000, NULL,
      "requests that may wait for a worker; auto: 4 x workers"},
     {"queue_timeout_ms", NUMBER, AT(queue_timeout_ms), "5000", 1, 3600e3, NULL,
@@ -229,8 +233,12 @@ static bool set_key(struct config *config, const struct key *key, const char *va
     return false;
 }
 _Static_assert(sizeof(enum log_format) == sizeof(unsigned) &&
-                   sizeof(enum log_level) == sizeof(unsigned),
+                   sizeof(enum log_level) == sizeof(unsigned) &&
+                   sizeof(enum vp_kernel) == sizeof(unsigned),
                "enums of the choices are stored as unsigned");
+_Static_assert(VP_KERNEL_AUTO == 0 && VP_KERNEL_BLAS == 1 && VP_KERNEL_AVX2 == 2 &&
+                   VP_KERNEL_AVX512 == 3,
+               "the choices of kernel stand in the order of the enum");
 
 bool config_set(struct config *config, const char *name, const char *value,
                 struct config_error *error)
@@ -250,8 +258,26 @@ void config_defaults(struct config *config)
         VP_BUG_IF(!set_key(config, &keys[i], keys[i].preset, &error));
 }
 
+/* The choice may be right for another machine: say which ones this one has. */
+static bool validate_kernel(enum vp_kernel wanted, struct config_error *error)
+{
+    if (vp_kernel_available(wanted))
+        return true;
+    char others[64] = "auto";
+    for (unsigned k = VP_KERNEL_BLAS; k <= VP_KERNEL_AVX512; k++)
+        if (vp_kernel_available((enum vp_kernel)k))
+            snprintf(others + strlen(others), sizeof others - strlen(others), "|%s",
+                     vp_kernel_name((enum vp_kernel)k));
+    snprintf(error->message, sizeof error->message,
+             "kernel = \"%s\": this CPU or build cannot run it; it can run %s",
+             vp_kernel_name(wanted), others);
+    return false;
+}
+
 bool config_validate(const struct config *config, struct config_error *error)
 {
+    if (!validate_kernel(config->kernel, error))
+        return false;
     const char *wrong = NULL;
     if (config->max_duration_s <= config->min_duration_s)
         wrong = "max_duration_s must be above min_duration_s";

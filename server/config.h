@@ -7,6 +7,7 @@
 #define VP_CONFIG_H
 
 #include "log.h"
+#include "voiceprint.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@ struct config {
     char model[4096];
     char api_keys_file[4096]; /* empty: no keys asked */
     char cors_origins[1024];  /* comma separated, "*" for all; empty: off */
-    size_t workers, queue_size, max_connections, max_clips;
+    enum vp_kernel kernel;
+    size_t workers, threads_per_request, queue_size, max_connections, max_clips;
     double header_timeout_s, request_timeout_s, idle_timeout_s;
     double queue_timeout_ms;
     double drain_delay_s, drain_timeout_s, watchdog_s;

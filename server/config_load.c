@@ -209,6 +209,8 @@ bool config_load(int argc, char **argv, char **environment, struct config *confi
         return false;
     if (config->workers == 0)
         config->workers = config_count_cpus();
+    if (config->threads_per_request == 0) /* no more than the engine can use */
+        config->threads_per_request = config->workers < 32 ? config->workers : 32;
     if (config->queue_size == 0)
         config->queue_size = 4 * config->workers;
     return config_validate(config, error);

@@ -17,6 +17,8 @@ static enum vp_status make_scratches(struct engine *engine, const struct config 
     limits.max_duration_s = config->max_duration_s;
     limits.silence_dbfs = config->silence_dbfs;
     limits.truncate = config->truncate;
+    limits.max_threads = config->threads_per_request < config->workers ? config->threads_per_request
+                                                                       : config->workers;
     enum vp_status status = VP_OK;
     for (size_t i = 0; i < engine->n_workers && status == VP_OK; i++)
         status = vp_scratch_new(engine->model, &limits, &engine->scratch[i], err);
@@ -47,7 +49,7 @@ enum vp_status engine_open(const struct config *config, struct engine **out, str
     engine->magic = ENGINE_MAGIC;
     engine->n_references = 1;
     engine->n_workers = config->workers;
-    status = vp_model_open(config->model, VP_KERNEL_AUTO, &engine->model, err);
+    status = vp_model_open(config->model, config->kernel, &engine->model, err);
     if (status != VP_OK)
         goto out;
     engine->info = vp_model_info(engine->model);

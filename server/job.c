@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "fault.h"
 #include "thread.h"
+#include "workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,9 +77,10 @@ void job_free(struct job *job)
     free(job);
 }
 
-static enum vp_status embed_clip(vp_scratch *scratch, struct clip *clip, float *embedding,
-                                 struct vp_err *err)
+static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct clip *clip,
+                                 float *embedding)
 {
+    struct vp_err *err = &job->err;
     uint64_t start = clock_now_ns();
     if (fault_hits(FAULT_DECODE)) {
         *err = (struct vp_err){.status = VP_ERR_NO_MEMORY, .message = "out of memory (injected)"};
@@ -96,7 +98,9 @@ static enum vp_status embed_clip(vp_scratch *scratch, struct clip *clip, float *
     clip->fbank_ms = clock_ms_since(decoded, features);
     if (status != VP_OK)
         return status;
+    workers_share(job, scratch);
     status = vp_clip_embed(scratch, embedding, &clip->norm, err);
+    workers_unshare(job);
     clip->forward_ms = clock_ms_since(features, clock_now_ns());
     if (status == VP_OK && fault_hits(FAULT_INFERENCE)) {
         *err = (struct vp_err){.status = VP_ERR_INFERENCE, .message = "not finite (injected)"};
@@ -122,7 +126,7 @@ static enum vp_status embed_side(struct job *job, size_t i_side, vp_scratch *scr
     for (size_t i = 0; i < side->n_clips; i++) {
         float *embedding = side->embeddings + i * dim;
         job->failed_clip = i;
-        enum vp_status status = embed_clip(scratch, &side->clips[i], embedding, &job->err);
+        enum vp_status status = embed_clip(job, scratch, &side->clips[i], embedding);
         if (status == VP_OK && !job->raw)
             status = as_inference_error(vp_embedding_normalize(embedding, dim, NULL, &job->err),
                                         &job->err);
@@ -138,7 +142,7 @@ static enum vp_status embed_side(struct job *job, size_t i_side, vp_scratch *scr
                               &job->err);
 }
 
-void job_run(struct job *job, size_t worker)
+void job_run(struct job *job)
 {
     ON_WORKER();
     VP_CHECK_MAGIC(job, JOB_MAGIC);
@@ -147,8 +151,8 @@ void job_run(struct job *job, size_t worker)
     if (job->kind == JOB_OPEN_ENGINE) {
         job->status = engine_open(job->config, &job->opened, &job->err);
     } else {
-        VP_BUG_IF(worker >= job->engine->n_workers);
-        vp_scratch *scratch = job->engine->scratch[worker];
+        VP_BUG_IF(job->worker >= job->engine->n_workers);
+        vp_scratch *scratch = job->engine->scratch[job->worker];
         job->status = VP_OK;
         for (size_t i = 0; i < job->n_sides && job->status == VP_OK; i++)
             job->status = embed_side(job, i, scratch);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct request;
+struct workers;
 
 enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_OPEN_ENGINE };
 enum { JOB_MAX_SIDES = 2 };
@@ -45,7 +46,8 @@ struct job {
     size_t n_sides;
     struct side sides[JOB_MAX_SIDES];
 
-    size_t worker; /* index, set when it is handed out */
+    struct workers *workers; /* the pool, and which of them: set when it is handed out */
+    size_t worker;
     uint64_t queued_ns, started_ns, ended_ns;
     enum vp_status status; /* the result; err when not VP_OK */
     struct vp_err err;
@@ -60,8 +62,8 @@ struct job {
 struct job *job_new(enum job_kind kind, struct engine *engine, size_t n_sides,
                     const size_t *n_clips);
 struct job *job_new_open(const struct config *config); /* [loop] NULL when memory is short */
-/* Does the work on the worker's scratch and leaves the result in the job. [worker] */
-void job_run(struct job *job, size_t worker);
+/* Does the work on the scratch of its worker and leaves the result in the job. [worker] */
+void job_run(struct job *job);
 void job_free(struct job *job); /* [loop] takes; NULL is legal */
 
 #endif

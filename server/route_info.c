@@ -22,15 +22,16 @@ static json_t *model_info(const struct engine *engine)
 
 static json_t *limits(const struct config *config)
 {
-    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:f, s:I, s:I, s:f, s:f}",
+    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:f, s:I, s:I, s:I, s:f, s:f}",
                      "max_body_bytes", (json_int_t)config->max_body_bytes, "max_buffered_bytes",
                      (json_int_t)config->max_buffered_bytes, "max_clips",
                      (json_int_t)config->max_clips, "min_duration_s", config->min_duration_s,
                      "warn_duration_s", config->warn_duration_s, "max_duration_s",
                      config->max_duration_s, "long_audio", config->truncate ? "truncate" : "reject",
                      "silence_dbfs", config->silence_dbfs, "workers", (json_int_t)config->workers,
-                     "queue_size", (json_int_t)config->queue_size, "queue_timeout_ms",
-                     config->queue_timeout_ms, "request_timeout_s", config->request_timeout_s);
+                     "threads_per_request", (json_int_t)config->threads_per_request, "queue_size",
+                     (json_int_t)config->queue_size, "queue_timeout_ms", config->queue_timeout_ms,
+                     "request_timeout_s", config->request_timeout_s);
 }
 
 static json_t *self_test(const struct engine *engine)

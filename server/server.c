@@ -278,7 +278,8 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
     uv_timer_init(&server->loop, &server->tick);
     server->tick.data = server;
     uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS);
-    server->workers = workers_start(config->workers, &server->mailbox, err);
+    server->workers =
+        workers_start(config->workers, config->threads_per_request, &server->mailbox, err);
     if (server->workers == NULL)
         return false;
     server->has_admin = *config->admin_listen != 0;

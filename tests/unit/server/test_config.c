@@ -28,6 +28,7 @@ static void defaults_are_those_of_the_contract(void **state)
     assert_false(config.has_threshold);
     assert_false(config.has_calibration);
     assert_true(config.metrics && config.docs);
+    assert_int_equal(config.kernel, VP_KERNEL_AUTO);
     assert_int_equal(config.log_format, LOG_JSON);
     assert_int_equal(config.log_level, LOG_INFO);
 }
@@ -51,6 +52,10 @@ static void values_are_read_by_type(void **state)
     assert_int_equal(config.log_level, LOG_ERROR);
     assert_true(set("metrics", "false", &config));
     assert_false(config.metrics);
+    for (unsigned k = VP_KERNEL_AUTO; k <= VP_KERNEL_AVX512; k++) {
+        assert_true(set("kernel", vp_kernel_name((enum vp_kernel)k), &config));
+        assert_int_equal(config.kernel, k);
+    }
     assert_true(set("workers", "auto", &config));
     assert_int_equal(config.workers, 0);
 }
@@ -67,7 +72,7 @@ static void bad_values_are_refused_and_change_nothing(void **state)
         {"calibration", "1,"},     {"calibration", ",1"},   {"calibration", "1,2,3"},
         {"log_level", "loud"},     {"log_level", ""},       {"log_level", "info|warn"},
         {"metrics", "maybe"},      {"listen", ""},          {"nope", "1"},
-        {"min_duration_s", "0.1"}};
+        {"min_duration_s", "0.1"}, {"kernel", "sse2"},      {"kernel", "AVX2"}};
     struct config before, config;
     config_defaults(&before);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -109,6 +114,41 @@ static void flags_beat_environment_beats_defaults(void **state)
     assert_int_equal(config.max_clips, 2);
 }
 
+static void a_kernel_that_cannot_run_is_refused(void **state)
+{
+    (void)state;
+    struct config config;
+    config_defaults(&config);
+    config.workers = config.queue_size = 1;
+    for (unsigned k = VP_KERNEL_AUTO; k <= VP_KERNEL_AVX512 + 1; k++) { /* the last: none has it */
+        struct config_error error = {""};
+        config.kernel = (enum vp_kernel)k;
+        bool good = config_validate(&config, &error);
+        assert_int_equal(good, vp_kernel_available(config.kernel));
+        assert_true(good ||
+                    (strstr(error.message, "kernel = ") && strstr(error.message, "auto|blas")));
+    }
+    assert_int_equal(config.kernel, VP_KERNEL_AVX512 + 1);
+    assert_false(vp_kernel_available(config.kernel));
+}
+
+static void threads_of_a_request_follow_the_workers(void **state)
+{
+    (void)state;
+    char *arguments[] = {(char[]){"voiceprintd"}, (char[]){"--workers=3"},
+                         (char[]){"--threads-per-request=auto"}, NULL};
+    char *nothing[] = {NULL};
+    struct config config;
+    struct config_error error;
+    enum config_action action;
+    assert_true(config_load(3, arguments, nothing, &config, &action, &error));
+    assert_int_equal(config.threads_per_request, 3);
+    assert_true(config_load(2, arguments, nothing, &config, &action, &error));
+    assert_int_equal(config.threads_per_request, 1);
+    assert_true(set("threads_per_request", "32", &config));
+    assert_false(set("threads_per_request", "33", &config));
+}
+
 static void there_is_a_cpu(void **state)
 {
     (void)state;
@@ -123,6 +163,8 @@ int main(void)
         cmocka_unit_test(bad_values_are_refused_and_change_nothing),
         cmocka_unit_test(a_text_that_does_not_fit_is_refused),
         cmocka_unit_test(flags_beat_environment_beats_defaults),
+        cmocka_unit_test(a_kernel_that_cannot_run_is_refused),
+        cmocka_unit_test(threads_of_a_request_follow_the_workers),
         cmocka_unit_test(there_is_a_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

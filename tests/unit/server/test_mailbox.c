@@ -54,7 +54,7 @@ static void every_job_comes_back(void **state)
     assert_true(config_set(&bench.config, "model", "/no/such/model", &(struct config_error){""}));
     assert_int_equal(uv_loop_init(&bench.loop), 0);
     assert_true(mailbox_open(&bench.mailbox, &bench.loop, on_mail, &bench));
-    bench.workers = workers_start(N_WORKERS, &bench.mailbox, &err);
+    bench.workers = workers_start(N_WORKERS, N_WORKERS, &bench.mailbox, &err);
     assert_non_null(bench.workers);
     assert_int_equal(workers_count(bench.workers), N_WORKERS);
     give(&bench);
