@@ -43,7 +43,7 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Ico
              -fstack-protector-strong -MMD -MP
 ALL_LDFLAGS = $(OPT_$(FLAVOUR)) $(LDFLAGS)
 
-CORE_SRC   := $(wildcard core/*.c core/loader/*.c core/kernels/*.c)
+CORE_SRC   := $(wildcard core/*.c core/*/*.c)
 SERVER_SRC := $(wildcard server/*.c)
 CLI_SRC    := $(wildcard tools/voiceprint/*.c)
 TEST_SRC   := $(wildcard tests/unit/*/test_*.c)

@@ -32,7 +32,11 @@ enum option_id {
     OPTION_REPEAT,
     OPTION_MIN_DURATION,
     OPTION_MAX_DURATION,
-    OPTION_TRUNCATE
+    OPTION_TRUNCATE,
+    OPTION_UEM,
+    OPTION_COLLAR,
+    OPTION_SKIP_OVERLAP,
+    OPTION_JSON
 };
 
 static const struct option long_options[] = {
@@ -48,6 +52,10 @@ static const struct option long_options[] = {
     {"min-duration", required_argument, NULL, OPTION_MIN_DURATION},
     {"max-duration", required_argument, NULL, OPTION_MAX_DURATION},
     {"truncate", no_argument, NULL, OPTION_TRUNCATE},
+    {"uem", required_argument, NULL, OPTION_UEM},
+    {"collar", required_argument, NULL, OPTION_COLLAR},
+    {"skip-overlap", no_argument, NULL, OPTION_SKIP_OVERLAP},
+    {"json", no_argument, NULL, OPTION_JSON},
     {NULL, 0, NULL, 0},
 };
 
@@ -78,11 +86,16 @@ static bool parse_count(const char *text, unsigned most, unsigned *out)
     return true;
 }
 
-static bool parse_seconds(const char *text, double *out)
+static bool parse_not_negative(const char *text, double *out)
 {
     char *end;
     *out = strtod(text, &end);
-    return end != text && *end == '\0' && isfinite(*out) && *out > 0.0;
+    return end != text && *end == '\0' && isfinite(*out) && *out >= 0.0;
+}
+
+static bool parse_seconds(const char *text, double *out)
+{
+    return parse_not_negative(text, out) && *out > 0.0;
 }
 
 static bool parse_option(int id, const char *value, struct cli *out)
@@ -115,6 +128,17 @@ static bool parse_option(int id, const char *value, struct cli *out)
         return parse_seconds(value, &out->limits.max_duration_s);
     case OPTION_TRUNCATE:
         out->limits.truncate = true;
+        return true;
+    case OPTION_UEM:
+        out->uem = value;
+        return true;
+    case OPTION_COLLAR:
+        return parse_not_negative(value, &out->collar_s) && out->collar_s <= 1000;
+    case OPTION_SKIP_OVERLAP:
+        out->skip_overlap = true;
+        return true;
+    case OPTION_JSON:
+        out->json = true;
         return true;
     default:
         return false;

@@ -22,6 +22,9 @@ struct cli {
     const char *list, *out, *frames;
     unsigned repeat;
     struct vp_limits limits;
+    const char *uem; /* score */
+    double collar_s;
+    bool skip_overlap, json;
     char **files; /* [n_files], the words that are no options */
     size_t n_files;
 };
@@ -32,7 +35,7 @@ struct command {
     int (*run)(const struct cli *cli); /* returns the exit status */
 };
 extern const struct command command_embed, command_compare, command_info, command_fbank,
-    command_stages, command_bench;
+    command_stages, command_bench, command_score;
 
 /* Parses argv (argv[0] is the command's name). Returns -1 to go on, else the exit status: after
  * --help, or a complaint. */
