@@ -74,7 +74,7 @@ static void plan_schedule(struct resnet *resnet)
         for (size_t i = first; i < end; i++) {
             resnet->ops[i].batch = batch;
             resnet->ops[i].begins_stage = i == first;
-            const size_t tile = resnet->ops[i].conv.tile;
+            const size_t tile = resnet->ops[i].conv.most_tile;
             resnet->ops[i].gate = i == first ? batch - batch % tile : tile;
         }
     }

@@ -1,5 +1,6 @@
 /*
- * The packed network as its two halves see it: resnet.c makes it, resnet_state.c runs it.
+ * The packed network as its two halves see it: resnet.c makes it, resnet_state.c and
+ * resnet_clip.c run it.
  *
  * The convolutions form one chain. Op i reads stream i and writes stream i + 1, and the last
  * convolution of a residual block also reads the block's input, through the shortcut where there
@@ -14,9 +15,7 @@
 
 struct op {
     struct conv conv;
-    size_t batch; /* most output frames of one step of the schedule; the same within a stage */
-    size_t gate;  /* output frames that must be possible before a step: batch where a stage
-                     begins, one tile inside, so that a stage holds back little */
+    size_t batch, gate; /* the most of any clip, see struct pace */
     bool begins_stage;
     bool relu;
     size_t residual_reader; /* the op that adds the stream this one reads; n_ops when none does */

@@ -38,29 +38,34 @@ static inline size_t frame_index(const struct frame_layout *layout, size_t c, si
 struct conv {
     size_t n_in, n_out, kernel, stride;
     struct frame_layout in, out;
+    size_t most_tile, most; /* of any conv_tiling */
+    size_t scratch_floats;  /* that run needs, for up to most frames */
+    size_t n_weights;       /* floats that pack fills: bias and packed weights */
+    float *weights;         /* borrowed, 64-byte aligned; the bias first, one for each channel that
+                               the output layout holds, padded to 64 bytes */
+};
+
+/* How a convolution goes through a clip. */
+struct conv_tiling {
     size_t tile;  /* output frames that are computed together */
     size_t most;  /* output frames of one call: where it is efficient, a multiple of tile */
     size_t grain; /* a call may be split at multiples of it without changing a bit */
-    size_t scratch_floats; /* that run needs, for up to most frames */
-    size_t n_weights;      /* floats that pack fills: bias and packed weights */
-    float *weights;        /* borrowed, 64-byte aligned; the bias first, one for each channel that
-                              the output layout holds, padded to 64 bytes */
 };
 
 /* The frames of one call. All pointers borrowed for the call. */
 struct conv_frames {
-    /* [conv_n_in(conv, n)]; in[0] is the first frame that output frame 0 touches */
+    /* [conv_n_in(conv, tile, n)]; in[0] is the first frame that output frame 0 touches */
     const float *const *in;
     const float *const *residual; /* [n], in the output's layout; NULL when nothing is added */
     float *const *out;            /* [n]; borders are left alone */
-    size_t n;                     /* 1..most */
+    size_t tile, n;               /* of the tiling; n from 1 to its most */
     bool relu;
 };
 
 /* Input frames that a call for n output frames reads: whole tiles, zeros beyond the clip's end. */
-static inline size_t conv_n_in(const struct conv *conv, size_t n)
+static inline size_t conv_n_in(const struct conv *conv, size_t tile, size_t n)
 {
-    return ((n + conv->tile - 1) / conv->tile * conv->tile - 1) * conv->stride + conv->kernel;
+    return ((n + tile - 1) / tile * tile - 1) * conv->stride + conv->kernel;
 }
 
 struct conv_kernel {
@@ -70,6 +75,8 @@ struct conv_kernel {
     bool (*plan)(const struct net_conv *net, size_t n_freq, struct conv *out);
     /* Fills conv->weights, which the caller has set to n_weights zeroed floats. */
     void (*pack)(const struct conv *conv, const struct net_conv *net);
+    /* The fastest for a clip of n output frames. */
+    void (*tiling)(const struct conv *conv, size_t n, struct conv_tiling *out);
     void (*run)(const struct conv *conv, const struct conv_frames *frames, float *scratch);
 };
 

@@ -36,9 +36,8 @@ static bool k_plan(const struct net_conv *net, size_t n_freq, struct conv *out)
 {
     const size_t depth = net->kernel * net->kernel * net->n_in; /* a row of net->weight: fits */
     conv_shape(&conv_blas, net, n_freq, out);
-    out->tile = 1;
+    out->most_tile = 1;
     out->most = MOST_FRAMES;
-    out->grain = MOST_FRAMES; /* SGEMM may sum rows at the edge in another order */
     out->n_weights = k_bias_floats(net->n_out) + depth * net->n_out;
     return size_multiply(MOST_FRAMES * out->out.n_freq, depth + net->n_out, &out->scratch_floats);
 }
@@ -85,6 +84,13 @@ static void k_finish(const struct conv *conv, const float *result, const float *
         }
 }
 
+static void k_tiling(const struct conv *conv, size_t n, struct conv_tiling *out)
+{
+    (void)n;
+    /* SGEMM may sum rows at the edge in another order */
+    *out = (struct conv_tiling){.tile = 1, .most = conv->most, .grain = conv->most};
+}
+
 static void k_run(const struct conv *conv, const struct conv_frames *frames, float *scratch)
 {
     const size_t depth = conv->kernel * conv->kernel * conv->n_in;
@@ -102,4 +108,4 @@ static void k_run(const struct conv *conv, const struct conv_frames *frames, flo
 }
 
 const struct conv_kernel conv_blas = {
-    .layout = k_layout, .plan = k_plan, .pack = k_pack, .run = k_run};
+    .layout = k_layout, .plan = k_plan, .pack = k_pack, .tiling = k_tiling, .run = k_run};

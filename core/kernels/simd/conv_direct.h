@@ -16,7 +16,7 @@ static bool k_direct_plan(struct conv *conv)
 {
     const size_t n_panels = k_divide_up(conv->n_out, PANEL), n_taps = conv->kernel * conv->kernel;
     const size_t n_in = conv->kernel == 3 ? 1 : conv->in.n_blocks * LANES;
-    conv->tile = conv->grain = 1;
+    conv->most_tile = 1;
     conv->most = 12; /* the batch of layer1, where the stem is */
     return size_multiply(n_panels * PANEL, n_in * n_taps + 1, &conv->n_weights) &&
            size_multiply(conv->out.n_freq, PANEL, &conv->scratch_floats);
@@ -27,8 +27,14 @@ static void k_direct_pack(const struct conv *conv, const struct net_conv *net)
     const size_t n_panels = k_divide_up(net->n_out, PANEL), n_taps = net->kernel * net->kernel;
     const size_t n_in = net->kernel == 3 ? 1 : conv->in.n_blocks * LANES;
     memcpy(conv->weights, net->bias, net->n_out * sizeof *net->bias);
-    for (size_t p = 0; p < n_panels; p++)
-        k_pack_panel(net, p, conv->weights + (n_panels + p * n_in * n_taps) * PANEL);
+    for (size_t k = 0; k < net->n_out; k += LANES)
+        for (size_t c = 0; c < net->n_in; c++) { /* [panel][C][2][taps][L] */
+            vec taps[9];
+            k_taps(net, k, c, taps);
+            memcpy(conv->weights + n_panels * PANEL +
+                       ((k / PANEL * n_in + c) * 2 + k % PANEL / LANES) * n_taps * LANES,
+                   taps, n_taps * sizeof *taps);
+        }
 }
 
 /* One channel block of one output frame: y [F'][L] + bias + residual, through ReLU. */

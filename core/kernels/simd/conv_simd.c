@@ -42,6 +42,14 @@ static void k_pack(const struct conv *conv, const struct net_conv *net)
         k_winograd_pack(conv, net);
 }
 
+static void k_tiling(const struct conv *conv, size_t n, struct conv_tiling *out)
+{
+    if (k_is_direct(conv))
+        *out = (struct conv_tiling){.tile = 1, .most = conv->most, .grain = 1};
+    else
+        k_winograd_tiling(conv, n, out);
+}
+
 static void k_run(const struct conv *conv, const struct conv_frames *frames, float *scratch)
 {
     if (!k_is_direct(conv))
@@ -53,4 +61,4 @@ static void k_run(const struct conv *conv, const struct conv_frames *frames, flo
 }
 
 const struct conv_kernel KERNEL = {
-    .layout = k_layout, .plan = k_plan, .pack = k_pack, .run = k_run};
+    .layout = k_layout, .plan = k_plan, .pack = k_pack, .tiling = k_tiling, .run = k_run};

@@ -27,6 +27,8 @@ static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERN
 
 #define UNTOUCHED 12345.0F
 
+static size_t n_with_tile[7]; /* clips that ran with tiles of so many frames */
+
 static float *frames_new(const struct frame_layout *layout, size_t n)
 {
     float *frames = NULL;
@@ -57,20 +59,27 @@ static double *random_values(size_t n, uint64_t *seed)
     return values;
 }
 
-/* The whole clip in calls of at most conv.most frames. */
+/* The whole clip in calls of as many frames as the tiling allows. */
 static void run_clip(const struct conv_kernel *kernel, const struct conv *conv, const float *in,
                      size_t n_in, const float *residual, bool relu, float *out, size_t n_out)
 {
-    const size_t most = conv_n_in(conv, conv->most);
+    struct conv_tiling tiling;
+    kernel->tiling(conv, n_out, &tiling);
+    assert_in_range(tiling.tile, 1, conv->most_tile);
+    assert_in_range(tiling.most, tiling.tile, conv->most);
+    assert_int_equal(tiling.most % tiling.tile, 0);
+    assert_int_equal(tiling.grain % tiling.tile, 0);
+    n_with_tile[tiling.tile]++;
+    const size_t most = conv_n_in(conv, tiling.tile, tiling.most);
     const float **in_frames = calloc(most, sizeof *in_frames);
     const float **residual_frames = calloc(conv->most, sizeof *residual_frames);
     float **out_frames = calloc(conv->most, sizeof *out_frames);
     float *zeros = frames_new(&conv->in, 1);
     const struct frame_layout scratch_layout = {.n_floats = conv->scratch_floats};
     float *scratch = frames_new(&scratch_layout, 1);
-    for (size_t t = 0; t < n_out; t += conv->most) {
-        const size_t n = n_out - t < conv->most ? n_out - t : conv->most;
-        for (size_t i = 0; i < conv_n_in(conv, n); i++) {
+    for (size_t t = 0; t < n_out; t += tiling.most) {
+        const size_t n = n_out - t < tiling.most ? n_out - t : tiling.most;
+        for (size_t i = 0; i < conv_n_in(conv, tiling.tile, n); i++) {
             const ptrdiff_t at = (ptrdiff_t)(t * conv->stride + i) - (conv->kernel == 3);
             in_frames[i] =
                 at < 0 || at >= (ptrdiff_t)n_in ? zeros : in + (size_t)at * conv->in.n_floats;
@@ -82,6 +91,7 @@ static void run_clip(const struct conv_kernel *kernel, const struct conv *conv, 
         const struct conv_frames frames = {.in = in_frames,
                                            .residual = residual == NULL ? NULL : residual_frames,
                                            .out = out_frames,
+                                           .tile = tiling.tile,
                                            .n = n,
                                            .relu = relu};
         kernel->run(conv, &frames, scratch);
@@ -134,7 +144,6 @@ static void check(enum vp_kernel which, const struct shape *shape, size_t n_fram
     const size_t n_freq_out = (shape->n_freq - 1) / shape->stride + 1;
     const size_t n_out = (n_frames - 1) / shape->stride + 1;
     assert_int_equal(conv.out.n_freq, n_freq_out);
-    assert_int_equal(conv.most % conv.tile, 0);
 
     const size_t n_values = shape->n_out * n_freq_out * n_out;
     double *in = random_values(shape->n_in * shape->n_freq * n_frames, &seed);
@@ -167,7 +176,7 @@ static void check(enum vp_kernel which, const struct shape *shape, size_t n_fram
 static void every_kernel_computes_the_definition(void **state)
 {
     (void)state;
-    static const size_t lengths[] = {1, 2, 5, 9, 10, 17, 50};
+    static const size_t lengths[] = {1, 2, 5, 9, 10, 12, 16, 17, 25, 50};
     for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) {
         if (!vp_kernel_available(kernels[k])) {
             print_message("kernel %s: not in this build or not on this CPU, left out\n",
@@ -178,6 +187,10 @@ static void every_kernel_computes_the_definition(void **state)
             for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++)
                 if (shapes[s].n_in * shapes[s].n_out < 4096 || lengths[i] < 18)
                     check(kernels[k], &shapes[s], lengths[i], i % 2 == 0, i % 3 != 0);
+        static const size_t vector_tiles[] = {2, 4, 5, 6};
+        for (size_t i = 0; kernels[k] != VP_KERNEL_BLAS && i < 4; i++)
+            assert_true(n_with_tile[vector_tiles[i]] > 1);
+        memset(n_with_tile, 0, sizeof n_with_tile);
     }
 }
 
