@@ -172,7 +172,7 @@ build/spectral/.done:
 	@touch $@
 
 parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and torchaudio, full size
-	build/venv/bin/python -m pytest -q tests/tools
+	build/venv/bin/python tests/run.py --only tests/tools
 	build/venv/bin/python tests/reference/parity.py $(PARITY)
 
 bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network's time against ONNX Runtime's: table and plot
