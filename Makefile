@@ -62,7 +62,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages pages-deps screenshots unit untrained asan tsan bench model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
+.PHONY: all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -136,8 +136,13 @@ test-pages: deps ## the pages in a real browser: Chromium, axe-core
 	@$(PYTHON) tests/run.py --build $(BUILD) --pages
 
 pages-deps: deps
-	@tools/deps.sh chromium chromium-driver python3-selenium python3-pip fonts-dejavu-core
+	@tools/deps.sh chromium chromium-driver python3-selenium fonts-dejavu-core
 	@$(MAKE) --no-print-directory build/axe/.done
+	@[ -e build/swagger-ui/swagger-ui-bundle.js ] || $(MAKE) --no-print-directory swagger-ui
+
+swagger-ui: deps ## fetch Swagger UI for /docs now; a build that could not get it shows the plain page
+	@rm -f build/swagger-ui/.done
+	@$(MAKE) --no-print-directory SWAGGER_UI=yes build/swagger-ui/.done
 
 screenshots: deps ## the README's pictures of the pages, into docs/
 	@tools/deps.sh chromium chromium-driver python3-selenium fonts-dejavu-core
@@ -228,12 +233,18 @@ VOICES := $(addprefix build/pages/,voice-a-1.wav voice-a-2.wav voice-b-1.wav)
 $(VOICES) &: tools/pages/voices.py
 	@$(PYTHON) $< build/pages
 
-build/pages/docs.html: openapi.yaml tools/pages/docs.py tools/pages/docs.html.j2
-	@$(PYTHON) tools/pages/docs.py openapi.yaml tools/pages/docs.html.j2 $@
+# auto: Swagger UI draws /docs where it can be had, else the plain page stays; no: asks nobody; yes: must.
+SWAGGER_UI ?= auto
+build/swagger-ui/.done: tools/pages/swagger_ui.py tools/pages/requirements.txt
+	@$(PYTHON) $< $(@D) --want $(SWAGGER_UI)
+	@touch $@
+
+build/pages/docs.html: tools/pages/docs.py openapi.yaml tools/pages/docs.html.j2 build/swagger-ui/.done
+	@$(PYTHON) $< openapi.yaml tools/pages/docs.html.j2 $@ --swagger-ui build/swagger-ui
 
 build/pages/assets_table.c: tools/pages/embed.py openapi.yaml build/pages/docs.html $(VOICES) $(PAGES)
 	@echo '  embed $@'
-	@$(PYTHON) $< $@ $(filter-out $<,$^)
+	@$(PYTHON) $< $@ $(filter-out $<,$^) $$(find build/swagger-ui -type f ! -name .done | sort)
 
 $(BUILD)/assets_table.o: build/pages/assets_table.c server/assets.h
 	@mkdir -p $(@D)

@@ -32,6 +32,14 @@ mkdir -p $doc
     echo "Copyright: $(date +%Y) the voiceprintd authors"
     echo "License: Apache-2.0"
     echo " On Debian systems the full text is in /usr/share/common-licenses/Apache-2.0."
+    [ ! -e build/swagger-ui/swagger-ui-bundle.js ] || {
+        echo
+        echo "Files: usr/bin/voiceprintd"
+        echo "Comment: carries Swagger UI, which draws the page /docs"
+        echo "Copyright: $(date +%Y) the voiceprintd authors"
+        echo " SmartBear Software Inc."
+        echo "License: Apache-2.0"
+    }
 } > $doc/copyright
 {
     echo "voiceprintd ($version) unstable; urgency=medium"

@@ -46,6 +46,20 @@ def test_what_the_pages_load(service: Service, name: str) -> None:
     assert answer.headers["Content-Type"] == kind
 
 
+def test_swagger_ui_is_whole_or_absent(service: Service) -> None:
+    """What draws /docs: its three files, or none where the build could not get them."""
+    kinds = {"swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+             "swagger-ui.css": "text/css; charset=utf-8",
+             "swagger-ui-license.txt": "text/plain; charset=utf-8"}
+    page = service.get("/docs").text
+    on_board = "pages/swagger-ui-bundle.js" in page
+    for name, kind in kinds.items():
+        answer = service.get(f"/pages/{name}")
+        assert (f"pages/{name}" in page) == on_board == (answer.status_code == 200), name
+        assert not on_board or answer.headers["Content-Type"] == kind
+    assert on_board == (ROOT / "build/swagger-ui/swagger-ui-bundle.js").exists()
+
+
 @pytest.mark.parametrize("name", VOICES)
 def test_sample_clips_are_good_clips(service: Service, name: str) -> None:
     clip = service.get(f"/pages/{name}").content

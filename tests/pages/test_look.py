@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from browser import DESKTOP, PHONE, Browser
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from service import ROOT, Service
+from test_docs import execute, open_docs, unfold
 
 AXE = ROOT / "build" / "axe" / "axe_playwright_python" / "axe.min.js"
 LOOKS = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
@@ -63,9 +65,28 @@ def test_many_clips(page: Browser, service: Service, voices: dict[str, Path], si
 
 @pytest.mark.parametrize("size, scheme", LOOKS)
 def test_docs(page: Browser, service: Service, size: tuple[int, int], scheme: str) -> None:
+    """Unfolded and with the form to try it: a call with a file, and one that has been made."""
     page.look(size, scheme)
-    page.open(service.url + "/docs")
+    blocks = open_docs(page, service.url)
+    for name in ("POST /embed", "GET /info"):
+        unfold(page, blocks[name])
+        blocks[name].find_element(By.CSS_SELECTOR, ".try-out__btn").click()
+    assert execute(page, blocks["GET /info"]).startswith("200")
+    assert serious(page) == []
+    assert fits(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_plain_docs(page: Browser, service: Service, scheme: str) -> None:
+    """What stays where Swagger UI does not come: here because its file does not load."""
+    page.look(PHONE, scheme)
+    page.cdp("Network.setBlockedURLs", urls=["*swagger-ui-bundle.js"])
+    try:
+        page.open(service.url + "/docs")
+    finally:
+        page.cdp("Network.setBlockedURLs", urls=[])
     page.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert page.all(".operation") and not page.all(".swagger-ui")
     assert serious(page) == []
     assert fits(page)
 

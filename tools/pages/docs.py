@@ -2,7 +2,8 @@
 """Renders openapi.yaml into the page that the server shows at /docs.
 
 A page of plain HTML, made when the server is built: it needs no JavaScript to be read, no
-inline style (so the Content-Security-Policy stays strict), and no network while building.
+inline style (so the Content-Security-Policy stays strict), and no network while building. Where
+swagger_ui.py could bring Swagger UI, that takes over in browsers that run scripts.
 `x-codeSamples` of an operation, the extension that other renderers know too, are its curl lines.
 """
 
@@ -163,7 +164,7 @@ def compact(text: str) -> str:
     return re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\s+", " ", m.group()), text)
 
 
-def render(document: Node, template: Path) -> str:
+def render(document: Node, template: Path, swagger_ui: bool) -> str:
     """The page. A member that the template misspells is an error, not an empty place."""
     loader = jinja2.FileSystemLoader(template.parent)
     engine = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True,
@@ -179,7 +180,7 @@ def render(document: Node, template: Path) -> str:
     contract = Contract(document)
     return engine.get_template(template.name).render(
         info=document["info"], operations=contract.operations(), problem=contract.problem_fields(),
-        security=document.get("components", {}).get("securitySchemes", {}))
+        security=document.get("components", {}).get("securitySchemes", {}), swagger_ui=swagger_ui)
 
 
 def main() -> None:
@@ -187,10 +188,12 @@ def main() -> None:
     parser.add_argument("openapi", type=Path, help="the contract")
     parser.add_argument("template", type=Path, help="docs.html.j2")
     parser.add_argument("out", type=Path, help="the page to write")
+    parser.add_argument("--swagger-ui", type=Path, help="folder of swagger_ui.py; may be empty")
     args = parser.parse_args()
     document = yaml.safe_load(args.openapi.read_text(encoding="utf-8"))
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(render(document, args.template), encoding="utf-8")
+    swagger_ui = args.swagger_ui is not None and (args.swagger_ui / "swagger-ui-bundle.js").exists()
+    args.out.write_text(render(document, args.template, swagger_ui), encoding="utf-8")
 
 
 if __name__ == "__main__":

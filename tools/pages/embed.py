@@ -16,16 +16,20 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
     ".wav": "audio/wav",
     ".yaml": "application/yaml",
 }
 AT_TOP = {"index.html": "/", "docs.html": "/docs", "openapi.yaml": "/openapi.yaml"}
-PER_LINE = 24
+PER_LINE = 60
+# Every byte as C spells it in a string: `?` would begin a trigraph, and an octal escape of three
+# digits ends by itself. Strings compile ten times as fast as lists of numbers.
+SPELLED = [chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in range(256)]
 
 
-def rows(data: bytes) -> str:
+def literal(data: bytes) -> str:
     lines = (data[i:i + PER_LINE] for i in range(0, len(data), PER_LINE))
-    return "\n".join("    " + "".join(f"{byte}," for byte in line) for line in lines)
+    return "\n".join('    "' + "".join(SPELLED[byte] for byte in line) + '"' for line in lines)
 
 
 def source(files: list[Path]) -> str:
@@ -37,7 +41,7 @@ def source(files: list[Path]) -> str:
             raise SystemExit(f"{file} is empty")
         tag = hashlib.sha256(data).hexdigest()[:16]
         path = AT_TOP.get(file.name, f"/pages/{file.name}")
-        parts += [f"static const unsigned char file_{i}[{len(data)}] = {{", rows(data), "};", ""]
+        parts += [f"static const unsigned char file_{i}[{len(data)}] =", literal(data) + ";", ""]
         table.append(f'    {{"{path}", "{TYPES[file.suffix]}", "\\"{tag}\\"", file_{i}, sizeof file_{i}}},')
     parts += ["const struct asset assets[] = {", *table, "};",
               f"const size_t n_assets = {len(table)};", ""]
