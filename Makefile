@@ -62,7 +62,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
+.PHONY: all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -182,6 +182,11 @@ parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and tor
 
 bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network's time against ONNX Runtime's: table and plot
 	build/venv/bin/python tests/bench/net.py --plot tests/bench/net.png $(BENCH)
+
+bench-service: deps all build/venv/.done ## clips a second, latency, memory and start against FastAPI + ONNX Runtime
+	@tools/deps.sh wrk
+	build/venv/bin/python tests/bench/service.py $(BENCH)
+	build/venv/bin/python tests/bench/request.py
 
 format: ## clang-format on every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')

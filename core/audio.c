@@ -12,6 +12,7 @@
 
 #include "container.h"
 #include "fbank.h"
+#include "lanes.h"
 #include "quality.h"
 #include "resample.h"
 #include "source.h"
@@ -68,16 +69,34 @@ bool audio_capacity(double max_duration_s, size_t *n_samples)
 
 /* ---- one channel out of many ---------------------------------------------------------------- */
 
-static void add_moments(struct moments *moments, const float *samples, size_t n, size_t stride)
+/* interleaved [n, channels] into moments [channels]; four numbers at a time where channels come
+ * round within a vector: one sum alone waits for itself at every sample. */
+static void add_moments(struct moments *moments, const float *interleaved, size_t n,
+                        size_t channels)
 {
-    double sum = 0.0, squares = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        const double x = (double)samples[i * stride];
-        sum += x;
-        squares += x * x;
+    const size_t n_samples = n * channels;
+    size_t i = 0;
+    if (N_LANES % channels == 0) {
+        wide_lanes sum[2] = {{0.0}, {0.0}}, squares[2] = {{0.0}, {0.0}};
+        for (; i + N_LANES <= n_samples; i += N_LANES) {
+            const lanes x = lanes_load(interleaved + i);
+            const wide_lanes low = {(double)x[0], (double)x[1]},
+                             high = {(double)x[2], (double)x[3]};
+            sum[0] += low;
+            sum[1] += high;
+            squares[0] += low * low;
+            squares[1] += high * high;
+        }
+        for (size_t k = 0; k < N_LANES; k++) {
+            moments[k % channels].sum += sum[k / 2][k % 2];
+            moments[k % channels].squares += squares[k / 2][k % 2];
+        }
     }
-    moments->sum += sum;
-    moments->squares += squares;
+    for (size_t c = 0; i < n_samples; i++, c = c + 1 < channels ? c + 1 : 0) {
+        const double x = (double)interleaved[i];
+        moments[c].sum += x;
+        moments[c].squares += x * x;
+    }
 }
 
 static double power_of(const struct moments *moments, uint64_t n)
@@ -86,7 +105,7 @@ static double power_of(const struct moments *moments, uint64_t n)
     return fmax(0.0, moments->squares / (double)n - mean * mean);
 }
 
-/* interleaved [n, channels] -> mono [n] */
+/* interleaved [n, channels], two channels or more -> mono [n] */
 static void mix(struct decoder *decoder, size_t n, unsigned channels)
 {
     const float *interleaved = decoder->interleaved;
@@ -97,14 +116,14 @@ static void mix(struct decoder *decoder, size_t n, unsigned channels)
         return;
     }
     const float share = 1.0F / (float)channels;
-    for (size_t i = 0; i < n; i++) {
-        float sum = 0.0F;
-        for (size_t c = 0; c < channels; c++)
-            sum += interleaved[i * channels + c];
-        mono[i] = sum * share;
-    }
-    for (size_t c = 0; c < channels; c++)
-        add_moments(&decoder->of_channel[c], interleaved + c, n, channels);
+    for (size_t i = 0; i < n; i++)
+        mono[i] = interleaved[i * channels] + interleaved[i * channels + 1];
+    for (size_t c = 2; c < channels; c++)
+        for (size_t i = 0; i < n; i++)
+            mono[i] += interleaved[i * channels + c];
+    for (size_t i = 0; i < n; i++)
+        mono[i] *= share;
+    add_moments(decoder->of_channel, interleaved, n, channels);
     add_moments(&decoder->of_mix, mono, n, 1);
 }
 

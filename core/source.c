@@ -6,6 +6,7 @@
 #include <sndfile.h>
 #include <stdlib.h>
 
+#include "lanes.h"
 #include "mp3_decoder.h"
 
 struct source {
@@ -184,11 +185,26 @@ unsigned source_channels(const struct source *source)
 static bool inspect(struct source *source, const float *samples, size_t n)
 {
     const float full_scale = source->full_scale;
-    float peak = source->peak;
-    unsigned n_bad = 0, n_clipped = 0; /* a block is far below their range */
-    for (size_t i = 0; i < n; i++) {
+    const lanes most4 = lanes_fill(SOURCE_MAX_SAMPLE), full4 = lanes_fill(full_scale);
+    lanes peak4 = lanes_fill(source->peak);
+    lanes_mask bad4 = {0}, clipped4 = {0}; /* counted downwards; a block is far below their range */
+    size_t i = 0;
+    for (; i + N_LANES <= n; i += N_LANES) {
+        const lanes magnitude = lanes_abs(lanes_load(samples + i));
+        bad4 += ~(magnitude <= most4); /* true for NaN as well */
+        clipped4 += magnitude >= full4;
+        peak4 = lanes_select(magnitude > peak4, magnitude, peak4);
+    }
+    float peak = 0.0F;
+    size_t n_bad = 0, n_clipped = 0;
+    for (size_t k = 0; k < N_LANES; k++) {
+        peak = peak4[k] > peak ? peak4[k] : peak;
+        n_bad += (size_t)-bad4[k];
+        n_clipped += (size_t)-clipped4[k];
+    }
+    for (; i < n; i++) {
         const float magnitude = fabsf(samples[i]);
-        n_bad += !(magnitude <= SOURCE_MAX_SAMPLE); /* true for NaN as well */
+        n_bad += !(magnitude <= SOURCE_MAX_SAMPLE);
         n_clipped += magnitude >= full_scale;
         peak = magnitude > peak ? magnitude : peak;
     }
