@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import enum
 import io
@@ -139,6 +140,39 @@ def test_pyannote_checkpoint_beside_foreign_classes(
     assert "names stood behind 'resnet.'" in done.stdout
     assert "pyannote.audio" in done.stdout
     assert_is_tiny(tmp_path / "pytorch_model.safetensors", 0)
+
+
+def test_lightning_checkpoint(tmp_path: Path, state: dict[str, Any]) -> None:
+    """A .ckpt as Lightning leaves it in mid-training: callbacks with paths and devices, schedulers,
+    an optimiser's tensors, the training head behind the model's own prefix."""
+    saved = {
+        "epoch": 149, "global_step": 100_000, "pytorch-lightning_version": "1.8.6", "loops": {"fit_loop": {}},
+        "callbacks": {"ModelCheckpoint{'monitor': 'eer'}": {
+            "best_model_score": torch.tensor(0.7), "dirpath": Path("exp"), "device": torch.device("cpu")}},
+        "optimizer_states": [{"state": {0: {"momentum_buffer": torch.zeros(4)}}, "param_groups": [{"lr": 1e-4}]}],
+        "lr_schedulers": [collections.Counter(step=3)],
+        "state_dict": {f"resnet.{name}": tensor for name, tensor in state.items()}
+        | {"resnet.projection.weight": torch.randn(100, 8)},
+    }
+    torch.save(saved, tmp_path / "epoch=149.ckpt")
+    done = convert(tmp_path / "epoch=149.ckpt")
+    assert done.returncode == 0, done.stderr
+    assert "62 tensors of 62" in done.stdout
+    assert "dropped, training head: resnet.projection.weight" in done.stdout
+    assert "not looked into, beside the state dict: callbacks, epoch" in done.stdout
+    assert_is_tiny(tmp_path / "epoch=149.safetensors", 0)
+
+
+def test_bottleneck_checkpoint_with_its_training_head(tmp_path: Path) -> None:
+    """ResNet50 and deeper as WeSpeaker publishes them."""
+    net = load(safetensors_torch.load_file(MODELS / "bottleneck.safetensors"))
+    torch.save(dict(net.state_dict()) | {"projection.weight": torch.randn(100, 8)}, tmp_path / "avg_model.pt")
+    done = convert(tmp_path / "avg_model.pt")
+    assert done.returncode == 0, done.stderr
+    assert "bottleneck blocks 1 1 2 1" in done.stdout
+    assert "dropped, training head: projection.weight" in done.stdout
+    np.testing.assert_allclose(embedding(tmp_path / "avg_model.safetensors"),
+                               np.load(MODELS / "bottleneck-embeddings.npy")[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ONNX)

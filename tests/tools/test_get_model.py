@@ -17,6 +17,9 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "get_model.py"
 BODY = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(BODY).hexdigest()
 
+INSTEAD = {"page": b"<!DOCTYPE html><p>Log in", "pointer": b"version https://git-lfs.github.com/spec/v1\n",
+           "long": BODY + b"and more", "other": bytes(len(BODY))}
+
 
 class Hub(http.server.BaseHTTPRequestHandler):
     """States size and digest on a redirect, as the hub does; `fault` says how it misbehaves."""
@@ -53,7 +56,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
         wanted = self.headers.get("Range", "")
         self.ranges.append(wanted)
         start = int(wanted[6:-1]) if wanted and self.fault != "no-ranges" else 0
-        body = b"<!DOCTYPE html><p>Log in" if self.fault == "page" else BODY[start:]
+        body = INSTEAD.get(self.fault, BODY[start:])
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -111,6 +114,9 @@ def test_a_cut_download_goes_on(hub: type[Hub], tmp_path: Path, second: str) -> 
     [
         ("wrong-digest", "the server stated " + "0" * 64),
         ("page", "an HTML page, not a model"),
+        ("pointer", "a Git LFS pointer, not the file"),
+        ("long", f"more than the {len(BODY)} bytes"),
+        ("other", f"the server stated {SHA256}; discarded"),
         ("missing", "answers 404"),
         ("no-statement", "states no SHA-256"),
     ],
