@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from vptools.verification import (
     speaker_bootstrap,
 )
 
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)  # ticks of the DET curve
 SPEECH_DIR = Path(os.environ.get("SPEECH_DIR", "../shared/audio"))
 
 
@@ -85,6 +87,12 @@ def print_table(found: dict[str, dict[str, object]]) -> None:
               f"{eer_low:6.2f}-{eer_high:<6.2f} {f['min_dcf']:7.3f} {dcf_low:6.3f}-{dcf_high:<6.3f}")
 
 
+def deviate(rates: Floats) -> Floats:
+    """Rates as normal deviates; 0 and 1 land beyond the edge of the picture."""
+    inverse = NormalDist().inv_cdf
+    return np.vectorize(lambda rate: inverse(min(max(rate, 1e-6), 1 - 1e-6)))(rates)
+
+
 def draw(folder: Path, curve: Curve, scores: Floats, same: Bools) -> None:
     import matplotlib
 
@@ -92,12 +100,18 @@ def draw(folder: Path, curve: Curve, scores: Floats, same: Bools) -> None:
     from matplotlib import pyplot
 
     folder.mkdir(parents=True, exist_ok=True)
+    # A DET curve has both rates on the scale of normal deviates: two normal distributions give a line.
     figure, axes = pyplot.subplots(figsize=(5, 5), layout="constrained")
-    axes.plot(100 * curve.false_alarm, 100 * curve.miss, drawstyle="steps-post")
-    axes.plot([0.1, 100], [0.1, 100], ":", color="grey")
-    axes.set(xscale="log", yscale="log", xlim=(0.1, 100), ylim=(0.1, 100), title="DET",
+    axes.plot(deviate(curve.false_alarm), deviate(curve.miss), drawstyle="steps-post")
+    axes.plot(deviate(np.array([RATES[0], RATES[-1]])), deviate(np.array([RATES[0], RATES[-1]])), ":", color="grey")
+    eer = equal_error_rate(curve)
+    axes.plot(*deviate(np.array([[eer], [eer]])), "o", color="black", label=f"EER {100 * eer:.1f} %")
+    ticks, labels = deviate(np.array(RATES)), [f"{100 * rate:g}" for rate in RATES]
+    axes.set(xticks=ticks, yticks=ticks, xticklabels=labels, yticklabels=labels, title="DET",
+             xlim=(ticks[0], ticks[-1]), ylim=(ticks[0], ticks[-1]),
              xlabel="false acceptance, %", ylabel="false rejection, %")
-    axes.grid(alpha=0.3, which="both")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right")
     figure.savefig(folder / "det.png", dpi=110)
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")

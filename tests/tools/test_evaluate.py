@@ -54,6 +54,14 @@ def test_error_rates_by_corpus(corpus: Path) -> None:
     assert [line.split()[0] for line in table] == ["corpus", "all", "even", "odd"]
 
 
+def test_pictures(corpus: Path) -> None:
+    pytest.importorskip("matplotlib", reason="left out: pictures need matplotlib (make venv)")
+    done = run("evaluate.py", corpus, "--draws", "50", "--plots", str(corpus / "plots"))
+    assert done.returncode == 0, done.stderr
+    for name in ("det.png", "scores.png"):
+        assert (corpus / "plots" / name).read_bytes().startswith(b"\x89PNG\r\n")
+
+
 def test_an_unknown_clip_is_named(corpus: Path) -> None:
     with (corpus / "trials.txt").open("a") as file:
         file.write("s00-c0.wav s99-c0.wav 0\n")

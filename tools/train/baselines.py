@@ -1,0 +1,77 @@
+"""Error rates of the teacher, and of no model at all, on the trial list that judges the student.
+
+Three rows: the package `resemblyzer` as it is published, with its voice activity detector (left out
+where librosa or webrtcvad is missing); its encoder on the whole clip, which is what the student learns
+from; and the means over time of 40 cepstra, each scaled by its spread over the clips. The last knows
+nothing of speakers: what it scores comes from microphones, rooms and the length of the vocal tract.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import torch
+
+from train import teacher
+from train.crops import unit
+from vptools.features import fbank, read_samples
+from vptools.verification import equal_error_rate, error_curve, min_dcf, read_trials
+
+CEPSTRA = 40
+Embeddings = dict[str, np.ndarray]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("audio", type=Path, help="folder with trials.txt and the clips")
+
+
+def of_package(waves: Embeddings) -> Embeddings:
+    """Whole utterances as the package's own functions prepare and embed them. ImportError without it."""
+    from resemblyzer import VoiceEncoder, preprocess_wav
+
+    encoder = VoiceEncoder("cpu", verbose=False)
+    return {name: encoder.embed_utterance(preprocess_wav(wave, 16000)) for name, wave in waves.items()}
+
+
+@torch.no_grad()
+def of_teacher(waves: Embeddings) -> Embeddings:
+    encoder = teacher.load()
+    return {name: unit(teacher.embed_windows(encoder, teacher.cut_windows(teacher.mel_power(wave))).mean(0))
+            for name, wave in waves.items()}
+
+
+def of_cepstra(waves: Embeddings) -> Embeddings:
+    """Means of cepstra 1 to 40 (DCT-II of the log-mel features), centred and scaled over the clips."""
+    means = {}
+    for name, wave in waves.items():
+        log_mel = fbank(wave, remove_mean=False).numpy().astype(np.float64).mean(0)
+        band = np.arange(len(log_mel)) + 0.5
+        order = np.arange(1, CEPSTRA + 1)[:, None]
+        means[name] = np.cos(np.pi / len(log_mel) * order * band) @ log_mel
+    centre = np.mean(list(means.values()), axis=0)
+    spread = np.std(list(means.values()), axis=0)
+    return {name: unit((mean - centre) / spread) for name, mean in means.items()}
+
+
+def main(args: argparse.Namespace) -> None:
+    trials = read_trials(args.audio / "trials.txt")
+    same = np.array([t.same for t in trials])
+    names = sorted({name for t in trials for name in (t.a, t.b)})
+    waves = {name: read_samples(args.audio / name) for name in names}
+    rows: list[tuple[str, Callable[[Embeddings], Embeddings]]] = [
+        ("resemblyzer, as published", of_package), ("its encoder, whole clips", of_teacher),
+        ("40 cepstral means, no model", of_cepstra)]
+    print(f"{'':28s}  EER %  minDCF   ({len(trials)} trials)")
+    for label, embed in rows:
+        print(f"embedding {len(names)} clips: {label}", file=sys.stderr)
+        try:
+            found = embed(waves)
+        except ImportError as error:
+            print(f"{label:28s}  left out: {error}")
+            continue
+        curve = error_curve(np.array([float(found[t.a] @ found[t.b]) for t in trials]), same)
+        print(f"{label:28s} {100 * equal_error_rate(curve):6.2f} {min_dcf(curve):7.3f}", flush=True)
