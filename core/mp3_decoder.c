@@ -42,9 +42,7 @@ static bool start(struct mp3_decoder *decoder, unsigned *rate_hz, unsigned *chan
     mpg123_handle *mpg = decoder->mpg;
     long rate;
     int n_channels, encoding;
-    if (mpg123_param(mpg, MPG123_ADD_FLAGS,
-                     MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_NO_FRANKENSTEIN,
-                     0.0) != MPG123_OK ||
+    if (mpg123_param(mpg, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT, 0.0) != MPG123_OK ||
         mpg123_param(mpg, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE, 0.0) != MPG123_OK ||
         mpg123_replace_reader_handle(mpg, on_read, on_seek, NULL) != MPG123_OK ||
         mpg123_open_handle(mpg, decoder) != MPG123_OK ||
@@ -85,7 +83,8 @@ void mp3_decoder_close(struct mp3_decoder *decoder)
     free(decoder);
 }
 
-bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n, size_t *n_read)
+bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n, size_t *n_read,
+                      const char **reason)
 {
     *n_read = 0;
     while (*n_read < n) {
@@ -93,10 +92,14 @@ bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
         const int status = mpg123_read(decoder->mpg, (unsigned char *)(interleaved + *n_read),
                                        (n - *n_read) * sizeof *interleaved, &n_bytes);
         *n_read += n_bytes / sizeof *interleaved;
-        if (status == MPG123_DONE || status == MPG123_NEW_FORMAT)
+        if (status == MPG123_DONE)
             return true;
-        if (status != MPG123_OK)
+        if (status != MPG123_OK) {
+            *reason = status == MPG123_NEW_FORMAT
+                          ? "another sample rate or number of channels begins"
+                          : "bad frames";
             return false;
+        }
     }
     return true;
 }

@@ -17,9 +17,9 @@ enum vp_status mp3_decoder_open(struct bytes stream, struct mp3_decoder **out, u
                                 unsigned *channels, struct vp_err *err) VP_MUST_CHECK;
 void mp3_decoder_close(struct mp3_decoder *decoder); /* takes; NULL is legal */
 
-/* Reads up to n samples (frames times channels); fewer only at the end, which is also where the
- * stream changes its rate or channels. False when the stream cannot be decoded any further. */
-bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
-                      size_t *n_read) VP_MUST_CHECK;
+/* Reads up to n samples (frames times channels); fewer only at the end. False, and *reason why:
+ * the stream cannot be decoded any further, or changes its rate or channels. */
+bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n, size_t *n_read,
+                      const char **reason) VP_MUST_CHECK;
 
 #endif

@@ -3,14 +3,28 @@
  * segments, their lengths, then the segments. libogg drops damaged pages without a word, so a
  * recording with holes would be embedded as if it were whole: hence the walk here.
  *
+ * The decoders read the first stream only: a file of several, chained or side by side, would be
+ * embedded in part, and is refused.
+ *
  * A stream whose last page is complete but not marked as the last is accepted: those who stream
  * live cannot always mark it, and a cut at exactly the end of a page is rare.
  */
 #include "ogg.h"
 
-#define HEAD_BYTES    27u
-#define CHECKSUM_AT   22u
-#define END_OF_STREAM 0x04u
+#include "vorbis.h"
+
+#include <stdlib.h>
+
+#define HEAD_BYTES      27u
+#define VERSION_AT      4u
+#define FLAGS_AT        5u
+#define SERIAL_AT       14u
+#define NUMBER_AT       18u
+#define CHECKSUM_AT     22u
+#define CONTINUED       0x01u
+#define FIRST           0x02u
+#define END_OF_STREAM   0x04u
+#define MAX_SETUP_BYTES ((size_t)1 << 18) /* encoders write some 4 to 8 KiB */
 
 /* CRC-32 with polynomial 0x04C11DB7, most significant bit first, start 0. */
 static void make_table(uint32_t table[256])
@@ -52,6 +66,7 @@ static enum vp_status check_pages(struct bytes file, struct vp_err *err)
 {
     uint32_t table[256];
     make_table(table);
+    const uint64_t serial = bytes_little(file, SERIAL_AT, 4);
     bool ended = false;
     for (size_t at = 0; at < file.n;) {
         if (!bytes_match(file, at, "OggS")) {
@@ -68,10 +83,65 @@ static enum vp_status check_pages(struct bytes file, struct vp_err *err)
             return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                                "the ogg file is damaged: the page at byte %zu fails its checksum",
                                at);
-        ended = page.at[5] & END_OF_STREAM;
+        if (bytes_little(page, SERIAL_AT, 4) != serial || (at > 0 && page.at[FLAGS_AT] & FIRST))
+            return container_refuse(err, "ogg of several streams");
+        ended = page.at[FLAGS_AT] & END_OF_STREAM;
         at += n;
     }
     return VP_OK;
+}
+
+/*
+ * The third packet of the stream, into [capacity]. Its pages must follow each other without
+ * a gap, as the decoder wants them, so that both read the same. False when there is none such.
+ */
+static bool read_setup(struct bytes file, unsigned char *into, size_t capacity, size_t *n)
+{
+    enum { SETUP_PACKET = 2 };
+    uint32_t number = (uint32_t)bytes_little(file, NUMBER_AT, 4);
+    unsigned packet = 0;
+    bool pending = false;
+    *n = 0;
+    for (size_t at = 0, size; (size = page_bytes(file, at)) > 0; at += size) {
+        const struct bytes page = bytes_from(file, at, size);
+        if (!bytes_match(page, 0, "OggS"))
+            return false;
+        if (page.at[VERSION_AT] != 0 || bytes_little(page, NUMBER_AT, 4) != number++ ||
+            ((page.at[FLAGS_AT] & CONTINUED) != 0) != pending)
+            return false;
+        const size_t n_segments = page.at[HEAD_BYTES - 1];
+        size_t from = HEAD_BYTES + n_segments;
+        for (size_t i = 0; i < n_segments; i++) {
+            const size_t length = page.at[HEAD_BYTES + i];
+            if (packet == SETUP_PACKET) {
+                if (!bytes_have(page, from, length) || length > capacity - *n)
+                    return false;
+                memcpy(into + *n, page.at + from, length);
+                *n += length;
+            }
+            from += length;
+            pending = length == 255;
+            packet += !pending;
+            if (packet > SETUP_PACKET)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum vp_status check_vorbis(struct bytes file, struct vp_err *err)
+{
+    size_t n = 0;
+    unsigned char *setup = malloc(MAX_SETUP_BYTES);
+    if (setup == NULL)
+        return status_no_memory(err, "a setup header", MAX_SETUP_BYTES);
+    enum vp_status status =
+        read_setup(file, setup, MAX_SETUP_BYTES, &n)
+            ? vorbis_check_setup((struct bytes){setup, n}, err)
+            : status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                          "the ogg file is damaged or cut: its header packets are not whole");
+    free(setup);
+    return status;
 }
 
 enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err *err)
@@ -103,5 +173,6 @@ enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err 
         .full_scale = 0.9999F,
         .data = file,
     };
-    return check_pages(file, err);
+    enum vp_status status = check_pages(file, err);
+    return status == VP_OK && vorbis ? check_vorbis(file, err) : status;
 }

@@ -5,7 +5,8 @@
 #include "container.h"
 
 /* Needs "OggS" at the start. VP_ERR_AUDIO_UNSUPPORTED: not Vorbis or Opus.
- * VP_ERR_AUDIO_UNDECODABLE: a page is cut or fails its checksum. */
+ * VP_ERR_AUDIO_UNDECODABLE: a page is cut or fails its checksum, or the setup of a
+ * Vorbis stream asks for more than vorbis.h allows. VP_ERR_NO_MEMORY. */
 enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err *err) VP_MUST_CHECK;
 
 #endif

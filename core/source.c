@@ -218,9 +218,8 @@ static bool read_frames(struct source *source, float *interleaved, size_t n_fram
                         const char **reason)
 {
     if (source->mp3 != NULL) {
-        *reason = "bad frames";
         const bool good =
-            mp3_decoder_read(source->mp3, interleaved, n_frames * source->channels, n_read);
+            mp3_decoder_read(source->mp3, interleaved, n_frames * source->channels, n_read, reason);
         *n_read /= source->channels;
         return good;
     }
