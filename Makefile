@@ -53,8 +53,10 @@ FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 # The vector kernel: one source, one object for each instruction set; chosen when the program runs.
 ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
 SIMD_OBJ   := $(BUILD)/core/kernels/simd/conv_avx2.o $(BUILD)/core/kernels/simd/conv_avx512.o
+SEG_OBJ    := $(BUILD)/core/kernels/simd/seg_avx2.o $(BUILD)/core/kernels/simd/seg_avx512.o
 endif
-CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ)
+SEG_OBJ    += $(BUILD)/core/kernels/simd/seg_plain.o
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(SEG_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -206,11 +208,17 @@ $(BUILD)/%.o: %.c
 $(BUILD)/core/kernels/simd/conv_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv_avx2
 $(BUILD)/core/kernels/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=conv_avx512
+$(BUILD)/core/kernels/simd/seg_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=seg_avx2
+$(BUILD)/core/kernels/simd/seg_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+    -DLANES=16 -DKERNEL=seg_avx512
+$(BUILD)/core/kernels/simd/seg_plain.o: SIMD := -DLANES=4 -DKERNEL=seg_plain
 # AddressSanitizer's stand-in for the stack does not keep the 64-byte alignment of vectors there.
 ifeq ($(FLAVOUR),asan)
-$(SIMD_OBJ): CFLAGS += --param asan-use-after-return=0
+$(SIMD_OBJ) $(SEG_OBJ): CFLAGS += --param asan-use-after-return=0
 endif
 $(SIMD_OBJ): core/kernels/simd/conv_simd.c
+$(SEG_OBJ): core/kernels/simd/seg_simd.c
+$(SIMD_OBJ) $(SEG_OBJ):
 	@mkdir -p $(@D)
 	@echo '  cc    $< ($(@F))'
 	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@

@@ -31,7 +31,7 @@ static size_t nearest(struct matching *m, size_t column, double *distance)
 {
     const size_t row = m->row_of[column];
     size_t best = 0;
-    *distance = INFINITY;
+    *distance = HUGE_VAL;
     for (size_t k = 1; k <= m->n_columns; k++) {
         if (m->reached[k])
             continue;
@@ -51,7 +51,7 @@ static size_t nearest(struct matching *m, size_t column, double *distance)
 static void add_row(struct matching *m, size_t row)
 {
     for (size_t k = 0; k <= m->n_columns; k++) {
-        m->slack[k] = INFINITY;
+        m->slack[k] = HUGE_VAL;
         m->reached[k] = 0;
     }
     m->row_of[0] = row;

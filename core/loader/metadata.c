@@ -92,6 +92,26 @@ static enum vp_status set_name(struct metadata *metadata, const char *value, str
                                   : status_no_memory(err, "the model's name", strlen(value));
 }
 
+/* The keys of sherpa-onnx's exports of segmentation networks. */
+static enum vp_status set_segmentation(struct metadata *metadata, const char *key,
+                                       const char *value, struct vp_err *err)
+{
+    const struct {
+        const char *key;
+        size_t *count;
+    } counts[] = {
+        {"num_speakers", &metadata->segmentation.num_speakers},
+        {"powerset_max_classes", &metadata->segmentation.powerset_max_classes},
+        {"num_classes", &metadata->segmentation.num_classes},
+        {"sample_rate", &metadata->segmentation.sample_rate},
+        {"window_size", &metadata->segmentation.window_size},
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        if (strcmp(key, counts[i].key) == 0 && !parse_count(value, 1000000000, counts[i].count))
+            return refuse(err, key, value, "a whole number");
+    return VP_OK;
+}
+
 enum vp_status metadata_set(struct metadata *metadata, const char *key, const char *value,
                             struct vp_err *err)
 {
@@ -125,7 +145,7 @@ enum vp_status metadata_set(struct metadata *metadata, const char *key, const ch
         if (!parse_hex(value, metadata->weights_sha256))
             return refuse(err, key, value, "64 lower-case hex digits");
     }
-    return VP_OK;
+    return set_segmentation(metadata, key, value, err);
 }
 
 enum vp_status metadata_move(struct metadata *metadata, struct net *net, struct vp_err *err)

@@ -20,6 +20,9 @@ struct metadata {
     float *self_test; /* owned, [n_self_test], or NULL */
     size_t n_self_test;
     char weights_sha256[DIGEST_HEX_CHARS]; /* "" : not said */
+    struct {                               /* of a segmentation network; 0: not said */
+        size_t num_speakers, powerset_max_classes, num_classes, sample_rate, window_size;
+    } segmentation;
 };
 
 /* Takes one pair into *metadata, which starts as zeroes. Borrows both strings. VP_ERR_MODEL names

@@ -1,5 +1,6 @@
 /* A model file -> struct net: which format it is, and whose digest. */
 #include "digest.h"
+#include "mistaken.h"
 #include "model_file.h"
 #include "net.h"
 #include "onnx_bind.h"
@@ -10,34 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_BYTES      64 /* less than the smallest header of either format */
 #define DEFAULT_N_MELS 80 /* of every WeSpeaker net; a file may say otherwise */
-
-/* What people hand over by mistake, by its first bytes, and what to do about it. */
-static const struct {
-    const char *magic;
-    const char *sentence;
-} mistaken[] = {
-    {"version https://git-lfs", "this is a git-lfs pointer, not the model; run `git lfs pull`"},
-    {"<", "this is an HTML or XML page, not a model; the download went wrong, fetch it again"},
-    {"PK\003\004", "this is a zip or PyTorch checkpoint; convert it to safetensors first"},
-    {"\200\002", "this is a Python pickle; convert the checkpoint to safetensors first"},
-    {"GGUF", "this is a GGUF file; only .onnx and .safetensors are read"},
-    {"\037\213", "this is a gzip file; unpack it first"},
-};
-
-static enum vp_status check_magic(const unsigned char *bytes, size_t n_bytes, struct vp_err *err)
-{
-    if (n_bytes < MIN_BYTES)
-        return status_fail(err, VP_ERR_MODEL, "a file of %zu bytes is no model; it is empty or cut",
-                           n_bytes);
-    for (size_t i = 0; i < sizeof mistaken / sizeof mistaken[0]; i++) {
-        size_t n = strlen(mistaken[i].magic);
-        if (n_bytes >= n && memcmp(bytes, mistaken[i].magic, n) == 0)
-            return status_fail(err, VP_ERR_MODEL, "%s", mistaken[i].sentence);
-    }
-    return VP_OK;
-}
 
 static enum vp_status load_safetensors(const void *bytes, size_t n_bytes, struct net *net,
                                        struct metadata *metadata, struct vp_err *err)
@@ -74,24 +48,18 @@ static enum vp_status load_onnx(const void *bytes, size_t n_bytes, struct net *n
     return status;
 }
 
-/* A safetensors file has its JSON object at byte 8; no ONNX file has a brace there. */
-static bool is_safetensors(const unsigned char *bytes, size_t n_bytes)
-{
-    return n_bytes > 8 && bytes[8] == '{';
-}
-
 enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **out,
                               const char **format, struct vp_err *err)
 {
     *out = NULL;
-    enum vp_status status = check_magic(bytes, n_bytes, err);
+    enum vp_status status = mistaken_check(bytes, n_bytes, err);
     if (status != VP_OK)
         return status;
     struct metadata metadata = {0};
     struct net *net = calloc(1, sizeof *net);
     if (net == NULL)
         return status_no_memory(err, "the network", sizeof *net);
-    if (is_safetensors(bytes, n_bytes)) {
+    if (mistaken_is_safetensors(bytes, n_bytes)) {
         *format = "safetensors";
         status = load_safetensors(bytes, n_bytes, net, &metadata, err);
     } else {

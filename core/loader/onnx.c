@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define MIN_OPSET 14
+#define MIN_OPSET 13
 #define MAX_OPSET 20
 #define MIN_IR    7
 #define MAX_IR    10

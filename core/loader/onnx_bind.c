@@ -179,21 +179,6 @@ static enum vp_status check_input(const struct binder *b)
     return VP_OK;
 }
 
-static enum vp_status check_all_used(const struct binder *b)
-{
-    for (size_t i = 0; i < b->graph->n_nodes; i++)
-        if (!b->graph->nodes[i].used)
-            return status_fail(b->err, VP_ERR_MODEL,
-                               "ONNX: node '%.80s' (%.40s) has no place in the network",
-                               b->graph->nodes[i].name, b->graph->nodes[i].op);
-    for (size_t i = 0; i < b->graph->n_tensors; i++)
-        if (!b->graph->tensors[i].used)
-            return status_fail(b->err, VP_ERR_MODEL,
-                               "ONNX: tensor '%.100s' has no place in the network",
-                               b->graph->tensors[i].name);
-    return VP_OK;
-}
-
 static enum vp_status bind_blocks(const struct binder *b, size_t body, size_t *stem)
 {
     struct net_stage blocks = {0};
@@ -228,5 +213,5 @@ enum vp_status onnx_bind(struct onnx_graph *graph, struct net *net, struct vp_er
         status = onnx_probe_features(graph, net, stem, err);
     if (status == VP_OK)
         status = onnx_probe_statistics(graph, net, body, head.pooled, err);
-    return status != VP_OK ? status : check_all_used(&b);
+    return status != VP_OK ? status : onnx_walk_all_used(graph, err);
 }

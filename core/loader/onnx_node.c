@@ -42,7 +42,11 @@ static enum vp_status read_field(const struct protobuf_field *field, struct pool
     case FIELD_DOMAIN:
         status = onnx_field_text(field, "an operator's domain", pool, &domain, err);
         if (status == VP_OK && domain[0] != '\0' && strcmp(domain, "ai.onnx") != 0)
-            return status_fail(err, VP_ERR_MODEL, "ONNX: an operator of domain '%.60s' is unknown",
+            return status_fail(err, VP_ERR_MODEL,
+                               strstr(node->op, "Quantize") != NULL
+                                   ? "ONNX: an operator of domain '%.60s' in a quantized (int8) "
+                                     "export; take the float32 model"
+                                   : "ONNX: an operator of domain '%.60s' is unknown",
                                domain);
         return status;
     default:

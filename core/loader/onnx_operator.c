@@ -1,6 +1,8 @@
 /* The operators around the convolutions, on numbers. */
 #include "onnx_operator.h"
 
+#include "onnx_arithmetic.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -249,31 +251,6 @@ static enum vp_status eval_gather(const struct onnx_step *step, struct onnx_arra
     return onnx_array_gather(step->pool, step->in[0], step->in[1], axis, out);
 }
 
-/* Of a shape: one axis, step 1. inputs: data, starts, ends, axes. */
-static enum vp_status eval_slice(const struct onnx_step *step, struct onnx_array *out)
-{
-    const struct onnx_array *a = step->in[0];
-    int64_t begin, end, axis = 0;
-    if (step->n_in < 3 || step->in[1] == NULL || step->in[2] == NULL || a->n_dims != 1 ||
-        step->in[1]->n_values != 1 || step->in[2]->n_values != 1 ||
-        !onnx_array_int(step->in[1], 0, &begin) || !onnx_array_int(step->in[2], 0, &end))
-        return VP_ERR_MODEL;
-    const struct onnx_array *axes = step->n_in > 3 ? step->in[3] : NULL;
-    if (axes != NULL && (axes->n_values != 1 || !onnx_array_int(axes, 0, &axis) || axis != 0))
-        return VP_ERR_MODEL;
-    int64_t n = (int64_t)a->n_values;
-    begin = begin < 0 ? begin + n : begin;
-    end = end < 0 ? end + n : end > n ? n : end;
-    if (begin < 0 || begin > end)
-        return VP_ERR_MODEL;
-    size_t n_listed = (size_t)(end - begin);
-    enum vp_status status = onnx_array_new(step->pool, &n_listed, 1, out);
-    out->is_integer = a->is_integer;
-    if (status == VP_OK && n_listed > 0)
-        memcpy(out->data, a->data + begin, n_listed * sizeof *out->data);
-    return status;
-}
-
 static enum vp_status eval_binary(const struct onnx_step *step, struct onnx_array *out)
 {
     static const char *const names[] = {
@@ -323,15 +300,21 @@ static enum vp_status eval_reduce(const struct onnx_step *step, struct onnx_arra
 /* ---- by name ------------------------------------------------------------------------------ */
 
 static const struct onnx_operator operators[] = {
+    {"Abs", 1, 1, onnx_arithmetic_map},
     {"Add", 2, 2, eval_binary},
     {"Cast", 1, 1, eval_cast},
+    {"Clip", 1, 3, onnx_arithmetic_clip},
     {"Concat", 1, ONNX_MAX_INPUTS, eval_concat},
+    {"ConstantOfShape", 1, 1, onnx_arithmetic_fill},
+    {"Cos", 1, 1, onnx_arithmetic_map},
     {"Div", 2, 2, eval_binary},
     {"Expand", 2, 2, eval_expand},
     {"Flatten", 1, 1, eval_flatten},
     {"Gather", 2, 2, eval_gather},
     {"Identity", 1, 1, eval_identity},
+    {"MatMul", 2, 2, onnx_arithmetic_matmul},
     {"Mul", 2, 2, eval_binary},
+    {"Neg", 1, 1, onnx_arithmetic_map},
     {"Pow", 2, 2, eval_binary},
     {"ReduceMean", 1, 2, eval_reduce},
     {"ReduceProd", 1, 2, eval_reduce},
@@ -339,8 +322,9 @@ static const struct onnx_operator operators[] = {
     {"ReduceSumSquare", 1, 2, eval_reduce},
     {"Reshape", 2, 2, eval_reshape},
     {"Shape", 1, 1, eval_shape},
+    {"Sin", 1, 1, onnx_arithmetic_map},
     {"Size", 1, 1, eval_size},
-    {"Slice", 3, 4, eval_slice},
+    {"Slice", 3, 5, onnx_arithmetic_slice},
     {"Sqrt", 1, 1, eval_sqrt},
     {"Squeeze", 1, 2, eval_squeeze},
     {"Sub", 2, 2, eval_binary},

@@ -8,7 +8,7 @@
 #include "onnx.h"
 #include "onnx_array.h"
 
-#define ONNX_MAX_INPUTS 4u /* of one such node */
+#define ONNX_MAX_INPUTS 5u /* of one such node */
 
 /* A node at work. */
 struct onnx_step {

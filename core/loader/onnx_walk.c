@@ -77,3 +77,18 @@ enum vp_status onnx_walk_use(struct onnx_node *node, const char *attributes, siz
     }
     return VP_OK;
 }
+
+enum vp_status onnx_walk_all_used(const struct onnx_graph *graph, struct vp_err *err)
+{
+    for (size_t i = 0; i < graph->n_nodes; i++)
+        if (!graph->nodes[i].used)
+            return status_fail(err, VP_ERR_MODEL,
+                               "ONNX: node '%.80s' (%.40s) has no place in the network",
+                               graph->nodes[i].name, graph->nodes[i].op);
+    for (size_t i = 0; i < graph->n_tensors; i++)
+        if (!graph->tensors[i].used)
+            return status_fail(err, VP_ERR_MODEL,
+                               "ONNX: tensor '%.100s' has no place in the network",
+                               graph->tensors[i].name);
+    return VP_OK;
+}
