@@ -8,6 +8,8 @@
 #ifndef VP_AUDIO_H
 #define VP_AUDIO_H
 
+#include "mono.h"
+#include "quality.h"
 #include "status.h"
 
 #define AUDIO_RATE_HZ 16000u
@@ -32,5 +34,17 @@ enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits 
 enum vp_status audio_set_samples(struct audio_buffer *buffer, const struct vp_limits *limits,
                                  const float *samples, size_t n_samples, struct vp_clip_info *info,
                                  struct vp_err *err) VP_MUST_CHECK;
+
+/* ---- what a clip and a stream have in common --------------------------------------------------
+ */
+
+/* Format, length, peak and clipping, as the decoder found them. */
+void audio_describe(const struct container *container, const struct mono_facts *facts,
+                    struct vp_clip_info *info);
+/* The warnings that follow from levels: info's own and quality's. */
+unsigned audio_level_warnings(const struct vp_clip_info *info, const struct quality *quality);
+/* VP_ERR_AUDIO_TOO_LONG; where the header says how far the recording goes on, so does the error. */
+enum vp_status audio_too_long(const struct container *container, const struct mono_facts *facts,
+                              double limit_s, struct vp_err *err);
 
 #endif

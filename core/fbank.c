@@ -183,9 +183,22 @@ static void compute_frame2(struct fbank_work *work, const float *samples, float 
     }
 }
 
-/* features [T, n_mels] less the mean over T of each column */
-static void subtract_mean(double *mean, float *features, size_t n_frames, size_t n_mels)
+size_t fbank_log_mel(struct fbank_work *work, const float *samples, size_t n_samples,
+                     float *features)
 {
+    const size_t n_frames = fbank_n_frames(n_samples), n_mels = work->plan->mel.n_mels;
+    size_t t = 0;
+    for (; t + 2 <= n_frames; t += 2)
+        compute_frame2(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
+    if (t < n_frames)
+        compute_frame(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
+    return n_frames;
+}
+
+void fbank_subtract_mean(struct fbank_work *work, float *features, size_t n_frames)
+{
+    const size_t n_mels = work->plan->mel.n_mels;
+    double *mean = work->mean;
     for (size_t m = 0; m < n_mels; m++)
         mean[m] = 0.0;
     for (size_t t = 0; t < n_frames; t++)
@@ -201,14 +214,8 @@ static void subtract_mean(double *mean, float *features, size_t n_frames, size_t
 size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_samples,
                      float *features)
 {
-    const size_t n_frames = fbank_n_frames(n_samples), n_mels = work->plan->mel.n_mels;
-    if (n_frames == 0)
-        return 0;
-    size_t t = 0;
-    for (; t + 2 <= n_frames; t += 2)
-        compute_frame2(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
-    if (t < n_frames)
-        compute_frame(work, samples + t * FBANK_HOP_SAMPLES, features + t * n_mels);
-    subtract_mean(work->mean, features, n_frames, n_mels);
+    const size_t n_frames = fbank_log_mel(work, samples, n_samples, features);
+    if (n_frames > 0)
+        fbank_subtract_mean(work, features, n_frames);
     return n_frames;
 }

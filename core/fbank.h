@@ -37,4 +37,10 @@ void fbank_work_free(struct fbank_work *work); /* takes; NULL is legal */
 size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_samples,
                      float *features);
 
+/* The two halves of fbank_compute, for streams: features before the mean is removed, and features
+ * [n_frames, n_mels], n_frames > 0, less their mean over time, in place. */
+size_t fbank_log_mel(struct fbank_work *work, const float *samples, size_t n_samples,
+                     float *features);
+void fbank_subtract_mean(struct fbank_work *work, float *features, size_t n_frames);
+
 #endif

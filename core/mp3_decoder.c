@@ -103,3 +103,8 @@ bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
     }
     return true;
 }
+
+size_t mp3_decoder_position(const struct mp3_decoder *decoder)
+{
+    return decoder->position;
+}

@@ -265,3 +265,10 @@ uint64_t source_n_clipped(const struct source *source)
 {
     return source->n_clipped;
 }
+
+double source_progress(const struct source *source)
+{
+    const size_t position =
+        source->mp3 != NULL ? mp3_decoder_position(source->mp3) : source->position;
+    return position < source->data.n ? (double)position / (double)source->data.n : 1.0;
+}

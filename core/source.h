@@ -36,4 +36,7 @@ enum vp_status source_read(struct source *source, float *interleaved, size_t n_f
 float source_peak(const struct source *source);
 uint64_t source_n_clipped(const struct source *source);
 
+/* Share of the bytes that were taken in, 0..1: how far reading has come, roughly. */
+double source_progress(const struct source *source);
+
 #endif
