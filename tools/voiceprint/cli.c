@@ -36,7 +36,18 @@ enum option_id {
     OPTION_UEM,
     OPTION_COLLAR,
     OPTION_SKIP_OVERLAP,
-    OPTION_JSON
+    OPTION_JSON,
+    OPTION_RTTM,
+    OPTION_TABLE,
+    OPTION_EMBEDDINGS,
+    OPTION_NUM_SPEAKERS,
+    OPTION_MIN_SPEAKERS,
+    OPTION_MAX_SPEAKERS,
+    OPTION_THRESHOLD,
+    OPTION_ENGINE,
+    OPTION_MIN_ON,
+    OPTION_MIN_OFF,
+    OPTION_SPEECH
 };
 
 static const struct option long_options[] = {
@@ -56,6 +67,17 @@ static const struct option long_options[] = {
     {"collar", required_argument, NULL, OPTION_COLLAR},
     {"skip-overlap", no_argument, NULL, OPTION_SKIP_OVERLAP},
     {"json", no_argument, NULL, OPTION_JSON},
+    {"rttm", no_argument, NULL, OPTION_RTTM},
+    {"table", no_argument, NULL, OPTION_TABLE},
+    {"embeddings", no_argument, NULL, OPTION_EMBEDDINGS},
+    {"num-speakers", required_argument, NULL, OPTION_NUM_SPEAKERS},
+    {"min-speakers", required_argument, NULL, OPTION_MIN_SPEAKERS},
+    {"max-speakers", required_argument, NULL, OPTION_MAX_SPEAKERS},
+    {"threshold", required_argument, NULL, OPTION_THRESHOLD},
+    {"engine", required_argument, NULL, OPTION_ENGINE},
+    {"min-on", required_argument, NULL, OPTION_MIN_ON},
+    {"min-off", required_argument, NULL, OPTION_MIN_OFF},
+    {"speech", required_argument, NULL, OPTION_SPEECH},
     {NULL, 0, NULL, 0},
 };
 
@@ -86,16 +108,56 @@ static bool parse_count(const char *text, unsigned most, unsigned *out)
     return true;
 }
 
-static bool parse_not_negative(const char *text, double *out)
+static bool parse_number(const char *text, double *out)
 {
     char *end;
     *out = strtod(text, &end);
-    return end != text && *end == '\0' && isfinite(*out) && *out >= 0.0;
+    return end != text && *end == '\0' && isfinite(*out);
+}
+
+static bool parse_not_negative(const char *text, double *out)
+{
+    return parse_number(text, out) && *out >= 0.0;
 }
 
 static bool parse_seconds(const char *text, double *out)
 {
     return parse_not_negative(text, out) && *out > 0.0;
+}
+
+static bool parse_diarize_option(int id, const char *value, struct cli *out)
+{
+    struct vp_diarize_options *diarize = &out->diarize;
+    switch (id) {
+    case OPTION_RTTM:
+        out->rttm = true;
+        return true;
+    case OPTION_TABLE:
+        out->json = out->rttm = false;
+        return true;
+    case OPTION_EMBEDDINGS:
+        out->embeddings = true;
+        return true;
+    case OPTION_NUM_SPEAKERS:
+        return parse_count(value, VP_DIARIZE_MAX_SPEAKERS, &diarize->num_speakers);
+    case OPTION_MIN_SPEAKERS:
+        return parse_count(value, VP_DIARIZE_MAX_SPEAKERS, &diarize->min_speakers);
+    case OPTION_MAX_SPEAKERS:
+        return parse_count(value, VP_DIARIZE_MAX_SPEAKERS, &diarize->max_speakers);
+    case OPTION_THRESHOLD:
+        return parse_number(value, &diarize->threshold);
+    case OPTION_ENGINE:
+        return vp_diarize_engine_parse(value, &diarize->engine);
+    case OPTION_MIN_ON:
+        return parse_not_negative(value, &diarize->min_on_s);
+    case OPTION_MIN_OFF:
+        return parse_not_negative(value, &diarize->min_off_s);
+    case OPTION_SPEECH:
+        out->speech = value;
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool parse_option(int id, const char *value, struct cli *out)
@@ -125,7 +187,10 @@ static bool parse_option(int id, const char *value, struct cli *out)
     case OPTION_MIN_DURATION:
         return parse_seconds(value, &out->limits.min_duration_s);
     case OPTION_MAX_DURATION:
-        return parse_seconds(value, &out->limits.max_duration_s);
+        if (!parse_seconds(value, &out->limits.max_duration_s))
+            return false;
+        out->diarize.max_duration_s = out->limits.max_duration_s;
+        return true;
     case OPTION_TRUNCATE:
         out->limits.truncate = true;
         return true;
@@ -141,7 +206,7 @@ static bool parse_option(int id, const char *value, struct cli *out)
         out->json = true;
         return true;
     default:
-        return false;
+        return parse_diarize_option(id, value, out);
     }
 }
 
@@ -157,10 +222,12 @@ int cli_parse(const struct command *command, int argc, char **argv, struct cli *
 {
     *out = (struct cli){.command = command->name, .jobs = 1, .repeat = 20};
     vp_limits_default(&out->limits);
+    vp_diarize_options_default(&out->diarize);
+    out->diarize.max_duration_s = INFINITY;
     optind = 0; /* glibc: start over */
     opterr = 0; /* our own complaint is clearer */
     int id, which = 0;
-    while ((id = getopt_long(argc, argv, "h", long_options, &which)) != -1) {
+    while ((id = getopt_long(argc, argv, "ho:", long_options, &which)) != -1) {
         if (id == 'h' || id == OPTION_HELP) {
             print_help(command);
             return EXIT_GOOD;
@@ -171,6 +238,11 @@ int cli_parse(const struct command *command, int argc, char **argv, struct cli *
                          "voiceprint %s --help",
                          argv[optind - 1], command->name);
             return EXIT_USAGE;
+        }
+        if (id == 'o') { /* short for --out */
+            id = OPTION_OUT;
+            for (which = 0; long_options[which].val != id;)
+                which++;
         }
         char name[32];
         snprintf(name, sizeof name, " %s ", long_options[which].name);

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "diarization.h"
 #include "voiceprint.h"
 
 enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -25,6 +26,9 @@ struct cli {
     const char *uem; /* score */
     double collar_s;
     bool skip_overlap, json;
+    struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
+    const char *speech;
+    bool rttm, embeddings;
     char **files; /* [n_files], the words that are no options */
     size_t n_files;
 };
@@ -35,7 +39,7 @@ struct command {
     int (*run)(const struct cli *cli); /* returns the exit status */
 };
 extern const struct command command_embed, command_compare, command_info, command_fbank,
-    command_stages, command_bench, command_score;
+    command_stages, command_bench, command_score, command_diarize;
 
 /* Parses argv (argv[0] is the command's name). Returns -1 to go on, else the exit status: after
  * --help, or a complaint. */

@@ -45,6 +45,29 @@ bool file_bytes_read(const char *path, struct file_bytes *out, struct vp_err *er
     return good;
 }
 
+bool file_bytes_read_stdin(struct file_bytes *out, struct vp_err *err)
+{
+    size_t capacity = 0, n = 1;
+    memset(out, 0, sizeof *out);
+    while (n > 0) {
+        if (out->n == capacity) {
+            capacity = capacity > 0 ? 2 * capacity : (size_t)1 << 20;
+            void *grown = capacity <= LARGEST_BYTES ? realloc(out->bytes, capacity) : NULL;
+            if (grown == NULL) {
+                file_bytes_free(out);
+                return fail(err, VP_ERR_NO_MEMORY, "stdin is larger than 1 GiB, or than memory");
+            }
+            out->bytes = grown;
+        }
+        n = fread((char *)out->bytes + out->n, 1, capacity - out->n, stdin);
+        out->n += n;
+    }
+    if (!ferror(stdin))
+        return true;
+    file_bytes_free(out);
+    return fail(err, VP_ERR_IO, "cannot be read");
+}
+
 void file_bytes_free(struct file_bytes *file)
 {
     free(file->bytes);

@@ -6,7 +6,7 @@
 
 static const struct command *const commands[] = {
     &command_embed,  &command_compare, &command_info,  &command_fbank,
-    &command_stages, &command_bench,   &command_score,
+    &command_stages, &command_bench,   &command_score, &command_diarize,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -1,0 +1,213 @@
+/* The order of things; each of them has a file of its own. */
+#include "diarize/cluster.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diarize/kmeans.h"
+#include "diarize/linkage.h"
+#include "diarize/spectral.h"
+
+#define FEWEST_POINTS 4u   /* fewer are one speaker, unless more are wanted */
+#define LEAST_POINTS  3u   /* of a speaker */
+#define LEAST_SHARE   0.02 /* of all windows */
+
+struct cluster {
+    struct partition windows; /* all of them */
+    struct cluster_rules rules;
+    size_t n_blocks, n_blocks_done;
+    size_t n_points;  /* groups so far */
+    float *points;    /* owned, [n_blocks * share, dim], of norm 1; NULL: the windows themselves */
+    double *weights;  /* owned, windows of each group */
+    size_t *group_of; /* owned, [n], group of each window */
+};
+
+static size_t groups_of_block(const struct cluster *cluster)
+{
+    return CLUSTER_MOST / cluster->n_blocks;
+}
+
+enum vp_status cluster_new(const float *vectors, size_t n, size_t dim,
+                           const struct cluster_rules *rules, struct cluster **out,
+                           struct vp_err *err)
+{
+    *out = NULL;
+    struct cluster *cluster = calloc(1, sizeof *cluster);
+    if (cluster == NULL)
+        return status_no_memory(err, "clusters", sizeof *cluster);
+    cluster->rules = *rules;
+    cluster->n_blocks = n <= CLUSTER_MOST ? 0 : (n + CLUSTER_MOST - 1) / CLUSTER_MOST;
+    enum vp_status status =
+        partition_init(&cluster->windows, vectors, n, dim, rules->max_clusters, err);
+    const size_t most = n <= CLUSTER_MOST ? n : CLUSTER_MOST;
+    cluster->group_of = calloc(n, sizeof(size_t));
+    cluster->weights = calloc(most, sizeof(double));
+    if (cluster->n_blocks > 0)
+        cluster->points = calloc(most * dim, sizeof(float));
+    if (status == VP_OK && (cluster->group_of == NULL || cluster->weights == NULL ||
+                            (cluster->n_blocks > 0 && cluster->points == NULL)))
+        status = status_no_memory(err, "clusters", n * sizeof(size_t));
+    if (status == VP_OK)
+        *out = cluster;
+    else
+        cluster_free(cluster);
+    return status;
+}
+
+void cluster_free(struct cluster *cluster)
+{
+    if (cluster == NULL)
+        return;
+    partition_clear(&cluster->windows);
+    free(cluster->points);
+    free(cluster->weights);
+    free(cluster->group_of);
+    free(cluster);
+}
+
+/* ---- groups of nearly the same voice, where there are too many windows ------------------------
+ */
+
+/* Writes the groups of one block behind those that are there. labels [n]: of its windows. */
+static enum vp_status add_groups(struct cluster *cluster, size_t first, size_t n,
+                                 const size_t *labels, size_t n_groups, struct vp_err *err)
+{
+    const size_t dim = cluster->windows.dim;
+    float *points = cluster->points + cluster->n_points * dim;
+    for (size_t i = 0; i < n; i++) {
+        const float *x = cluster->windows.vectors + (first + i) * dim;
+        for (size_t d = 0; d < dim; d++)
+            points[labels[i] * dim + d] += x[d];
+        cluster->group_of[first + i] = cluster->n_points + labels[i];
+        cluster->weights[cluster->n_points + labels[i]] += 1.0;
+    }
+    cluster->n_points += n_groups;
+    enum vp_status status = VP_OK;
+    for (size_t g = 0; g < n_groups && status == VP_OK; g++)
+        status = vp_embedding_normalize(points + g * dim, dim, NULL, err);
+    return status;
+}
+
+static enum vp_status reduce_block(struct cluster *cluster, struct vp_err *err)
+{
+    const size_t n_all = cluster->windows.n, block = cluster->n_blocks_done++;
+    const size_t first = block * n_all / cluster->n_blocks;
+    const size_t n = (block + 1) * n_all / cluster->n_blocks - first;
+    const size_t n_groups = groups_of_block(cluster) < n ? groups_of_block(cluster) : n;
+    struct linkage_merge *merges = malloc(n * sizeof *merges);
+    size_t *labels = malloc(n * sizeof *labels);
+    enum vp_status status = VP_OK;
+    if (merges == NULL || labels == NULL)
+        status = status_no_memory(err, "a block of windows", n * sizeof *merges);
+    if (status == VP_OK)
+        status = linkage_average(cluster->windows.vectors + first * cluster->windows.dim, n,
+                                 cluster->windows.dim, merges, err);
+    if (status == VP_OK)
+        status = linkage_cut(merges, n, n_groups, labels, err);
+    if (status == VP_OK)
+        status = add_groups(cluster, first, n, labels, n_groups, err);
+    free(merges);
+    free(labels);
+    return status;
+}
+
+/* ---- clusters ---------------------------------------------------------------------------------
+ */
+
+static size_t clamp(size_t value, size_t low, size_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* labels [n_points] of the points by spectral clustering. */
+static enum vp_status label_points(const struct cluster *cluster, const float *points,
+                                   size_t *labels, struct vp_err *err)
+{
+    const size_t n = cluster->n_points;
+    const size_t most = clamp(n - 1, 1, cluster->rules.max_clusters);
+    const size_t n_pairs = most + 1 < n ? most + 1 : n;
+    double *values = calloc(n_pairs, sizeof *values);
+    double *embedding =
+        calloc(2 * n * n_pairs, sizeof *embedding); /* all columns, then the first k */
+    enum vp_status status = VP_OK;
+    if (values == NULL || embedding == NULL) {
+        status = status_no_memory(err, "a spectral embedding", 2 * n * n_pairs * sizeof *embedding);
+        goto out;
+    }
+    status = spectral_embed(points, n, cluster->windows.dim, n_pairs, values, embedding, err);
+    if (status != VP_OK)
+        goto out;
+    const size_t counted = n_pairs > most ? spectral_count(values, most) : 1;
+    const size_t wanted = clamp(counted, cluster->rules.min_clusters, cluster->rules.max_clusters);
+    const size_t k = wanted < n ? wanted : n;
+    double *columns = embedding + n * n_pairs;
+    for (size_t i = 0; i < n; i++)
+        memcpy(columns + i * k, embedding + i * n_pairs, k * sizeof *columns);
+    status = kmeans(columns, cluster->weights, n, k, k, labels, err);
+out:
+    free(values);
+    free(embedding);
+    return status;
+}
+
+/* What spectral clustering leaves to do, on all windows. */
+static void tidy(struct partition *windows, const struct cluster_rules *rules)
+{
+    const size_t share = (size_t)ceil(LEAST_SHARE * (double)windows->n);
+    const size_t least = share > LEAST_POINTS ? share : LEAST_POINTS;
+    partition_repair(windows, least, rules->min_clusters);
+    partition_refine(windows, rules->min_clusters);
+    partition_repair(windows, least, rules->min_clusters);
+    size_t a, b;
+    while (windows->n_clusters > rules->min_clusters && windows->n_clusters > 1 &&
+           partition_most_alike(windows, &a, &b) >= rules->threshold)
+        partition_merge(windows, a, b);
+}
+
+static enum vp_status divide(struct cluster *cluster, struct vp_err *err)
+{
+    struct partition *windows = &cluster->windows;
+    const float *points = cluster->points;
+    if (points == NULL) { /* each window is a point */
+        points = windows->vectors;
+        cluster->n_points = windows->n;
+        for (size_t i = 0; i < windows->n; i++) {
+            cluster->group_of[i] = i;
+            cluster->weights[i] = 1.0;
+        }
+    }
+    if (cluster->n_points < 2 || cluster->rules.max_clusters == 1 ||
+        (cluster->n_points < FEWEST_POINTS && cluster->rules.min_clusters == 1))
+        return VP_OK; /* one cluster, as it began */
+    size_t *labels = calloc(cluster->n_points, sizeof *labels);
+    if (labels == NULL)
+        return status_no_memory(err, "labels", cluster->n_points * sizeof *labels);
+    enum vp_status status = label_points(cluster, points, labels, err);
+    if (status == VP_OK) {
+        for (size_t i = 0; i < windows->n; i++)
+            cluster->group_of[i] = labels[cluster->group_of[i]];
+        partition_set(windows, cluster->group_of);
+        tidy(windows, &cluster->rules);
+    }
+    free(labels);
+    return status;
+}
+
+enum vp_status cluster_step(struct cluster *cluster, bool *done, struct vp_err *err)
+{
+    *done = cluster->n_blocks_done == cluster->n_blocks;
+    return *done ? divide(cluster, err) : reduce_block(cluster, err);
+}
+
+struct partition *cluster_result(struct cluster *cluster)
+{
+    return &cluster->windows;
+}
+
+size_t cluster_bytes(const struct cluster *cluster)
+{
+    const size_t n = cluster->windows.n, most = n < CLUSTER_MOST ? n : CLUSTER_MOST;
+    return sizeof *cluster + 2 * n * sizeof(size_t) +
+           (cluster->points != NULL ? most * cluster->windows.dim * sizeof(float) : 0);
+}

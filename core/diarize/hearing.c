@@ -1,0 +1,283 @@
+/* One block at a time; windows that are due come before the next block. */
+#include "diarize/hearing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diarize/frames.h"
+#include "diarize/levels.h"
+#include "diarize/loudness.h"
+#include "mono.h"
+#include "score.h"
+#include "scratch.h"
+
+#define PROBE_S       300.0 /* of a recording of several channels, to hear whether they cancel */
+#define MOST_DETECTED (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + 2) /* frames of one block */
+
+enum state { PROBING, HEARING, ENDED };
+
+struct hearing {
+    struct container container;
+    const vp_model *model;
+    double max_duration_s;
+    enum state state;
+    struct mono *mono;
+    struct levels levels;
+    struct frames *frames;
+    bool speech_given;
+    struct loudness loudness;
+    struct segments segments;
+    struct windows windows;
+    bool is_due; /* window is the next to embed, as soon as its frames are there */
+    struct window window;
+    struct units units;
+    struct vp_clip_info clip;
+};
+
+/* ---- beginning --------------------------------------------------------------------------------
+ */
+
+/* Speech that the caller knows: segments from the start, and no detector. */
+static enum vp_status take_speech(struct hearing *hearing, const struct vp_diarize_options *options,
+                                  struct vp_err *err)
+{
+    hearing->speech_given = true;
+    enum vp_status status = VP_OK;
+    for (size_t i = 0; i < options->n_speech && status == VP_OK; i++) {
+        const struct vp_span *span = &options->speech[i];
+        struct segment segment = {
+            .first = (size_t)(span->start_s * FRAMES_A_SECOND + 0.5),
+            .end = (size_t)(span->end_s * FRAMES_A_SECOND + 0.5),
+            .start_s = span->start_s,
+            .end_s = span->end_s,
+        };
+        if (segment.end == segment.first)
+            segment.end++;
+        status = segments_add(&hearing->segments, &segment, err);
+    }
+    return status;
+}
+
+static enum vp_status open_stream(struct hearing *hearing, double max_duration_s, int channel,
+                                  struct vp_err *err)
+{
+    mono_close(hearing->mono);
+    return mono_open(&hearing->container, channel, max_duration_s, &hearing->mono, err);
+}
+
+enum vp_status hearing_new(const vp_model *model, const struct container *container,
+                           const struct vp_diarize_options *options, struct hearing **out,
+                           struct vp_err *err)
+{
+    *out = NULL;
+    struct hearing *hearing = calloc(1, sizeof *hearing);
+    if (hearing == NULL)
+        return status_no_memory(err, "a hearing", sizeof *hearing);
+    hearing->container = *container;
+    hearing->model = model;
+    hearing->max_duration_s = options->max_duration_s;
+    hearing->units.dim = model->info.dim;
+    enum vp_status status =
+        frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, &hearing->frames, err);
+    if (status == VP_OK)
+        status = options->speech != NULL ? take_speech(hearing, options, err) : VP_OK;
+    if (status == VP_OK)
+        status = open_stream(hearing, fmin(options->max_duration_s, PROBE_S), MONO_MEAN, err);
+    if (status == VP_OK)
+        *out = hearing;
+    else
+        hearing_free(hearing);
+    return status;
+}
+
+void hearing_free(struct hearing *hearing)
+{
+    if (hearing == NULL)
+        return;
+    mono_close(hearing->mono);
+    frames_free(hearing->frames);
+    segments_clear(&hearing->segments);
+    units_clear(&hearing->units);
+    free(hearing);
+}
+
+/* ---- blocks -----------------------------------------------------------------------------------
+ */
+
+/* A block for no other end than to learn whether the channels cancel; one channel needs none. */
+static enum vp_status probe(struct hearing *hearing, vp_scratch *scratch, struct vp_err *err)
+{
+    size_t n;
+    bool ended = false;
+    struct mono_facts facts;
+    mono_facts(hearing->mono, &facts);
+    enum vp_status status = VP_OK;
+    if (facts.channels > 1)
+        status =
+            mono_read(hearing->mono, scratch->audio.samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
+    if (status != VP_OK || (facts.channels > 1 && !ended))
+        return status;
+    mono_facts(hearing->mono, &facts);
+    int loudest;
+    const bool lost = mono_lost(&facts, &loudest);
+    if (mono_differs(&facts))
+        hearing->clip.warnings |= VP_WARN_CHANNELS_DIFFER;
+    hearing->state = HEARING;
+    /* what the header promises need not be read in vain */
+    if ((double)hearing->container.n_frames / facts.rate_hz > hearing->max_duration_s)
+        return audio_too_long(&hearing->container, &facts, hearing->max_duration_s, err);
+    return open_stream(hearing, hearing->max_duration_s, lost ? loudest : MONO_MEAN, err);
+}
+
+/* Frames from first on through the detector. */
+static enum vp_status detect(struct hearing *hearing, size_t first, bool ended, struct vp_err *err)
+{
+    unsigned char speech[MOST_DETECTED];
+    const size_t n = frames_end(hearing->frames) - first;
+    loudness_push(&hearing->loudness, frames_from(hearing->frames, first), n,
+                  hearing->model->info.n_mels, speech);
+    enum vp_status status = segments_push(&hearing->segments, speech, n, err);
+    return status == VP_OK && ended
+               ? segments_finish(&hearing->segments, hearing->clip.duration_s, err)
+               : status;
+}
+
+/* The recording is over: how long it was, and how loud. */
+static enum vp_status conclude(struct hearing *hearing, struct vp_err *err)
+{
+    struct mono_facts facts;
+    mono_facts(hearing->mono, &facts);
+    if (facts.more)
+        return audio_too_long(&hearing->container, &facts, hearing->max_duration_s, err);
+    if (facts.n_frames == 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE, "the recording holds no samples");
+    audio_describe(&hearing->container, &facts, &hearing->clip);
+    levels_fill(&hearing->levels, &facts, &hearing->clip);
+    hearing->clip.n_frames = frames_end(hearing->frames);
+    hearing->state = ENDED;
+    return VP_OK;
+}
+
+static enum vp_status hear_block(struct hearing *hearing, vp_scratch *scratch, struct vp_err *err)
+{
+    size_t n;
+    bool ended;
+    float *samples = scratch->audio.samples;
+    enum vp_status status = mono_read(hearing->mono, samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
+    if (status != VP_OK)
+        return status;
+    const size_t first = frames_end(hearing->frames);
+    levels_add(&hearing->levels, samples, n);
+    frames_push(hearing->frames, scratch->fbank, samples, n);
+    if (ended)
+        status = conclude(hearing, err);
+    if (status == VP_OK && !hearing->speech_given)
+        status = detect(hearing, first, ended, err);
+    return status;
+}
+
+/* ---- windows ----------------------------------------------------------------------------------
+ */
+
+/* The window's frames, repeated to WINDOW_FRAMES, less their mean -> features [WINDOW_FRAMES] */
+static void cut_window(const struct hearing *hearing, const struct window *window,
+                       vp_scratch *scratch)
+{
+    const size_t n_mels = hearing->model->info.n_mels, n = window->end - window->first;
+    const float *from = frames_from(hearing->frames, window->first);
+    for (size_t t = 0; t < WINDOW_FRAMES; t++)
+        memcpy(scratch->features + t * n_mels, from + t % n * n_mels, n_mels * sizeof *from);
+    fbank_subtract_mean(scratch->fbank, scratch->features, WINDOW_FRAMES);
+}
+
+static enum vp_status embed_window(struct hearing *hearing, const struct window *window,
+                                   vp_scratch *scratch, struct vp_err *err)
+{
+    float *embedding;
+    double norm;
+    enum vp_status status = units_room(&hearing->units, &embedding, err);
+    if (status != VP_OK)
+        return status;
+    cut_window(hearing, window, scratch);
+    status = resnet_forward(scratch->state, scratch->features, WINDOW_FRAMES, embedding, NULL, NULL,
+                            err);
+    if (status == VP_OK)
+        status = score_judge(embedding, hearing->units.dim, &norm, err);
+    if (status == VP_OK)
+        status = vp_embedding_normalize(embedding, hearing->units.dim, &norm, err);
+    if (status == VP_OK)
+        units_keep(&hearing->units, window);
+    return status;
+}
+
+/* Is a window due whose frames are there? At the end of the recording the rest must do. */
+static bool find_window(struct hearing *hearing)
+{
+    const size_t n_frames = frames_end(hearing->frames);
+    for (;;) {
+        struct window *window = &hearing->window;
+        if (!hearing->is_due)
+            hearing->is_due = windows_next(&hearing->windows, &hearing->segments, window);
+        if (!hearing->is_due || window->end <= n_frames)
+            return hearing->is_due;
+        if (hearing->state != ENDED)
+            return false;
+        window->end = n_frames;
+        if (window->first < window->end)
+            return true;
+        hearing->is_due = false; /* behind the end: speech that the caller gave, or a last 15 ms */
+    }
+}
+
+enum vp_status hearing_step(struct hearing *hearing, vp_scratch *scratch, bool *done,
+                            struct vp_err *err)
+{
+    *done = false;
+    if (hearing->state == PROBING)
+        return probe(hearing, scratch, err);
+    if (find_window(hearing)) {
+        hearing->is_due = false;
+        return embed_window(hearing, &hearing->window, scratch, err);
+    }
+    if (hearing->state == HEARING)
+        return hear_block(hearing, scratch, err);
+    *done = true;
+    return VP_OK;
+}
+
+/* ---- what was heard ---------------------------------------------------------------------------
+ */
+
+double hearing_progress(const struct hearing *hearing)
+{
+    return hearing->state == PROBING ? 0.0
+           : hearing->state == ENDED ? 1.0
+                                     : mono_progress(hearing->mono);
+}
+
+double hearing_heard_s(const struct hearing *hearing)
+{
+    return (double)frames_end(hearing->frames) / FRAMES_A_SECOND;
+}
+
+const struct segments *hearing_segments(const struct hearing *hearing)
+{
+    return &hearing->segments;
+}
+
+const struct units *hearing_units(const struct hearing *hearing)
+{
+    return &hearing->units;
+}
+
+const struct vp_clip_info *hearing_clip(const struct hearing *hearing)
+{
+    return &hearing->clip;
+}
+
+size_t hearing_bytes(const struct hearing *hearing)
+{
+    return sizeof *hearing + frames_bytes(hearing->frames) + units_bytes(&hearing->units) +
+           hearing->segments.capacity * sizeof *hearing->segments.list;
+}

@@ -1,0 +1,47 @@
+/* The answer as RTTM, the line format of NIST's evaluations. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diarization.h"
+#include "status.h"
+
+#define LONGEST_NAME 64u
+/* "SPEAKER name 1 start length <NA> <NA> SPEAKER_00 <NA> <NA>\n" with numbers below 1e9. */
+#define LONGEST_LINE (LONGEST_NAME + 128u)
+
+static bool is_name(const char *uri)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const size_t n = strlen(uri);
+    return n >= 1 && n <= LONGEST_NAME && strspn(uri, allowed) == n;
+}
+
+enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, const char *uri,
+                                   char **text, size_t *n_chars, struct vp_err *err)
+{
+    *text = NULL;
+    *n_chars = 0;
+    if (!is_name(uri))
+        return status_fail(err, VP_ERR_ARGUMENT,
+                           "a recording's name in RTTM has 1 to %u letters, digits, dots, dashes "
+                           "or underscores",
+                           LONGEST_NAME);
+    size_t n_bytes;
+    if (!size_multiply(result->n_segments, LONGEST_LINE, &n_bytes) ||
+        !size_add(n_bytes, 1, &n_bytes))
+        return status_no_memory(err, "RTTM", SIZE_MAX);
+    char *at = *text = malloc(n_bytes);
+    if (at == NULL)
+        return status_no_memory(err, "RTTM", n_bytes);
+    *at = '\0';
+    for (size_t i = 0; i < result->n_segments; i++) {
+        const struct vp_turn *turn = &result->segments[i];
+        at +=
+            snprintf(at, LONGEST_LINE, "SPEAKER %s 1 %.3f %.3f <NA> <NA> SPEAKER_%02u <NA> <NA>\n",
+                     uri, turn->start_s, turn->end_s - turn->start_s, turn->speaker);
+    }
+    *n_chars = (size_t)(at - *text);
+    return VP_OK;
+}

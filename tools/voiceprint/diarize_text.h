@@ -1,0 +1,21 @@
+/* The answer of a diarization as text: a table, RTTM or JSON. */
+#ifndef DIARIZE_TEXT_H
+#define DIARIZE_TEXT_H
+
+#include "cli.h"
+#include "diarization.h"
+
+#define DIARIZE_NAME_CHARS 65u
+
+/* What RTTM calls the recording at path: its base name without the extension, up to 64 characters,
+ * with _ for what RTTM does not allow; "stdin" for "-". To name [DIARIZE_NAME_CHARS]. */
+void diarize_name(const char *path, char *name);
+
+/* "txt", "rttm" or "json", as cli->format asks. Static. */
+const char *diarize_extension(const struct cli *cli);
+
+/* Returns owned text (free()), NULL with *err filled. */
+char *diarize_text(const struct cli *cli, const vp_model *model, const char *path, const char *name,
+                   const struct vp_diarization_result *result, struct vp_err *err);
+
+#endif
