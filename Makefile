@@ -223,6 +223,9 @@ $(SIMD_OBJ) $(SEG_OBJ):
 	@echo '  cc    $< ($(@F))'
 	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@
 
+# The speech detector's weights are in the library.
+$(BUILD)/core/diarize/vad_weights.o: models/vad.safetensors
+
 $(LIB): $(CORE_OBJ)
 	@rm -f $@
 	@ar rcs $@ $^
