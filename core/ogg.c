@@ -92,54 +92,65 @@ static enum vp_status check_pages(struct bytes file, struct vp_err *err)
 }
 
 /*
- * The third packet of the stream, into [capacity]. Its pages must follow each other without
- * a gap, as the decoder wants them, so that both read the same. False when there is none such.
+ * Packet `wanted` of the stream: what fits into [capacity], and its length. Pages up to its end
+ * must follow each other without a gap, as the decoder wants them, so that both read the same.
+ * False when there is none such.
  */
-static bool read_setup(struct bytes file, unsigned char *into, size_t capacity, size_t *n)
+static bool read_packet(struct bytes file, unsigned wanted, unsigned char *into, size_t capacity,
+                        size_t *n)
 {
-    enum { SETUP_PACKET = 2 };
     uint32_t number = (uint32_t)bytes_little(file, NUMBER_AT, 4);
     unsigned packet = 0;
     bool pending = false;
     *n = 0;
     for (size_t at = 0, size; (size = page_bytes(file, at)) > 0; at += size) {
         const struct bytes page = bytes_from(file, at, size);
-        if (!bytes_match(page, 0, "OggS"))
-            return false;
-        if (page.at[VERSION_AT] != 0 || bytes_little(page, NUMBER_AT, 4) != number++ ||
+        if (!bytes_match(page, 0, "OggS") || page.n < size || page.at[VERSION_AT] != 0 ||
+            bytes_little(page, NUMBER_AT, 4) != number++ ||
             ((page.at[FLAGS_AT] & CONTINUED) != 0) != pending)
             return false;
         const size_t n_segments = page.at[HEAD_BYTES - 1];
         size_t from = HEAD_BYTES + n_segments;
         for (size_t i = 0; i < n_segments; i++) {
             const size_t length = page.at[HEAD_BYTES + i];
-            if (packet == SETUP_PACKET) {
-                if (!bytes_have(page, from, length) || length > capacity - *n)
-                    return false;
-                memcpy(into + *n, page.at + from, length);
+            if (packet == wanted) {
+                const size_t kept = *n < capacity ? *n : capacity, room = capacity - kept;
+                memcpy(into + kept, page.at + from, length < room ? length : room);
                 *n += length;
             }
             from += length;
             pending = length == 255;
             packet += !pending;
-            if (packet > SETUP_PACKET)
+            if (packet > wanted)
                 return true;
         }
     }
     return false;
 }
 
+/* All that the decoder reads before the first sample: what it finds wrong here it may leak or
+ * follow into the dark. */
 static enum vp_status check_vorbis(struct bytes file, struct vp_err *err)
 {
-    size_t n = 0;
+    size_t n_ident, n_comment, n_setup;
+    unsigned char ident[VORBIS_IDENT_BYTES], comment[7];
     unsigned char *setup = malloc(MAX_SETUP_BYTES);
+    enum vp_status status = VP_OK;
     if (setup == NULL)
         return status_no_memory(err, "a setup header", MAX_SETUP_BYTES);
-    enum vp_status status =
-        read_setup(file, setup, MAX_SETUP_BYTES, &n)
-            ? vorbis_check_setup((struct bytes){setup, n}, err)
-            : status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                          "the ogg file is damaged or cut: its header packets are not whole");
+    /* The first page is the first packet, and nothing else. */
+    if (!(file.at[FLAGS_AT] & FIRST) || file.at[HEAD_BYTES - 1] != 1 ||
+        !read_packet(file, 0, ident, sizeof ident, &n_ident) ||
+        !read_packet(file, 1, comment, sizeof comment, &n_comment) ||
+        !read_packet(file, 2, setup, MAX_SETUP_BYTES, &n_setup) || n_ident < sizeof ident ||
+        n_comment < sizeof comment || memcmp(comment, "\x03vorbis", sizeof comment) != 0 ||
+        n_setup > MAX_SETUP_BYTES)
+        status = status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                             "the ogg file is damaged or cut: its header packets are not whole");
+    if (status == VP_OK)
+        status = vorbis_check_ident((struct bytes){ident, sizeof ident}, err);
+    if (status == VP_OK)
+        status = vorbis_check_setup((struct bytes){setup, n_setup}, err);
     free(setup);
     return status;
 }

@@ -1,6 +1,6 @@
 /*
- * The codebooks of a Vorbis setup header (Vorbis I specification, section 3), walked and measured.
- * Bits come least significant first.
+ * The first and the third header of Vorbis (Vorbis I specification, sections 3 and 4): the
+ * codebooks of the third are walked and measured. Bits come least significant first.
  */
 #include "vorbis.h"
 
@@ -94,6 +94,22 @@ static bool walk_book(struct bits *bits, uint64_t *n_entries, uint64_t *n_values
         skip(bits, n_value_bits * (lookup == 1 ? lattice_side(n, n_dims) : (uint64_t)n * n_dims));
     }
     return lookup <= 2 && !bits->beyond;
+}
+
+/* "\x01vorbis", version (4), channels (1), rate (4), bit rates (12), block sizes (2 x 4 bits, as
+ * powers of two), framing bit. */
+enum vp_status vorbis_check_ident(struct bytes ident, struct vp_err *err)
+{
+    const unsigned sizes = (unsigned)bytes_little(ident, 28, 1), small = sizes & 15,
+                   large = sizes >> 4;
+    const uint64_t rate_hz = bytes_little(ident, 12, 4);
+    if (!bytes_have(ident, 0, VORBIS_IDENT_BYTES) || !bytes_match(ident, 0, "\x01vorbis") ||
+        bytes_little(ident, 7, 4) != 0 || bytes_little(ident, 11, 1) == 0 || rate_hz == 0 ||
+        rate_hz > INT32_MAX || small < 6 || large < small || large > 13 ||
+        (bytes_little(ident, 29, 1) & 1) == 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the ogg file is damaged: its Vorbis identification is malformed");
+    return VP_OK;
 }
 
 enum vp_status vorbis_check_setup(struct bytes setup, struct vp_err *err)

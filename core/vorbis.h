@@ -14,6 +14,12 @@
 #define VORBIS_MAX_ENTRIES      262144u
 #define VORBIS_MAX_VALUES       2097152u /* entries x dimensions of books with values */
 
+#define VORBIS_IDENT_BYTES 30u
+
+/* ident: the first packet of a stream, [VORBIS_IDENT_BYTES]. VP_ERR_AUDIO_UNDECODABLE: a decoder
+ * would refuse it. */
+enum vp_status vorbis_check_ident(struct bytes ident, struct vp_err *err) VP_MUST_CHECK;
+
 /* setup: the third packet of a stream. VP_ERR_AUDIO_UNDECODABLE: it is no setup header, its
  * codebooks are cut, or ask for more than the limits above. */
 enum vp_status vorbis_check_setup(struct bytes setup, struct vp_err *err) VP_MUST_CHECK;

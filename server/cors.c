@@ -1,7 +1,7 @@
 /* Cross-origin access. */
 #include "cors.h"
 
-#include "request.h"
+#include "reply.h"
 
 #include <string.h>
 
@@ -10,7 +10,7 @@ bool cors_allows(const char *origins, const char *origin)
     if (origin == NULL || *origin == 0)
         return false;
     if (strcmp(origins, "*") == 0)
-        return true;
+        return strpbrk(origin, "\t\r\n") == NULL; /* what no header of ours may carry back */
     size_t n = strlen(origin);
     for (const char *at = origins; *at != 0;) {
         at += strspn(at, ", ");
@@ -31,22 +31,22 @@ bool cors_is_preflight(const char *origins, const struct request *request)
 }
 
 void cors_put_headers(const char *origins, const struct request *request,
-                      struct MHD_Response *response)
+                      struct MHD_Response **response)
 {
     if (*origins == 0)
         return;
-    (void)MHD_add_response_header(response, "Vary", "Origin");
+    reply_add_header(response, "Vary", "Origin");
     if (!cors_allows(origins, request->head.origin))
         return;
-    (void)MHD_add_response_header(response, "Access-Control-Allow-Origin", request->head.origin);
+    reply_add_header(response, "Access-Control-Allow-Origin", request->head.origin);
     if (request->is_preflight) {
-        (void)MHD_add_response_header(response, "Access-Control-Allow-Methods",
-                                      request->route->is_post ? "POST" : "GET, HEAD");
-        (void)MHD_add_response_header(response, "Access-Control-Allow-Headers",
-                                      "Authorization, Content-Type, X-Request-Id, traceparent");
-        (void)MHD_add_response_header(response, "Access-Control-Max-Age", "600");
+        reply_add_header(response, "Access-Control-Allow-Methods",
+                         request->route->is_post ? "POST" : "GET, HEAD");
+        reply_add_header(response, "Access-Control-Allow-Headers",
+                         "Authorization, Content-Type, X-Request-Id, traceparent");
+        reply_add_header(response, "Access-Control-Max-Age", "600");
     } else {
-        (void)MHD_add_response_header(response, "Access-Control-Expose-Headers",
-                                      "X-Request-Id, Retry-After, Server-Timing");
+        reply_add_header(response, "Access-Control-Expose-Headers",
+                         "X-Request-Id, Retry-After, Server-Timing");
     }
 }

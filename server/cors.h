@@ -13,6 +13,6 @@ bool cors_allows(const char *origins, const char *origin);
 bool cors_is_preflight(const char *origins, const struct request *request);
 /* Adds what an allowed origin needs to read the answer. [loop] */
 void cors_put_headers(const char *origins, const struct request *request,
-                      struct MHD_Response *response);
+                      struct MHD_Response **response);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "fault.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,19 @@
 
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+enum { FIRST_TEXT_BYTES = 4096 };
+
+json_t *json_append(json_t *array, json_t *value)
+{
+    if (array != NULL && value != NULL && json_array_append(array, value) == 0) {
+        json_decref(value);
+        return array;
+    }
+    json_decref(value);
+    json_decref(array);
+    return NULL;
+}
 
 json_t *json_text(const char *text)
 {
@@ -61,12 +75,8 @@ json_t *json_embedding(const float *embedding, size_t dim, bool base64)
     if (base64)
         return base64_floats(embedding, dim);
     json_t *array = json_array();
-    for (size_t i = 0; i < dim && array != NULL; i++) {
-        if (json_array_append_new(array, json_real((double)embedding[i])) != 0) {
-            json_decref(array);
-            array = NULL;
-        }
-    }
+    for (size_t i = 0; i < dim && array != NULL; i++)
+        array = json_append(array, json_real((double)embedding[i]));
     return array;
 }
 
@@ -89,7 +99,7 @@ json_t *json_quality(const struct vp_clip_info *info)
     json_t *warnings = json_array();
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         if ((info->warnings & 1U << i) != 0)
-            (void)json_array_append_new(warnings, json_string(vp_warning_name(i)));
+            warnings = json_append(warnings, json_string(vp_warning_name(i)));
     return json_pack("{s:f, s:f, s:f, s:f, s:o}", "speech_s", info->speech_s, "rms_dbfs",
                      finite_dbfs(info->rms_dbfs), "peak_dbfs", finite_dbfs(info->peak_dbfs),
                      "clipped_ratio", info->clipped_ratio, "warnings", warnings);
@@ -101,37 +111,47 @@ static json_t *supported_containers(void)
                      "au", "caf");
 }
 
-/* The members that a kind brings beside those all have. */
-static void add_members(json_t *root, const struct problem *problem, size_t queue_depth)
+/* An object with one member more; takes both. NULL when memory is short. */
+static json_t *with(json_t *root, const char *key, json_t *value)
+{
+    if (json_object_set_new(root, key, value) == 0)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+/* The members that a kind brings beside those all have. Takes root. */
+static json_t *add_members(json_t *root, const struct problem *problem, size_t queue_depth)
 {
     switch (problem->kind) {
     case PROBLEM_BODY_TOO_LARGE:
-        json_object_set_new(root, "max_bytes", json_integer((json_int_t)problem->max_bytes));
+        root = with(root, "max_bytes", json_integer((json_int_t)problem->max_bytes));
         break;
     case PROBLEM_UNSUPPORTED_AUDIO:
-        json_object_set_new(root, "detected",
-                            *problem->detected != 0 ? json_text(problem->detected) : json_null());
-        json_object_set_new(root, "supported", supported_containers());
+        root = with(root, "detected",
+                    *problem->detected != 0 ? json_text(problem->detected) : json_null());
+        root = with(root, "supported", supported_containers());
         break;
     case PROBLEM_UNDECODABLE_AUDIO:
-        json_object_set_new(root, "decoder_error", json_text(problem->detail));
+        root = with(root, "decoder_error", json_text(problem->detail));
         break;
     case PROBLEM_AUDIO_TOO_SHORT:
     case PROBLEM_AUDIO_TOO_LONG:
-        json_object_set_new(root, "duration_s", json_real(problem->value));
-        json_object_set_new(root, "limit_s", json_real(problem->limit));
+        root = with(root, "duration_s", json_real(problem->value));
+        root = with(root, "limit_s", json_real(problem->limit));
         break;
     case PROBLEM_NO_SIGNAL:
-        json_object_set_new(root, "rms_dbfs", json_real(finite_dbfs(problem->value)));
+        root = with(root, "rms_dbfs", json_real(finite_dbfs(problem->value)));
         break;
     case PROBLEM_OVERLOADED:
     case PROBLEM_OVERLOADED_MEMORY:
     case PROBLEM_QUEUE_TIMEOUT:
-        json_object_set_new(root, "queue_depth", json_integer((json_int_t)queue_depth));
+        root = with(root, "queue_depth", json_integer((json_int_t)queue_depth));
         break;
     default:
         break;
     }
+    return root;
 }
 
 json_t *json_problem(const struct problem *problem, const char *request_id, size_t queue_depth)
@@ -142,26 +162,56 @@ json_t *json_problem(const struct problem *problem, const char *request_id, size
                   json_sprintf("urn:voiceprintd:problem:%s", rule->name), "title", rule->title,
                   "status", (json_int_t)rule->status, "detail", json_text(problem->detail),
                   "instance", json_sprintf("urn:voiceprintd:request:%s", request_id));
-    if (root == NULL)
-        return NULL;
     if (*problem->field != 0)
-        json_object_set_new(root, "field", json_text(problem->field));
+        root = with(root, "field", json_text(problem->field));
     if (problem->side != 0) {
-        json_object_set_new(root, "side", json_sprintf("%c", problem->side));
-        json_object_set_new(root, "clip", json_integer((json_int_t)problem->clip));
+        root = with(root, "side", json_sprintf("%c", problem->side));
+        root = with(root, "clip", json_integer((json_int_t)problem->clip));
     }
-    add_members(root, problem, queue_depth);
-    return root;
+    return add_members(root, problem, queue_depth);
 }
 
+struct text {
+    char *bytes; /* owned, n of room used */
+    size_t n, room;
+};
+
+/* Once memory was short nothing more is taken: jansson goes on after some failures. One byte is
+ * always left for the final zero. */
+static int on_piece(const char *piece, size_t n, void *context)
+{
+    struct text *text = context;
+    if (text->bytes != NULL && text->room - text->n <= n) {
+        text->room = 2 * text->room + n;
+        char *bytes = fault_hits(FAULT_JSON) ? NULL : realloc(text->bytes, text->room);
+        if (bytes == NULL)
+            free(text->bytes);
+        text->bytes = bytes;
+    }
+    if (text->bytes == NULL)
+        return -1;
+    memcpy(text->bytes + text->n, piece, n);
+    text->n += n;
+    return 0;
+}
+
+/* Not json_dumps: short of memory it can leave a piece out and still give a text. */
 char *json_take_text(json_t *root, size_t *n_bytes)
 {
-    char *text = root == NULL || fault_hits(FAULT_JSON)
-                     ? NULL
-                     : json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    struct text text = {.room = FIRST_TEXT_BYTES};
+    text.bytes = root == NULL || fault_hits(FAULT_JSON) ? NULL : malloc(text.room);
+    bool good =
+        text.bytes != NULL &&
+        json_dump_callback(root, on_piece, &text, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
+        text.bytes != NULL;
     json_decref(root);
-    *n_bytes = text != NULL ? strlen(text) : 0;
-    return text;
+    *n_bytes = good ? text.n : 0;
+    if (good) {
+        text.bytes[text.n] = 0;
+        return text.bytes;
+    }
+    free(text.bytes);
+    return NULL;
 }
 
 /* Base64 of exactly n floats, padding as it must be. */
@@ -231,9 +281,14 @@ bool json_read_stored(const json_t *object, const char *field, const char *diges
                           "recording again");
         return false;
     }
+    errno = 0;
     bool good = json_is_array(value) ? read_numbers(value, embedding, dim)
                                      : json_is_string(value) &&
                                            read_base64(json_string_value(value), embedding, dim);
+    if (!good && errno == ENOMEM) {
+        problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        return false;
+    }
     if (!good) {
         problem_set_field(problem, member,
                           "must be an array of %zu numbers, or base64 of %zu little-endian float32",
@@ -252,12 +307,15 @@ json_t *json_read_object(const void *bytes, size_t n_bytes, const char *field,
                          struct problem *problem)
 {
     json_error_t where;
+    errno = 0;
     json_t *root = n_bytes <= JSON_MAX_BYTES && bytes != NULL
                        ? json_loadb(bytes, n_bytes, JSON_REJECT_DUPLICATES, &where)
                        : NULL;
     if (root != NULL && json_is_object(root))
         return root;
-    if (n_bytes > JSON_MAX_BYTES)
+    if (root == NULL && errno == ENOMEM)
+        problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+    else if (n_bytes > JSON_MAX_BYTES)
         problem_set_field(problem, field, "the JSON is longer than %d bytes", JSON_MAX_BYTES);
     else if (root != NULL || bytes == NULL)
         problem_set_field(problem, field, "a JSON object is expected");

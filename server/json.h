@@ -14,6 +14,8 @@ enum { JSON_MAX_BYTES = 1 << 20 };
 
 /* A string that may hold anything from outside: bytes that are no plain ASCII become '?'. */
 json_t *json_text(const char *text); /* [loop] */
+/* array with value behind its last; takes both. NULL when either is, or memory is short. [any] */
+json_t *json_append(json_t *array, json_t *value);
 /* [n] numbers, or one string of base64 over little-endian float32. [loop] */
 json_t *json_embedding(const float *embedding, size_t dim, bool base64);
 json_t *json_audio(const struct vp_clip_info *info);   /* [loop] the object "audio" */

@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_header(struct MHD_Response *response, const char *name, const char *value)
+void reply_add_header(struct MHD_Response **response, const char *name, const char *value)
 {
-    (void)MHD_add_response_header(response, name, value); /* an answer without it is still one */
+    if (*response == NULL || MHD_add_response_header(*response, name, value) == MHD_YES)
+        return;
+    MHD_destroy_response(*response);
+    *response = NULL;
 }
 
 static double sum_ms(const struct job *job, size_t offset)
@@ -26,7 +29,7 @@ static double sum_ms(const struct job *job, size_t offset)
     return sum;
 }
 
-static void put_server_timing(struct MHD_Response *response, const struct request *request)
+static void put_server_timing(struct MHD_Response **response, const struct request *request)
 {
     char text[256];
     double total = clock_ms_since(request->started_ns, clock_now_ns());
@@ -41,21 +44,21 @@ static void put_server_timing(struct MHD_Response *response, const struct reques
                  sum_ms(job, offsetof(struct clip, forward_ms)), total);
     else
         snprintf(text, sizeof text, "total;dur=%.3f", total);
-    put_header(response, "Server-Timing", text);
+    reply_add_header(response, "Server-Timing", text);
 }
 
-static void put_problem_headers(struct MHD_Response *response, const struct request *request)
+static void put_problem_headers(struct MHD_Response **response, const struct request *request)
 {
     const struct problem_rule *rule = problem_rule(request->problem.kind);
     if (rule->retry) {
         char text[16];
         snprintf(text, sizeof text, "%u", server_retry_after_s(request->server));
-        put_header(response, "Retry-After", text);
+        reply_add_header(response, "Retry-After", text);
     }
     if (request->problem.kind == PROBLEM_UNAUTHORIZED)
-        put_header(response, "WWW-Authenticate", "Bearer");
+        reply_add_header(response, "WWW-Authenticate", "Bearer");
     if (request->problem.kind == PROBLEM_METHOD_NOT_ALLOWED)
-        put_header(response, "Allow", request->route->is_post ? "POST" : "GET, HEAD");
+        reply_add_header(response, "Allow", request->route->is_post ? "POST" : "GET, HEAD");
 }
 
 /* Must the connection end with this answer? */
@@ -65,18 +68,42 @@ static bool must_close(const struct request *request)
     return problem_rule(request->problem.kind)->close || server->drain != DRAIN_NOT;
 }
 
+/* No memory for the answer: the connection will close. */
+static enum MHD_Result give_up(struct request *request)
+{
+    log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
+    request->state = REQUEST_FAILED;
+    request->status = MHD_HTTP_INTERNAL_SERVER_ERROR; /* for the log: the client gets nothing */
+    return MHD_NO;
+}
+
+/* A response of text, malloc'd and taken; NULL without memory. */
+static struct MHD_Response *new_response(char *text, size_t n_bytes)
+{
+    struct MHD_Response *response =
+        text == NULL || fault_hits(FAULT_REPLY)
+            ? NULL
+            : MHD_create_response_from_buffer(n_bytes, text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(text);
+    return response;
+}
+
+/* Takes response; NULL: memory was short. */
 static enum MHD_Result queue_response(struct request *request, unsigned status,
                                       struct MHD_Response *response)
 {
     const struct server *server = request->server;
-    put_header(response, "X-Request-Id", request->id);
-    put_header(response, "X-Content-Type-Options", "nosniff");
+    reply_add_header(&response, "X-Request-Id", request->id);
+    reply_add_header(&response, "X-Content-Type-Options", "nosniff");
     if (request->problem.kind != PROBLEM_NONE)
-        put_problem_headers(response, request);
-    put_server_timing(response, request);
-    cors_put_headers(server->config->cors_origins, request, response);
+        put_problem_headers(&response, request);
+    put_server_timing(&response, request);
+    cors_put_headers(server->config->cors_origins, request, &response);
     if (must_close(request))
-        put_header(response, "Connection", "close");
+        reply_add_header(&response, "Connection", "close");
+    if (response == NULL)
+        return give_up(request);
     request->status = status;
     bool unread = request->state == REQUEST_HEAD && request->head.declared_bytes != 0;
     enum MHD_Result result = MHD_queue_response(request->handle, status, response);
@@ -89,32 +116,14 @@ static enum MHD_Result queue_response(struct request *request, unsigned status,
     return result;
 }
 
-/* A response of text, malloc'd and taken; NULL, and the connection will close, without memory. */
-static struct MHD_Response *new_response(struct request *request, char *text, size_t n_bytes)
-{
-    struct MHD_Response *response =
-        text == NULL || fault_hits(FAULT_REPLY)
-            ? NULL
-            : MHD_create_response_from_buffer(n_bytes, text, MHD_RESPMEM_MUST_FREE);
-    if (response != NULL)
-        return response;
-    free(text);
-    log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
-    request->state = REQUEST_FAILED;
-    request->status = MHD_HTTP_INTERNAL_SERVER_ERROR; /* for the log: the client gets nothing */
-    return NULL;
-}
-
 enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
                            size_t n_bytes)
 {
     ON_LOOP();
-    struct MHD_Response *response = new_response(request, text, n_bytes);
-    if (response == NULL)
-        return MHD_NO; /* libmicrohttpd closes the connection */
+    struct MHD_Response *response = new_response(text, n_bytes);
     if (type != NULL)
-        put_header(response, "Content-Type", type);
-    put_header(response, "Cache-Control", "no-store");
+        reply_add_header(&response, "Content-Type", type);
+    reply_add_header(&response, "Cache-Control", "no-store");
     return queue_response(request, status, response);
 }
 
@@ -131,14 +140,12 @@ enum MHD_Result reply_asset(struct request *request, const struct asset *asset, 
     char *copy = malloc(n_bytes + 1); /* the API takes no const, and pages are small and rare */
     if (copy != NULL)
         memcpy(copy, asset->bytes, n_bytes);
-    struct MHD_Response *response = new_response(request, copy, n_bytes);
-    if (response == NULL)
-        return MHD_NO;
-    put_header(response, "Content-Type", asset->type);
-    put_header(response, "Cache-Control", "no-cache");
-    put_header(response, "ETag", asset->etag);
+    struct MHD_Response *response = new_response(copy, n_bytes);
+    reply_add_header(&response, "Content-Type", asset->type);
+    reply_add_header(&response, "Cache-Control", "no-cache");
+    reply_add_header(&response, "ETag", asset->etag);
     for (; headers != NULL && headers->name != NULL; headers++)
-        put_header(response, headers->name, headers->value);
+        reply_add_header(&response, headers->name, headers->value);
     return queue_response(request, is_known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
 }
 

@@ -9,7 +9,7 @@
 #include "json.h"
 #include "request.h"
 
-/* text is malloc'd and taken; NULL (memory was short) becomes 503 without a body. [loop] */
+/* text is malloc'd and taken; NULL: memory was short. [loop] */
 enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
                            size_t n_bytes);
 /* Headers alone. [loop] */
@@ -22,6 +22,9 @@ struct reply_header {
  * has them already. headers may be NULL. [loop] */
 enum MHD_Result reply_asset(struct request *request, const struct asset *asset, bool is_known,
                             const struct reply_header *headers);
+/* One header more. Short of memory the response is destroyed and becomes NULL, which is legal here:
+ * an answer has all its headers or is none. [loop] */
+void reply_add_header(struct MHD_Response **response, const char *name, const char *value);
 /* JSON, taken. [loop] */
 enum MHD_Result reply_json(struct request *request, unsigned status, json_t *root);
 /* request->problem. [loop] */

@@ -49,8 +49,8 @@ static json_t *side_report(const struct side *side)
                       : side->n_clips == 0 ? json_null()
                                            : json_array();
     for (size_t i = 0; side->n_clips > 1 && i < side->n_clips; i++) {
-        (void)json_array_append_new(audio, json_audio(&side->clips[i].info));
-        (void)json_array_append_new(quality, json_quality(&side->clips[i].info));
+        audio = json_append(audio, json_audio(&side->clips[i].info));
+        quality = json_append(quality, json_quality(&side->clips[i].info));
     }
     return json_pack("{s:o, s:o, s:f, s:I}", "audio", audio, "quality", quality, "coherence",
                      side->coherence, "clips", (json_int_t)side->n_clips);

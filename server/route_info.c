@@ -9,8 +9,8 @@ static json_t *model_info(const struct engine *engine)
     const struct vp_model_info *info = engine->info;
     json_t *blocks = json_array(), *channels = json_array();
     for (size_t i = 0; i < info->n_stages; i++) {
-        (void)json_array_append_new(blocks, json_integer((json_int_t)info->blocks[i]));
-        (void)json_array_append_new(channels, json_integer((json_int_t)info->channels[i]));
+        blocks = json_append(blocks, json_integer((json_int_t)info->blocks[i]));
+        channels = json_append(channels, json_integer((json_int_t)info->channels[i]));
     }
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}", "name", info->name,
                      "format", info->format, "digest", info->digest, "dim", (json_int_t)info->dim,

@@ -45,6 +45,10 @@ BOMBS = [
     ("one stream", ogg.vorbis_file(ogg.vorbis_setup(1, 4)), "audio-too-short"),
     ("one stream after another", 2 * ogg.vorbis_file(ogg.vorbis_setup(1, 4)), "unsupported-audio"),
     ("one stream beside another", ogg.vorbis_file(ogg.vorbis_setup(1, 4)) + ogg.page([b"\0"], 0, 2, serial=2), "unsupported-audio"),
+    ("no comment", ogg.page([ogg.IDENTIFICATION], 0, 2) + ogg.page([ogg.vorbis_setup(1, 4)] * 2, 1) + ogg.page([b"\0"], 2, 4), "undecodable-audio"),
+    ("two packets in the first page", ogg.page([ogg.IDENTIFICATION, ogg.COMMENT], 0, 2) + ogg.page([ogg.vorbis_setup(1, 4)], 1), "undecodable-audio"),
+    ("a version that is none", ogg.page([ogg.IDENTIFICATION.replace(b"vorbis\0", b"vorbis\1")], 0, 2)
+     + ogg.page([ogg.COMMENT, ogg.vorbis_setup(1, 4)], 1), "undecodable-audio"),
     ("Opus of 255 channels", ogg.page([opus_head(255, 255)], 0, 2) + NO_SOUND + ogg.page([b"\xf8"] * 200, 2, 4, 192000), "too-many-channels"),
     ("2^32 - 1 Opus tags", ogg.page([opus_head(1, 1)], 0, 2) + ogg.page([b"OpusTags" + bytes(4) + b"\xff\xff\xff\xff"], 1), "undecodable-audio"),
     ("2^32 - 1 FLAC comments", comment_count(2**32 - 1), "undecodable-audio"),

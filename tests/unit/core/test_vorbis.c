@@ -164,12 +164,48 @@ static void malformed_books_are_refused(void **state)
     assert_int_equal(check("no Vorbis setup"), VP_ERR_AUDIO_UNDECODABLE);
 }
 
+static void identifications_are_held_against_the_decoder(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t at;
+        unsigned char value;
+        enum vp_status status;
+    } changes[] = {{28, 0xb8, VP_OK},                    /* blocks of 256 and 2048 */
+                   {28, 0xd6, VP_OK},                    /* 64 and 8192 */
+                   {28, 0x66, VP_OK},                    /* equal */
+                   {28, 0xb5, VP_ERR_AUDIO_UNDECODABLE}, /* 32 */
+                   {28, 0xe8, VP_ERR_AUDIO_UNDECODABLE}, /* 16384 */
+                   {28, 0x8b, VP_ERR_AUDIO_UNDECODABLE}, /* the larger one first */
+                   {0, 3, VP_ERR_AUDIO_UNDECODABLE},     /* another header */
+                   {7, 1, VP_ERR_AUDIO_UNDECODABLE}, /* version 1, upon which libsndfile leaks */
+                   {10, 0x7a, VP_ERR_AUDIO_UNDECODABLE},  /* version 0x7a000000 */
+                   {11, 0, VP_ERR_AUDIO_UNDECODABLE},     /* no channel */
+                   {15, 0x80, VP_ERR_AUDIO_UNDECODABLE},  /* a negative rate */
+                   {29, 0xfe, VP_ERR_AUDIO_UNDECODABLE}}; /* no framing bit */
+    unsigned char good[VORBIS_IDENT_BYTES] = "\x01vorbis\0\0\0\0\x01\x80\x3e";
+    struct vp_err err;
+    good[28] = 0xb8;
+    good[29] = 1;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        unsigned char changed[sizeof good];
+        memcpy(changed, good, sizeof good);
+        changed[changes[i].at] = changes[i].value;
+        assert_int_equal(vorbis_check_ident((struct bytes){changed, sizeof changed}, &err),
+                         changes[i].status);
+    }
+    memset(good + 12, 0, 4); /* no rate */
+    assert_int_equal(vorbis_check_ident((struct bytes){good, sizeof good}, &err),
+                     VP_ERR_AUDIO_UNDECODABLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(books_as_encoders_write_them_pass),
         cmocka_unit_test(greedy_books_are_refused),
         cmocka_unit_test(malformed_books_are_refused),
+        cmocka_unit_test(identifications_are_held_against_the_decoder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "json.h"
 
+#include <errno.h>
 #include <math.h>
 
 static const char digest[] = "sha256:00";
@@ -144,6 +145,107 @@ static void what_comes_from_outside_is_made_plain(void **state)
     free(text);
 }
 
+/* ---- short of memory ------------------------------------------------------------------------ */
+
+static size_t n_allocations, first_failing, n_failing;
+
+static void *failing_malloc(size_t n)
+{
+    const size_t i = n_allocations++;
+    if (i >= first_failing && i - first_failing < n_failing) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return malloc(n);
+}
+
+static json_t *make_embedding(void)
+{
+    static const float values[] = {0.25F, -1.5F, 3e-9F, 7.0F};
+    return json_embedding(values, 4, false);
+}
+
+static json_t *make_quality(void)
+{
+    return json_quality(&(struct vp_clip_info){.rms_dbfs = -20, .warnings = 0x155});
+}
+
+static json_t *make_audio(void)
+{
+    return json_audio(&(struct vp_clip_info){.container = "wav", .codec = "pcm_16"});
+}
+
+static json_t *make_problem(void)
+{
+    static unsigned kind; /* another one each time, in turn */
+    struct problem problem;
+    kind = first_failing == SIZE_MAX ? (kind + 1) % N_PROBLEMS : kind;
+    problem_set_field(&problem, "field", "detail");
+    problem.kind = kind;
+    problem.side = 'a';
+    return json_problem(&problem, "id", 1);
+}
+
+/* Whichever allocations fail, one or all from there on: a whole text or none. */
+static void assert_whole_or_none(json_t *(*make)(void))
+{
+    size_t n_whole = 0, n = 0;
+    first_failing = SIZE_MAX;
+    n_allocations = 0;
+    char *whole = json_take_text(make(), &n_whole), *text;
+    assert_non_null(whole);
+    const size_t n_all = n_allocations;
+    assert_true(n_all > 2);
+    for (n_failing = 1; n_failing <= n_all; n_failing += n_all - 1) {
+        for (first_failing = 0; first_failing < n_all; first_failing++) {
+            n_allocations = 0;
+            text = json_take_text(make(), &n);
+            if (text != NULL) {
+                assert_int_equal(n, n_whole);
+                assert_string_equal(text, whole);
+            }
+            assert_true(text != NULL || n == 0);
+            free(text);
+        }
+    }
+    free(whole);
+}
+
+static void an_answer_is_whole_or_there_is_none(void **state)
+{
+    (void)state;
+    json_set_alloc_funcs(failing_malloc, free);
+    assert_whole_or_none(make_embedding);
+    assert_whole_or_none(make_audio);
+    assert_whole_or_none(make_quality);
+    for (size_t i = 0; i < N_PROBLEMS; i++)
+        assert_whole_or_none(make_problem);
+    json_set_alloc_funcs(malloc, free);
+}
+
+/* Nobody is told that his JSON is wrong because ours has no room. */
+static void a_shortage_is_not_blamed_on_the_client(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"a\":{\"embedding\":[1,0.5],\"other\":\"text\"},\"b\":null}";
+    struct problem problem = {.kind = PROBLEM_NONE};
+    json_set_alloc_funcs(failing_malloc, free);
+    first_failing = SIZE_MAX;
+    n_failing = 1;
+    n_allocations = 0;
+    json_decref(json_read_object(body, sizeof body - 1, "body", &problem));
+    const size_t n_all = n_allocations;
+    assert_true(n_all > 5);
+    for (first_failing = 0; first_failing < n_all; first_failing++) {
+        n_allocations = 0;
+        json_t *root = json_read_object(body, sizeof body - 1, "body", &problem);
+        if (root == NULL)
+            assert_int_equal(problem.kind, PROBLEM_OVERLOADED_MEMORY);
+        json_decref(root);
+    }
+    json_set_alloc_funcs(malloc, free);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +255,8 @@ int main(void)
         cmocka_unit_test(numbers_are_judged),
         cmocka_unit_test(objects_are_parsed_within_bounds),
         cmocka_unit_test(what_comes_from_outside_is_made_plain),
+        cmocka_unit_test(an_answer_is_whole_or_there_is_none),
+        cmocka_unit_test(a_shortage_is_not_blamed_on_the_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
