@@ -65,8 +65,11 @@ INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t
     vec half[MOST_PRODUCTS][MOST_PRODUCTS], x[MOST_PRODUCTS], y[MOST_PRODUCTS];
     for (size_t f = 0; f < k_n_in(kf); f++) {
 #pragma GCC unroll 11
-        for (size_t t = 0; t < k_n_in(kt); t++)
+        for (size_t t = 0; t < k_n_in(kt); t++) {
             x[t] = k_load(m + (t * k_n_in(kf) + f) * plane);
+            __builtin_prefetch(m + (t * k_n_in(kf) + f) * plane + LANES, 0, 3); /* next tile */
+        }
+        x[1] += f == 1 ? *bias : (vec){0}; /* all outputs have a factor of 1 on point 1 */
         k_output(kt, x, y);
 #pragma GCC unroll 6
         for (size_t t = 0; t < k_n_out(kt); t++)
@@ -79,7 +82,7 @@ INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t
         for (size_t f = 0; f < k_n_out(kf); f++) {
             if (f >= n_f)
                 break;
-            vec z = y[f] + *bias;
+            vec z = y[f];
             if (residual != NULL)
                 z += k_load(residual[t] + offset + f * LANES);
             k_store(row + f * LANES, relu ? k_relu(z) : z);
@@ -313,9 +316,9 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
     const size_t n_rows = k_n_weights(pair->kt), n_u = k_n_weights(pair->kf) * s.u_plane;
     float *v = scratch, *m = v + s.n_products * s.v_plane;
 
-    for (size_t t = 0, tile = 0; t < frames->n; t += frames->tile)
-        for (size_t f = 0; f < n_f_tiles; f++, tile++)
-            for (size_t b = 0; b < conv->in.n_blocks; b++)
+    for (size_t b = 0; b < conv->in.n_blocks; b++)
+        for (size_t t = 0, tile = 0; t < frames->n; t += frames->tile)
+            for (size_t f = 0; f < n_f_tiles; f++, tile++)
                 pair->input(frames->in + t * conv->stride,
                             (b * conv->in.n_rows + f * k_n_out(pair->kf) * conv->stride) * LANES,
                             v + (b * n_tiles + tile) * LANES, s.v_plane);

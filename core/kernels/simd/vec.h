@@ -6,6 +6,7 @@
 #ifndef VP_SIMD_VEC_H
 #define VP_SIMD_VEC_H
 
+#include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,10 +31,15 @@ INLINE vec k_fill(float x)
     return x - (vec){0};
 }
 
-/* Negative numbers become 0; NaN stays, so that nothing hides it. */
+/* Negative numbers become 0; NaN stays, so that nothing hides it: where one operand is NaN the
+ * instruction gives the second. */
 INLINE vec k_relu(vec x)
 {
-    return (vec)((vec_bits)x & ~(vec_bits)(x < 0.0F));
+#if LANES == 16
+    return (vec)_mm512_max_ps((__m512)(vec){0}, (__m512)x);
+#else
+    return (vec)_mm256_max_ps((__m256)(vec){0}, (__m256)x);
+#endif
 }
 
 #endif
