@@ -30,30 +30,40 @@
 /* The two-dimensional transforms of one pair of kinds. */
 struct k_pair {
     enum k_kind kt, kf;
-    void (*input)(const float *const *in, size_t offset, float *v, size_t plane);
+    void (*input)(const float *const *in, size_t offset, float *v, size_t plane, size_t n_tiles);
     void (*output)(const float *m, size_t plane, const vec *bias, const float *const *residual,
                    float *const *out, size_t offset, size_t n_t, size_t n_f, bool relu);
 };
 
-/* One tile of one channel block; in[0] is its first frame, offset its first row there. */
-INLINE void k_input_tile(enum k_kind kt, enum k_kind kf, const float *const *in, size_t offset,
-                         float *v, size_t plane)
+/*
+ * All frequency tiles of one channel block and one tile in time; in[0] is its first frame, offset
+ * its first row there. Neighbouring tiles share rows, whose transforms along time are kept.
+ */
+INLINE void k_input_tiles(enum k_kind kt, enum k_kind kf, const float *const *in, size_t offset,
+                          float *v, size_t plane, size_t n_tiles)
 {
+    const size_t n_rows = kf == K_S5 ? 10u : k_n_out(kf); /* from tile to tile */
     vec half[MOST_PRODUCTS][MOST_PRODUCTS], x[MOST_PRODUCTS], y[MOST_PRODUCTS];
-    for (size_t f = 0; f < k_n_in(kf); f++) {
+    for (size_t tile = 0; tile < n_tiles; tile++, offset += n_rows * LANES) {
+        for (size_t f = tile == 0 ? 0 : k_n_in(kf) - n_rows; f < k_n_in(kf); f++) {
 #pragma GCC unroll 11
-        for (size_t t = 0; t < k_n_in(kt); t++)
-            x[t] = k_load(in[t] + offset + f * LANES);
-        k_input(kt, x, y);
+            for (size_t t = 0; t < k_n_in(kt); t++)
+                x[t] = k_load(in[t] + offset + f * LANES);
+            k_input(kt, x, y);
 #pragma GCC unroll 11
-        for (size_t t = 0; t < k_n_in(kt); t++)
-            half[t][f] = k_scale(kt, t) * y[t];
-    }
-    for (size_t t = 0; t < k_n_in(kt); t++) {
-        k_input(kf, half[t], y);
+            for (size_t t = 0; t < k_n_in(kt); t++)
+                half[t][f] = k_scale(kt, t) * y[t];
+        }
+        float *product = v + tile * LANES;
+        for (size_t t = 0; t < k_n_in(kt); t++) {
+            k_input(kf, half[t], y);
 #pragma GCC unroll 11
-        for (size_t f = 0; f < k_n_in(kf); f++, v += plane)
-            k_store(v, y[f]);
+            for (size_t f = 0; f < k_n_in(kf); f++, product += plane)
+                k_store(product, y[f]);
+#pragma GCC unroll 2
+            for (size_t f = n_rows; f < k_n_in(kf); f++)
+                half[t][f - n_rows] = half[t][f];
+        }
     }
 }
 
@@ -104,9 +114,10 @@ static void k_weight_planes(enum k_kind kt, enum k_kind kf, const vec *taps, flo
 }
 
 #define PAIR(name, time, frequency)                                                                \
-    static void k_input_##name(const float *const *in, size_t offset, float *v, size_t plane)      \
+    static void k_input_##name(const float *const *in, size_t offset, float *v, size_t plane,      \
+                               size_t n_tiles)                                                     \
     {                                                                                              \
-        k_input_tile(time, frequency, in, offset, v, plane);                                       \
+        k_input_tiles(time, frequency, in, offset, v, plane, n_tiles);                             \
     }                                                                                              \
     static void k_output_##name(const float *m, size_t plane, const vec *bias,                     \
                                 const float *const *residual, float *const *out, size_t offset,    \
@@ -317,11 +328,9 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
     float *v = scratch, *m = v + s.n_products * s.v_plane;
 
     for (size_t b = 0; b < conv->in.n_blocks; b++)
-        for (size_t t = 0, tile = 0; t < frames->n; t += frames->tile)
-            for (size_t f = 0; f < n_f_tiles; f++, tile++)
-                pair->input(frames->in + t * conv->stride,
-                            (b * conv->in.n_rows + f * k_n_out(pair->kf) * conv->stride) * LANES,
-                            v + (b * n_tiles + tile) * LANES, s.v_plane);
+        for (size_t t = 0, tile = b * n_tiles; t < frames->n; t += frames->tile, tile += n_f_tiles)
+            pair->input(frames->in + t * conv->stride, b * conv->in.n_rows * LANES,
+                        v + tile * LANES, s.v_plane, n_f_tiles);
 
     for (size_t panel = 0; panel < s.n_panels; panel++) {
         const float *u = conv->weights + s.n_panels * PANEL + panel * s.u_panel;
