@@ -6,7 +6,9 @@
 #ifndef VP_SIMD_VEC_H
 #define VP_SIMD_VEC_H
 
+#if LANES > 4
 #include <immintrin.h>
+#endif
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,8 +39,10 @@ INLINE vec k_relu(vec x)
 {
 #if LANES == 16
     return (vec)_mm512_max_ps((__m512)(vec){0}, (__m512)x);
-#else
+#elif LANES == 8
     return (vec)_mm256_max_ps((__m256)(vec){0}, (__m256)x);
+#else
+    return (vec)((vec_bits)x & ~(vec_bits)(x < 0.0F));
 #endif
 }
 
