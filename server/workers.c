@@ -132,6 +132,11 @@ static void *run_worker(void *argument)
     struct worker *worker = argument;
     struct workers *pool = worker->pool;
     thread_set_role(THREAD_WORKER);
+    /* Gives this thread a heap of its own now, 64 MiB of address space: libvorbis and libsoxr do
+     * not survive an allocation that fails, so they must not compete for the last bytes with
+     * uploads. */
+    void *volatile first = malloc(1);
+    free(first);
     for (;;) {
         pthread_mutex_lock(&pool->mutex);
         while (worker->job == NULL && !pool->stop) {
