@@ -12,6 +12,7 @@ export SPEECH_DIR
 
 LIBS := sndfile libmpg123 soxr openblas jansson kissfft-float nettle
 SERVER_LIBS := libuv libmicrohttpd
+CLI_LIBS := libpng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wcast-qual -Wvla -Wdouble-promotion
@@ -34,9 +35,10 @@ endif
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Asked only when something is compiled: pkg-config itself comes with `make deps`.
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(SERVER_LIBS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(SERVER_LIBS) $(CLI_LIBS))
 PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
 PKG_SERVER_LIBS = $(shell pkg-config --libs $(SERVER_LIBS))
+PKG_CLI_LIBS = $(shell pkg-config --libs $(CLI_LIBS))
 
 CFLAGS  ?= -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Icore -fPIC \
@@ -268,7 +270,7 @@ $(BUILD)/assets_table.o: build/pages/assets_table.c server/assets.h
 
 $(BUILD)/voiceprint: $(CLI_OBJ) $(LIB)
 	@echo '  link  $@'
-	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lm -lpthread
+	@$(CC) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) $(PKG_CLI_LIBS) -lm -lpthread
 
 # The model that stands in until there is a trained one: random weights, and every answer says so.
 $(BUILD)/untrained: $(BUILD)/tools/untrained/untrained.o $(LIB)

@@ -47,7 +47,8 @@ enum option_id {
     OPTION_ENGINE,
     OPTION_MIN_ON,
     OPTION_MIN_OFF,
-    OPTION_SPEECH
+    OPTION_SPEECH,
+    OPTION_PNG
 };
 
 static const struct option long_options[] = {
@@ -78,6 +79,7 @@ static const struct option long_options[] = {
     {"min-on", required_argument, NULL, OPTION_MIN_ON},
     {"min-off", required_argument, NULL, OPTION_MIN_OFF},
     {"speech", required_argument, NULL, OPTION_SPEECH},
+    {"png", required_argument, NULL, OPTION_PNG},
     {NULL, 0, NULL, 0},
 };
 
@@ -154,6 +156,9 @@ static bool parse_diarize_option(int id, const char *value, struct cli *out)
         return parse_not_negative(value, &diarize->min_off_s);
     case OPTION_SPEECH:
         out->speech = value;
+        return true;
+    case OPTION_PNG:
+        out->png = value;
         return true;
     default:
         return false;

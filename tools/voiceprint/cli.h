@@ -27,7 +27,7 @@ struct cli {
     double collar_s;
     bool skip_overlap, json;
     struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
-    const char *speech;
+    const char *speech, *png;          /* RTTM file; folder for pictures */
     bool rttm, embeddings;
     char **files; /* [n_files], the words that are no options */
     size_t n_files;

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "der.h"
 #include "diarization.h"
+#include "diarize_png.h"
 #include "diarize_text.h"
 #include "file_bytes.h"
 #include "inputs.h"
@@ -74,6 +75,15 @@ static void show_progress(const struct batch *batch, const char *path,
     fflush(stderr);
 }
 
+/* Into a file of the recording's name in --png. */
+static bool draw(const char *folder, const char *name, const struct file_bytes *file,
+                 const struct vp_diarization_result *result, struct vp_err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s.png", folder, name);
+    return diarize_png(path, file->bytes, file->n, result, err);
+}
+
 static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char *path,
                            const struct file_bytes *file, struct vp_err *err)
 {
@@ -99,6 +109,11 @@ static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char 
     if (status == VP_OK)
         text = diarize_text(batch->cli, batch->model, path, name,
                             vp_diarization_result(diarization), err);
+    if (text != NULL && batch->cli->png != NULL &&
+        !draw(batch->cli->png, name, file, vp_diarization_result(diarization), err)) {
+        free(text);
+        text = NULL;
+    }
     vp_diarization_free(diarization);
     free(spans);
     return text;
@@ -246,6 +261,7 @@ const struct command command_diarize = {
         "\n"
         "  --rttm, --json     lines of RTTM, or a line of JSON a recording, instead of a table\n"
         "  -o, --out DIR      into DIR/NAME.rttm (.json, .txt) instead of stdout\n"
+        "  --png DIR          draw DIR/NAME.png too: the turns over the waveform\n"
         "  --embeddings       with --json: the embedding of each speaker\n"
         "\n"
         "  --num-speakers N   there are so many, 1 to 20\n"
@@ -264,7 +280,8 @@ const struct command command_diarize = {
         "  --jobs N           recordings at a time (default 1); the output stays in order\n"
         "  --list FILE        also the recordings of a list, a path a line; - is stdin\n"
         "  --max-duration S   refuse longer ones (default: no limit)\n",
-    .options = " rttm json table out embeddings num-speakers min-speakers max-speakers threshold "
-               "engine min-on min-off speech model kernel jobs list max-duration ",
+    .options =
+        " rttm json table out png embeddings num-speakers min-speakers max-speakers threshold "
+        "engine min-on min-off speech model kernel jobs list max-duration ",
     .run = run,
 };
