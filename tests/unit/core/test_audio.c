@@ -6,55 +6,7 @@
 #include <pthread.h>
 #include <sndfile.h>
 
-#include "audio.h"
-#include "audio_file.h"
-
-static struct vp_limits limits;
-static struct audio_buffer buffer;
-static struct vp_clip_info info;
-static struct vp_err err;
-
-static int set_up(void **state)
-{
-    (void)state;
-    limits = (struct vp_limits){.min_duration_s = 0.5,
-                                .warn_duration_s = 2.0,
-                                .max_duration_s = 10.0,
-                                .silence_dbfs = -60.0};
-    if (!audio_capacity(limits.max_duration_s, &buffer.capacity))
-        return -1;
-    buffer.samples = calloc(buffer.capacity, sizeof *buffer.samples);
-    return buffer.samples == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(buffer.samples);
-    return 0;
-}
-
-static enum vp_status decode(const struct audio_file *file)
-{
-    memset(&err, 0, sizeof err);
-    enum vp_status status = audio_decode(&buffer, &limits, file->bytes, file->n, &info, &err);
-    assert_int_equal(status, err.status);
-    assert_true(buffer.n_samples <= buffer.capacity);
-    if (status != VP_OK) {
-        assert_int_equal(buffer.n_samples, 0);
-        assert_true(strlen(err.message) > 10 && strlen(err.message) < sizeof err.message - 1);
-    }
-    return status;
-}
-
-/* Decodes and expects status; frees file. */
-static void expect(struct audio_file file, enum vp_status expected)
-{
-    const enum vp_status status = decode(&file);
-    if (status != expected)
-        fail_msg("%s, not %s: %s", vp_status_name(status), vp_status_name(expected), err.message);
-    audio_file_free(&file);
-}
+#include "decoding.h"
 
 static void put_little(unsigned char *at, uint64_t value, size_t n)
 {
@@ -114,19 +66,19 @@ static void codecs_give_back_the_samples(void **state)
     assert_non_null(original);
     audio_file_buzz(original, n, 16000.0);
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
-        expect(audio_file_write(cases[c].sf_format, 16000, 1, original, n), VP_OK);
-        assert_int_equal(buffer.n_samples, n);
-        assert_int_equal(info.n_samples, n);
-        assert_int_equal(info.n_frames, 298);
-        assert_true(info.duration_s == 3.0 && info.used_s == 3.0);
+        decoding_expect(audio_file_write(cases[c].sf_format, 16000, 1, original, n), VP_OK);
+        assert_int_equal(decoded.buffer.n_samples, n);
+        assert_int_equal(decoded.info.n_samples, n);
+        assert_int_equal(decoded.info.n_frames, 298);
+        assert_true(decoded.info.duration_s == 3.0 && decoded.info.used_s == 3.0);
         double signal = 0.0, error = 1e-300;
         for (size_t i = 0; i < n; i++) {
             signal += pow((double)original[i], 2);
-            error += pow((double)buffer.samples[i] - (double)original[i], 2);
+            error += pow((double)decoded.buffer.samples[i] - (double)original[i], 2);
         }
         const double snr_db = 10.0 * log10(signal / error);
         if (snr_db < cases[c].snr_db)
-            fail_msg("%s %s: %.1f dB", info.container, info.codec, snr_db);
+            fail_msg("%s %s: %.1f dB", decoded.info.container, decoded.info.codec, snr_db);
     }
     free(original);
 }
@@ -137,14 +89,16 @@ static void rates_and_channels_become_sixteen_khz_mono(void **state)
     static const int rates[] = {8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000};
     for (size_t r = 0; r < sizeof rates / sizeof rates[0]; r++) {
         for (int channels = 1; channels <= 8; channels += r == 2 ? 1 : 7) {
-            expect(audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], channels, 2.5),
-                   VP_OK);
-            assert_int_equal(info.sample_rate_hz, rates[r]);
-            assert_int_equal(info.channels, channels);
-            assert_true(fabs((double)buffer.n_samples - 40000.0) <= 1.0);
-            assert_true(fabs(info.duration_s - 2.5) < 1e-4);
-            assert_false(info.warnings & VP_WARN_CHANNELS_DIFFER);
-            assert_int_equal(!!(info.warnings & VP_WARN_NARROWBAND_SOURCE), rates[r] < 16000);
+            decoding_expect(
+                audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], channels, 2.5),
+                VP_OK);
+            assert_int_equal(decoded.info.sample_rate_hz, rates[r]);
+            assert_int_equal(decoded.info.channels, channels);
+            assert_true(fabs((double)decoded.buffer.n_samples - 40000.0) <= 1.0);
+            assert_true(fabs(decoded.info.duration_s - 2.5) < 1e-4);
+            assert_false(decoded.info.warnings & VP_WARN_CHANNELS_DIFFER);
+            assert_int_equal(!!(decoded.info.warnings & VP_WARN_NARROWBAND_SOURCE),
+                             rates[r] < 16000);
         }
     }
 }
@@ -162,7 +116,8 @@ static void decode_channels(const double *gains, int channels)
         for (size_t c = 0; c < n_channels; c++)
             all[i * n_channels + c] =
                 gains[c] == 9.0 ? mono[n - 1 - i] : (float)(gains[c] * (double)mono[i]);
-    expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, channels, all, n), VP_OK);
+    decoding_expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, channels, all, n),
+                    VP_OK);
     free(mono);
     free(all);
 }
@@ -187,11 +142,12 @@ static void channels_that_cancel_do_not_lose_the_voice(void **state)
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         decode_channels(cases[c].gains, cases[c].channels);
         for (size_t i = 0; i < 40000; i++)
-            assert_true(fabs((double)buffer.samples[i] - cases[c].gain * (double)mono[i]) < 1e-6);
-        assert_int_equal(!!(info.warnings & VP_WARN_CHANNELS_DIFFER), cases[c].differ);
+            assert_true(fabs((double)decoded.buffer.samples[i] - cases[c].gain * (double)mono[i]) <
+                        1e-6);
+        assert_int_equal(!!(decoded.info.warnings & VP_WARN_CHANNELS_DIFFER), cases[c].differ);
     }
     decode_channels((const double[]){1, 9}, 2); /* two voices, one in each ear */
-    assert_true(info.warnings & VP_WARN_CHANNELS_DIFFER);
+    assert_true(decoded.info.warnings & VP_WARN_CHANNELS_DIFFER);
 }
 
 /* An offset in one channel is no voice. */
@@ -204,10 +160,10 @@ static void an_offset_does_not_count_as_loud(void **state)
         all[2 * i] = mono[i];
         all[2 * i + 1] = 0.9F; /* dead, with an offset */
     }
-    expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 2, all, 40000), VP_OK);
-    assert_true(info.warnings & VP_WARN_CHANNELS_DIFFER);
-    assert_true(info.warnings & VP_WARN_DC_OFFSET);
-    assert_true(fabs((double)(buffer.samples[100] - buffer.samples[0]) -
+    decoding_expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 2, all, 40000), VP_OK);
+    assert_true(decoded.info.warnings & VP_WARN_CHANNELS_DIFFER);
+    assert_true(decoded.info.warnings & VP_WARN_DC_OFFSET);
+    assert_true(fabs((double)(decoded.buffer.samples[100] - decoded.buffer.samples[0]) -
                      0.5 * (double)(mono[100] - mono[0])) < 1e-6);
 }
 
@@ -227,18 +183,18 @@ static void streamed_wavs_are_read_to_the_end(void **state)
             put_little(whole.bytes + 4, lengths[l], 4);
             struct audio_file file = audio_file_copy(whole.bytes, data + 8 + 32000 - extra);
             audio_file_free(&whole);
-            expect(file, VP_OK);
-            assert_int_equal(buffer.n_samples, 16000 - extra);
+            decoding_expect(file, VP_OK);
+            assert_int_equal(decoded.buffer.n_samples, 16000 - extra);
         }
     }
     struct audio_file au = audio_file_of_buzz(SF_FORMAT_AU | SF_FORMAT_PCM_16, 16000, 1, 1.0);
     memset(au.bytes + 8, 0xFF, 4);
-    expect(au, VP_OK);
-    assert_int_equal(buffer.n_samples, 16000);
+    decoding_expect(au, VP_OK);
+    assert_int_equal(decoded.buffer.n_samples, 16000);
     struct audio_file caf = audio_file_of_buzz(SF_FORMAT_CAF | SF_FORMAT_PCM_16, 16000, 1, 1.0);
     memset(caf.bytes + chunk_at(&caf, "data") + 4, 0xFF, 8);
-    expect(caf, VP_OK);
-    assert_int_equal(buffer.n_samples, 16000);
+    decoding_expect(caf, VP_OK);
+    assert_int_equal(decoded.buffer.n_samples, 16000);
 }
 
 static void a_data_chunk_of_length_zero_before_another_is_empty(void **state)
@@ -246,8 +202,8 @@ static void a_data_chunk_of_length_zero_before_another_is_empty(void **state)
     (void)state;
     static const unsigned char file[] = "RIFF\x34\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3E\0\0"
                                         "\0\x7D\0\0\x02\0\x10\0data\0\0\0\0LIST\x04\0\0\0INFO";
-    expect(audio_file_copy(file, sizeof file - 1), VP_ERR_AUDIO_UNDECODABLE);
-    assert_non_null(strstr(err.message, "no audio"));
+    decoding_expect(audio_file_copy(file, sizeof file - 1), VP_ERR_AUDIO_UNDECODABLE);
+    assert_non_null(strstr(decoded.err.message, "no audio"));
 }
 
 static void cut_files_are_refused(void **state)
@@ -263,10 +219,11 @@ static void cut_files_are_refused(void **state)
     };
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
         struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 2.0);
-        assert_int_equal(decode(&whole), VP_OK);
+        assert_int_equal(decoding_of(whole.bytes, whole.n), VP_OK);
         for (size_t share = 1; share < 8; share++)
-            expect(audio_file_copy(whole.bytes, whole.n * share / 8), VP_ERR_AUDIO_UNDECODABLE);
-        expect(audio_file_copy(whole.bytes, whole.n - 3), VP_ERR_AUDIO_UNDECODABLE);
+            decoding_expect(audio_file_copy(whole.bytes, whole.n * share / 8),
+                            VP_ERR_AUDIO_UNDECODABLE);
+        decoding_expect(audio_file_copy(whole.bytes, whole.n - 3), VP_ERR_AUDIO_UNDECODABLE);
         audio_file_free(&whole);
     }
 }
@@ -280,14 +237,14 @@ static void what_follows_the_audio_does_no_harm(void **state)
         SF_FORMAT_OGG | SF_FORMAT_VORBIS,  SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III};
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
         struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 1.0);
-        assert_int_equal(decode(&whole), VP_OK);
-        const size_t n_samples = buffer.n_samples;
+        assert_int_equal(decoding_of(whole.bytes, whole.n), VP_OK);
+        const size_t n_samples = decoded.buffer.n_samples;
         unsigned char *longer = calloc(1, whole.n + 128);
         assert_non_null(longer);
         memcpy(longer, whole.bytes, whole.n);
         memcpy(longer + whole.n, "TAG", 3); /* an ID3v1 tag, which taggers append to anything */
-        expect(audio_file_copy(longer, whole.n + 128), VP_OK);
-        assert_int_equal(buffer.n_samples, n_samples);
+        decoding_expect(audio_file_copy(longer, whole.n + 128), VP_OK);
+        assert_int_equal(decoded.buffer.n_samples, n_samples);
         free(longer);
         audio_file_free(&whole);
     }
@@ -300,15 +257,15 @@ static void an_id3_tag_may_come_first(void **state)
                                   SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III};
     for (size_t f = 0; f < 2; f++) {
         struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 1.0);
-        assert_int_equal(decode(&whole), VP_OK);
-        const size_t n_samples = buffer.n_samples, n_tag = 10 + 300;
+        assert_int_equal(decoding_of(whole.bytes, whole.n), VP_OK);
+        const size_t n_samples = decoded.buffer.n_samples, n_tag = 10 + 300;
         unsigned char *tagged = calloc(1, whole.n + n_tag);
         assert_non_null(tagged);
         memcpy(tagged, "ID3\x04\0\0\0\0\x02\x2C", 10); /* 2 * 128 + 44 = 300 */
         memcpy(tagged + n_tag, whole.bytes, whole.n);
-        expect(audio_file_copy(tagged, whole.n + n_tag), VP_OK);
-        assert_int_equal(buffer.n_samples, n_samples);
-        expect(audio_file_copy(tagged, 200), VP_ERR_AUDIO_UNDECODABLE);
+        decoding_expect(audio_file_copy(tagged, whole.n + n_tag), VP_OK);
+        assert_int_equal(decoded.buffer.n_samples, n_samples);
+        decoding_expect(audio_file_copy(tagged, 200), VP_ERR_AUDIO_UNDECODABLE);
         free(tagged);
         audio_file_free(&whole);
     }
@@ -325,7 +282,7 @@ struct worker {
 static void *decode_all(void *user)
 {
     struct worker *worker = user;
-    struct audio_buffer own = {.capacity = buffer.capacity};
+    struct audio_buffer own = {.capacity = decoded.buffer.capacity};
     own.samples = calloc(own.capacity, sizeof *own.samples);
     if (own.samples == NULL)
         return NULL;
@@ -334,8 +291,8 @@ static void *decode_all(void *user)
             struct vp_clip_info own_info;
             struct vp_err own_err;
             worker->sums[f] = -1.0;
-            if (audio_decode(&own, &limits, worker->files[f].bytes, worker->files[f].n, &own_info,
-                             &own_err) != VP_OK)
+            if (audio_decode(&own, &decoded.limits, worker->files[f].bytes, worker->files[f].n,
+                             &own_info, &own_err) != VP_OK)
                 continue;
             worker->sums[f] = 0.0;
             for (size_t i = 0; i < own.n_samples; i++)
@@ -391,5 +348,5 @@ int main(void)
         cmocka_unit_test(an_id3_tag_may_come_first),
         cmocka_unit_test(threads_do_not_disturb_one_another),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, decoding_set_up, decoding_tear_down);
 }

@@ -8,8 +8,7 @@
 #include <sndfile.h>
 #include <unistd.h>
 
-#include "audio.h"
-#include "audio_file.h"
+#include "decoding.h"
 
 #define WAV   (SF_FORMAT_WAV | SF_FORMAT_PCM_16)
 #define WAVF  (SF_FORMAT_WAV | SF_FORMAT_FLOAT)
@@ -26,51 +25,6 @@
 #define MP3   (SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III)
 
 #define ANY ((enum vp_status) - 1) /* whatever it is, cleanly */
-
-static struct vp_limits limits;
-static struct audio_buffer buffer;
-
-static int set_up(void **state)
-{
-    (void)state;
-    limits = (struct vp_limits){.min_duration_s = 0.5,
-                                .warn_duration_s = 2.0,
-                                .max_duration_s = 10.0,
-                                .silence_dbfs = -60.0};
-    if (!audio_capacity(limits.max_duration_s, &buffer.capacity))
-        return -1;
-    buffer.samples = calloc(buffer.capacity, sizeof *buffer.samples);
-    return buffer.samples == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(buffer.samples);
-    return 0;
-}
-
-/* Decodes an exact copy; checks that the answer is whole. */
-static enum vp_status decode(const void *bytes, size_t n, struct vp_err *err)
-{
-    struct vp_clip_info info;
-    struct audio_file copy = audio_file_copy(bytes, n);
-    memset(err, 0, sizeof *err);
-    enum vp_status status = audio_decode(&buffer, &limits, copy.bytes, copy.n, &info, err);
-    audio_file_free(&copy);
-    assert_int_equal(status, err->status);
-    if (status != VP_OK) {
-        assert_int_equal(buffer.n_samples, 0);
-        assert_true(strlen(err->message) > 10);
-        return status;
-    }
-    assert_true(buffer.n_samples >= 8000 && buffer.n_samples <= 160016);
-    assert_true(isfinite(info.rms_dbfs) && isfinite(info.peak_dbfs) && info.speech_s >= 0.0);
-    assert_true(info.clipped_ratio >= 0.0 && info.clipped_ratio <= 1.0);
-    for (size_t i = 0; i < buffer.n_samples; i++)
-        assert_true(isfinite(buffer.samples[i]));
-    return VP_OK;
-}
 
 /* ---- lying headers -------------------------------------------------------------------------- */
 
@@ -211,11 +165,10 @@ static void lying_headers_are_found_out(void **state)
         assert_true(at + lie->n_bytes <= file.n);
         assert_memory_not_equal(file.bytes + at, lie->bytes, lie->n_bytes);
         memcpy(file.bytes + at, lie->bytes, lie->n_bytes);
-        struct vp_err err;
-        const enum vp_status status = decode(file.bytes, file.n, &err);
+        const enum vp_status status = decoding_of(file.bytes, file.n);
         if (lie->expected != ANY && status != lie->expected)
             fail_msg("case %zu, %s: %s, not %s: %s", l, lie->what, vp_status_name(status),
-                     vp_status_name(lie->expected), err.message);
+                     vp_status_name(lie->expected), decoded.err.message);
         audio_file_free(&file);
     }
 }
@@ -225,19 +178,18 @@ static void chunks_without_end_are_walked_once(void **state)
 {
     (void)state;
     static unsigned char file[1 << 20];
-    struct vp_err err;
     memset(file, 0, sizeof file);
     memcpy(file, "RIFF\xFF\xFF\xFF\x7FWAVE", 12);
     for (size_t i = 12; i + 8 <= sizeof file; i += 8)
         memcpy(file + i, "LIST", 4);
-    assert_int_equal(decode(file, sizeof file, &err), VP_ERR_AUDIO_UNDECODABLE);
+    assert_int_equal(decoding_of(file, sizeof file), VP_ERR_AUDIO_UNDECODABLE);
     memcpy(file,
            "FORM\xFF\xFF\xFF\x7F"
            "AIFF",
            12);
-    assert_int_equal(decode(file, sizeof file, &err), VP_ERR_AUDIO_UNDECODABLE);
+    assert_int_equal(decoding_of(file, sizeof file), VP_ERR_AUDIO_UNDECODABLE);
     memcpy(file, "caff\0\1\0\0desc\0\0\0\0\0\0\0\0", 20);
-    assert_int_equal(decode(file, sizeof file, &err), VP_ERR_AUDIO_UNDECODABLE);
+    assert_int_equal(decoding_of(file, sizeof file), VP_ERR_AUDIO_UNDECODABLE);
 }
 
 /* ---- flips and cuts at random ---------------------------------------------------------------- */
@@ -262,7 +214,6 @@ static void flips_and_cuts_are_answered(void **state)
                                   AU,  CAF,  FLAC,  OGG,  OPUS, MP3};
     for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
         struct audio_file whole = audio_file_of_buzz(formats[f], 16000, 1, 1.0);
-        struct vp_err err;
         for (int round = 0; round < 60; round++) {
             struct audio_file file = audio_file_copy(whole.bytes, whole.n);
             /* half of them in the header, where it hurts; one in three also cut */
@@ -270,7 +221,7 @@ static void flips_and_cuts_are_answered(void **state)
             for (uint32_t flips = 1 + draw(4); flips > 0; flips--)
                 file.bytes[draw(reach)] ^= (unsigned char)(1u << draw(8));
             const size_t n = round % 3 ? file.n : draw((uint32_t)file.n);
-            (void)decode(file.bytes, n, &err); /* any answer, whole and finite: decode checks */
+            (void)decoding_of(file.bytes, n); /* any answer, whole and finite: decode checks */
             audio_file_free(&file);
         }
         audio_file_free(&whole);
@@ -289,12 +240,11 @@ static void checksums_are_heeded(void **state)
     static const int formats[] = {FLAC, OGG, OPUS};
     for (size_t f = 0; f < 3; f++) {
         struct audio_file file = audio_file_of_buzz(formats[f], 16000, 1, 2.0);
-        struct vp_err err;
-        assert_int_equal(decode(file.bytes, file.n, &err), VP_OK);
+        assert_int_equal(decoding_of(file.bytes, file.n), VP_OK);
         for (size_t part = 3; part < 8; part++) {
             unsigned char *byte = file.bytes + file.n * part / 8;
             *byte ^= 0x10;
-            assert_int_equal(decode(file.bytes, file.n, &err), VP_ERR_AUDIO_UNDECODABLE);
+            assert_int_equal(decoding_of(file.bytes, file.n), VP_ERR_AUDIO_UNDECODABLE);
             *byte ^= 0x10;
         }
         audio_file_free(&file);
@@ -309,5 +259,5 @@ int main(void)
         cmocka_unit_test(flips_and_cuts_are_answered),
         cmocka_unit_test(checksums_are_heeded),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, decoding_set_up, decoding_tear_down);
 }

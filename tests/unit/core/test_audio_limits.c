@@ -4,55 +4,7 @@
 #include <math.h>
 #include <sndfile.h>
 
-#include "audio.h"
-#include "audio_file.h"
-
-static struct vp_limits limits;
-static struct audio_buffer buffer;
-static struct vp_clip_info info;
-static struct vp_err err;
-
-static int set_up(void **state)
-{
-    (void)state;
-    limits = (struct vp_limits){.min_duration_s = 0.5,
-                                .warn_duration_s = 2.0,
-                                .max_duration_s = 10.0,
-                                .silence_dbfs = -60.0};
-    if (!audio_capacity(limits.max_duration_s, &buffer.capacity))
-        return -1;
-    buffer.samples = calloc(buffer.capacity, sizeof *buffer.samples);
-    return buffer.samples == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(buffer.samples);
-    return 0;
-}
-
-static enum vp_status decode(const struct audio_file *file)
-{
-    memset(&err, 0, sizeof err);
-    enum vp_status status = audio_decode(&buffer, &limits, file->bytes, file->n, &info, &err);
-    assert_int_equal(status, err.status);
-    assert_true(buffer.n_samples <= buffer.capacity);
-    if (status != VP_OK) {
-        assert_int_equal(buffer.n_samples, 0);
-        assert_true(strlen(err.message) > 10 && strlen(err.message) < sizeof err.message - 1);
-    }
-    return status;
-}
-
-/* Decodes and expects status; frees file. */
-static void expect(struct audio_file file, enum vp_status expected)
-{
-    const enum vp_status status = decode(&file);
-    if (status != expected)
-        fail_msg("%s, not %s: %s", vp_status_name(status), vp_status_name(expected), err.message);
-    audio_file_free(&file);
-}
+#include "decoding.h"
 
 static void durations_are_judged_with_value_and_limit(void **state)
 {
@@ -60,33 +12,34 @@ static void durations_are_judged_with_value_and_limit(void **state)
     static const int rates[] = {8000, 16000, 44100};
     const int wav = SF_FORMAT_WAV | SF_FORMAT_PCM_16;
     for (size_t r = 0; r < 3; r++) {
-        expect(audio_file_of_buzz(wav, rates[r], 1, 0.4), VP_ERR_AUDIO_TOO_SHORT);
-        assert_true(fabs(err.value - 0.4) < 1e-4 && err.limit == 0.5);
-        expect(audio_file_of_buzz(wav, rates[r], 1, 0.5), VP_OK);
-        assert_true(info.warnings & VP_WARN_SHORT_CLIP);
-        expect(audio_file_of_buzz(wav, rates[r], 1, 10.0), VP_OK);
-        assert_false(info.warnings & (VP_WARN_SHORT_CLIP | VP_WARN_TRUNCATED));
-        expect(audio_file_of_buzz(wav, rates[r], 1, 10.001), VP_ERR_AUDIO_TOO_LONG);
-        expect(audio_file_of_buzz(wav, rates[r], 1, 14.0), VP_ERR_AUDIO_TOO_LONG);
-        assert_true(fabs(err.value - 14.0) < 1e-9 && err.limit == 10.0);
+        decoding_expect(audio_file_of_buzz(wav, rates[r], 1, 0.4), VP_ERR_AUDIO_TOO_SHORT);
+        assert_true(fabs(decoded.err.value - 0.4) < 1e-4 && decoded.err.limit == 0.5);
+        decoding_expect(audio_file_of_buzz(wav, rates[r], 1, 0.5), VP_OK);
+        assert_true(decoded.info.warnings & VP_WARN_SHORT_CLIP);
+        decoding_expect(audio_file_of_buzz(wav, rates[r], 1, 10.0), VP_OK);
+        assert_false(decoded.info.warnings & (VP_WARN_SHORT_CLIP | VP_WARN_TRUNCATED));
+        decoding_expect(audio_file_of_buzz(wav, rates[r], 1, 10.001), VP_ERR_AUDIO_TOO_LONG);
+        decoding_expect(audio_file_of_buzz(wav, rates[r], 1, 14.0), VP_ERR_AUDIO_TOO_LONG);
+        assert_true(fabs(decoded.err.value - 14.0) < 1e-9 && decoded.err.limit == 10.0);
     }
-    expect(audio_file_of_buzz(SF_FORMAT_OGG | SF_FORMAT_VORBIS, 16000, 1, 14.0),
-           VP_ERR_AUDIO_TOO_LONG);
-    assert_true(err.value >= 10.0 && err.limit == 10.0);
+    decoding_expect(audio_file_of_buzz(SF_FORMAT_OGG | SF_FORMAT_VORBIS, 16000, 1, 14.0),
+                    VP_ERR_AUDIO_TOO_LONG);
+    assert_true(decoded.err.value >= 10.0 && decoded.err.limit == 10.0);
 }
 
 static void a_long_recording_can_be_cut_instead(void **state)
 {
     (void)state;
     static const int rates[] = {8000, 16000, 44100, 48000};
-    limits.truncate = true;
+    decoded.limits.truncate = true;
     for (size_t r = 0; r < 4; r++) {
-        expect(audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], 2, 12.0), VP_OK);
-        assert_true(info.warnings & VP_WARN_TRUNCATED);
-        assert_true(info.used_s == 10.0);
-        assert_true(buffer.n_samples >= 159999 && buffer.n_samples <= 160001);
+        decoding_expect(audio_file_of_buzz(SF_FORMAT_WAV | SF_FORMAT_PCM_16, rates[r], 2, 12.0),
+                        VP_OK);
+        assert_true(decoded.info.warnings & VP_WARN_TRUNCATED);
+        assert_true(decoded.info.used_s == 10.0);
+        assert_true(decoded.buffer.n_samples >= 159999 && decoded.buffer.n_samples <= 160001);
     }
-    limits.truncate = false;
+    decoded.limits.truncate = false;
 }
 
 static void silence_is_judged_without_its_offset(void **state)
@@ -94,22 +47,22 @@ static void silence_is_judged_without_its_offset(void **state)
     (void)state;
     static float samples[32000];
     const int wav = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
-    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
-    assert_true(err.value == -120.0 && err.limit == -60.0);
+    decoding_expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
+    assert_true(decoded.err.value == -120.0 && decoded.err.limit == -60.0);
     for (size_t i = 0; i < 32000; i++)
         samples[i] = 0.25F; /* a dead input with an offset */
-    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
+    decoding_expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
     audio_file_buzz(samples, 32000, 16000.0);
     for (size_t i = 0; i < 32000; i++)
         samples[i] *= 3e-4F;
-    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
-    assert_true(err.value < -60.0 && err.value > -120.0);
+    decoding_expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_ERR_AUDIO_SILENT);
+    assert_true(decoded.err.value < -60.0 && decoded.err.value > -120.0);
     for (size_t i = 0; i < 32000; i++)
         samples[i] = samples[i] * 60.0F + 0.2F; /* about -50 dBFS, and an offset */
-    expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_OK);
-    assert_true(info.warnings & VP_WARN_LOW_LEVEL);
-    assert_true(info.warnings & VP_WARN_DC_OFFSET);
-    assert_true(info.rms_dbfs < -45.0 && info.rms_dbfs > -60.0);
+    decoding_expect(audio_file_write(wav, 16000, 1, samples, 32000), VP_OK);
+    assert_true(decoded.info.warnings & VP_WARN_LOW_LEVEL);
+    assert_true(decoded.info.warnings & VP_WARN_DC_OFFSET);
+    assert_true(decoded.info.rms_dbfs < -45.0 && decoded.info.rms_dbfs > -60.0);
 }
 
 static void clipping_is_noticed_in_every_codec(void **state)
@@ -126,10 +79,11 @@ static void clipping_is_noticed_in_every_codec(void **state)
         for (size_t i = 0; i < 32000; i++)
             samples[i] = fmaxf(-1.0F, fminf(1.0F, samples[i] * (loud ? 20.0F : 1.0F)));
         for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
-            expect(audio_file_write(formats[f], 16000, 1, samples, 32000), VP_OK);
-            assert_int_equal(!!(info.warnings & VP_WARN_CLIPPING), loud);
-            assert_true(loud ? info.clipped_ratio > 0.1 : info.clipped_ratio == 0.0);
-            assert_true(loud ? info.peak_dbfs > -0.2 : info.peak_dbfs < -6.0);
+            decoding_expect(audio_file_write(formats[f], 16000, 1, samples, 32000), VP_OK);
+            assert_int_equal(!!(decoded.info.warnings & VP_WARN_CLIPPING), loud);
+            assert_true(loud ? decoded.info.clipped_ratio > 0.1
+                             : decoded.info.clipped_ratio == 0.0);
+            assert_true(loud ? decoded.info.peak_dbfs > -0.2 : decoded.info.peak_dbfs < -6.0);
         }
     }
 }
@@ -143,17 +97,20 @@ static void only_numbers_are_samples(void **state)
         for (size_t at = 0; at < 32000; at += 31999) {
             audio_file_buzz(samples, 32000, 16000.0);
             samples[at] = bad[b];
-            expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples, 32000),
-                   VP_ERR_AUDIO_SAMPLES);
-            expect(audio_file_write(SF_FORMAT_AU | SF_FORMAT_FLOAT, 16000, 2, samples, 16000),
-                   VP_ERR_AUDIO_SAMPLES);
+            decoding_expect(
+                audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples, 32000),
+                VP_ERR_AUDIO_SAMPLES);
+            decoding_expect(
+                audio_file_write(SF_FORMAT_AU | SF_FORMAT_FLOAT, 16000, 2, samples, 16000),
+                VP_ERR_AUDIO_SAMPLES);
         }
     }
     audio_file_buzz(samples, 32000, 16000.0);
     for (size_t i = 0; i < 32000; i++)
         samples[i] *= 32768.0F; /* integers in a float file: loud, not wrong */
-    expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples, 32000), VP_OK);
-    assert_true(info.warnings & VP_WARN_CLIPPING);
+    decoding_expect(audio_file_write(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples, 32000),
+                    VP_OK);
+    assert_true(decoded.info.warnings & VP_WARN_CLIPPING);
 }
 
 static void ready_samples_pass_the_same_checks(void **state)
@@ -161,23 +118,30 @@ static void ready_samples_pass_the_same_checks(void **state)
     (void)state;
     static float samples[200000];
     audio_file_buzz(samples, 200000, 16000.0);
-    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 48000, &info, &err), VP_OK);
-    assert_int_equal(buffer.n_samples, 48000);
-    assert_memory_equal(buffer.samples, samples, 48000 * sizeof *samples);
-    assert_int_equal(info.n_frames, 298);
-    assert_int_equal(info.sample_rate_hz, 16000);
-    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 7999, &info, &err),
+    assert_int_equal(audio_set_samples(&decoded.buffer, &decoded.limits, samples, 48000,
+                                       &decoded.info, &decoded.err),
+                     VP_OK);
+    assert_int_equal(decoded.buffer.n_samples, 48000);
+    assert_memory_equal(decoded.buffer.samples, samples, 48000 * sizeof *samples);
+    assert_int_equal(decoded.info.n_frames, 298);
+    assert_int_equal(decoded.info.sample_rate_hz, 16000);
+    assert_int_equal(audio_set_samples(&decoded.buffer, &decoded.limits, samples, 7999,
+                                       &decoded.info, &decoded.err),
                      VP_ERR_AUDIO_TOO_SHORT);
-    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 160001, &info, &err),
+    assert_int_equal(audio_set_samples(&decoded.buffer, &decoded.limits, samples, 160001,
+                                       &decoded.info, &decoded.err),
                      VP_ERR_AUDIO_TOO_LONG);
-    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 0, &info, &err),
+    assert_int_equal(audio_set_samples(&decoded.buffer, &decoded.limits, samples, 0, &decoded.info,
+                                       &decoded.err),
                      VP_ERR_AUDIO_EMPTY);
-    assert_int_equal(audio_set_samples(&buffer, &limits, samples, SIZE_MAX / 2, &info, &err),
+    assert_int_equal(audio_set_samples(&decoded.buffer, &decoded.limits, samples, SIZE_MAX / 2,
+                                       &decoded.info, &decoded.err),
                      VP_ERR_ARGUMENT);
     samples[7] = NAN;
-    assert_int_equal(audio_set_samples(&buffer, &limits, samples, 48000, &info, &err),
+    assert_int_equal(audio_set_samples(&decoded.buffer, &decoded.limits, samples, 48000,
+                                       &decoded.info, &decoded.err),
                      VP_ERR_AUDIO_SAMPLES);
-    assert_int_equal(buffer.n_samples, 0);
+    assert_int_equal(decoded.buffer.n_samples, 0);
 }
 
 static void capacity_has_sane_bounds(void **state)
@@ -202,5 +166,5 @@ int main(void)
         cmocka_unit_test(ready_samples_pass_the_same_checks),
         cmocka_unit_test(capacity_has_sane_bounds),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, decoding_set_up, decoding_tear_down);
 }
