@@ -25,7 +25,7 @@
 
 #include <string.h>
 
-#define WORTH_READING (LANES == 16 ? 14u : 7u) /* tiles: as long as a plane's way from memory */
+#define WORTH_READING (LANES == 16 ? 14u : 6u) /* tiles: as long as a plane's way from memory */
 
 /* The two-dimensional transforms of one pair of kinds. */
 struct k_pair {

@@ -60,7 +60,8 @@ INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const fl
              c++, u += PANEL, weights += weights_step, frames += frames_step) {
             const vec u0 = k_load(u), u1 = k_load(u + LANES);
             __builtin_prefetch(weights, 0, 2);
-            __builtin_prefetch(weights + weights_step / 2, 0, 2);
+            if (LANES == 16) /* two lines are a step of this panel */
+                __builtin_prefetch(weights + weights_step / 2, 0, 2);
             __builtin_prefetch(frames, 0, 2);
 #pragma GCC unroll 14
             for (size_t r = 0; r < n_rows; r++) {
@@ -169,7 +170,7 @@ static inline void k_gemm(struct k_gemm *g)
     for (size_t i = 0; i < g->n_calls; i++) { /* of nearly equal size */
         const size_t n_rows = i < g->n_larger ? g->call_rows + 1 : g->call_rows;
         k_next_frame(g);
-        const size_t weights_step = k_step(&g->weights, g->n_calls == 1 ? 128 : 64),
+        const size_t weights_step = k_step(&g->weights, LANES == 16 && g->n_calls == 1 ? 128 : 64),
                      frames_step = k_step(&g->frames, 64);
         rows[n_rows](g, v, m, weights_step, frames_step);
         v += n_rows * g->v_row;
