@@ -1,6 +1,7 @@
 /* Who is let in. */
 #include "admission.h"
 
+#include "queue.h"
 #include "server.h"
 #include "thread.h"
 
@@ -38,6 +39,10 @@ static void judge_state(struct request *request)
     if (server->drain >= DRAIN_CLOSED)
         problem_set(&request->problem, PROBLEM_DRAINING,
                     "this instance is shutting down; another one will answer");
+    else if (server->drain != DRAIN_NOT && request->route->is_diarization)
+        problem_set(
+            &request->problem, PROBLEM_DRAINING,
+            "this instance is about to shut down and begins nothing long; another one will");
     else if (!server_is_ready(server))
         problem_set(&request->problem, PROBLEM_NOT_READY, "%s", server->not_ready_reason);
 }
@@ -102,13 +107,14 @@ void admission_open_body(struct request *request)
         problem_set(&request->problem, PROBLEM_EMPTY_BODY, "the request has no body");
         return;
     }
-    if (request->needs_worker && server->queue.n >= server->config->queue_size &&
-        workers_busy(server->workers) == workers_count(server->workers)) {
+    if (request->needs_worker &&
+        queue_is_full(server, request->route->is_diarization ? JOB_DIARIZE : JOB_EMBED)) {
         admission_refuse_overload(request);
         return;
     }
     enum body_fault fault =
-        body_open(&request->body, &server->uploads, request->max_body_bytes, declared);
+        body_open(&request->body, request->uploads != NULL ? request->uploads : &server->uploads,
+                  request->max_body_bytes, declared);
     if (fault == BODY_TOO_LARGE)
         refuse_size(request);
     else if (fault == BODY_NO_BUDGET)
@@ -125,6 +131,8 @@ void admission_judge_body(struct request *request)
     else if (request->body.n_bytes == 0)
         problem_set(&request->problem, PROBLEM_EMPTY_BODY, "the body is empty");
     else if (request->route->needs_engine)
-        if (!server_is_ready(request->server)) /* it may have changed while the body came */
+        /* It may have changed while the body came. */
+        if (!server_is_ready(request->server) ||
+            (request->route->is_diarization && request->server->drain != DRAIN_NOT))
             judge_state(request);
 }

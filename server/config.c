@@ -22,6 +22,8 @@ struct key {
     const char *help;
 };
 
+static const double SEGMENTATION_WINDOW_S = 10; /* a clip to the worker's scratch */
+
 #define AT(member)   offsetof(struct config, member)
 #define ROOM(member) sizeof(((struct config *)NULL)->member)
 
@@ -53,7 +55,7 @@ static const struct key keys[] = {
     {"max_body_bytes", BYTES, AT(max_body_bytes), "16MiB", 1024, 4e9, NULL,
      "largest upload of one clip; /compare takes 4 times as much in all"},
     {"max_buffered_bytes", BYTES, AT(max_buffered_bytes), "256MiB", 1024, 1e13, NULL,
-     "memory for all uploads together"},
+     "memory for all uploads of clips together"},
     {"max_clips", COUNT, AT(max_clips), "8", 1, 64, NULL, "clips on each side of /compare"},
     {"min_duration_s", NUMBER, AT(min_duration_s), "0.5", 0.105, 3600, NULL,
      "shorter clips are refused"},
@@ -65,6 +67,14 @@ static const struct key keys[] = {
      "what happens to longer clips"},
     {"silence_dbfs", NUMBER, AT(silence_dbfs), "-60", -200, 0, NULL,
      "RMS level below which a clip is refused as silence"},
+    {"segmentation_model", TEXT, AT(segmentation_model), "", 0, ROOM(segmentation_model), NULL,
+     "segmentation network for /diarize, .onnx or .safetensors; empty: none"},
+    {"diarize_max_duration_s", NUMBER, AT(diarize_max_duration_s), "3600", 1, 86400, NULL,
+     "longer recordings are refused by /diarize"},
+    {"diarize_max_body_bytes", BYTES, AT(diarize_max_body_bytes), "256MiB", 1024, 1e11, NULL,
+     "memory for uploads of /diarize, one or all together"},
+    {"diarize_timeout_s", NUMBER, AT(diarize_timeout_s), "1800", 0.05, 86400, NULL,
+     "from request line to answer of /diarize"},
     {"threshold", OPTIONAL_NUMBER, AT(threshold), "", -1, 1, NULL,
      "same speaker at or above this cosine; empty: the model's own, if it has one"},
     {"calibration", PAIR, AT(calibration), "", -1e6, 1e6, NULL,
@@ -283,6 +293,8 @@ bool config_validate(const struct config *config, struct config_error *error)
         wrong = "max_duration_s must be above min_duration_s";
     else if (config->max_buffered_bytes < config->max_body_bytes)
         wrong = "max_buffered_bytes must hold at least one upload of max_body_bytes";
+    else if (*config->segmentation_model != 0 && config->max_duration_s < SEGMENTATION_WINDOW_S)
+        wrong = "max_duration_s must be at least 10 for the windows of the segmentation_model";
     else if (config->workers == 0 || config->queue_size == 0)
         wrong = "workers and queue_size must be at least 1";
     if (wrong != NULL)

@@ -23,8 +23,11 @@ struct config {
     double header_timeout_s, request_timeout_s, idle_timeout_s;
     double queue_timeout_ms;
     double drain_delay_s, drain_timeout_s, watchdog_s;
-    size_t max_body_bytes;     /* /embed, and each clip of /compare, which takes 4 x as much */
-    size_t max_buffered_bytes; /* all uploads together */
+    size_t max_body_bytes;         /* /embed, and each clip of /compare, which takes 4 x as much */
+    size_t max_buffered_bytes;     /* all uploads together, without those of /diarize */
+    char segmentation_model[4096]; /* empty: none */
+    size_t diarize_max_body_bytes; /* one upload of /diarize, and all of them together */
+    double diarize_max_duration_s, diarize_timeout_s;
     double min_duration_s, warn_duration_s, max_duration_s, silence_dbfs;
     bool truncate;                       /* long_audio=truncate */
     bool has_threshold, has_calibration; /* else as the model says */

@@ -52,6 +52,11 @@ enum vp_status engine_open(const struct config *config, struct engine **out, str
     status = vp_model_open(config->model, config->kernel, &engine->model, err);
     if (status != VP_OK)
         goto out;
+    if (*config->segmentation_model != 0) {
+        status = vp_segmentation_open(config->segmentation_model, &engine->segmentation, err);
+        if (status != VP_OK)
+            goto out;
+    }
     engine->info = vp_model_info(engine->model);
     choose_thresholds(engine, config);
     status = make_scratches(engine, config, err);
@@ -92,6 +97,7 @@ void engine_free(struct engine *engine)
     VP_CHECK_MAGIC(engine, ENGINE_MAGIC);
     for (size_t i = 0; i < engine->n_workers; i++)
         vp_scratch_free(engine->scratch[i]);
+    vp_segmentation_free(engine->segmentation);
     vp_model_free(engine->model);
     engine->magic = 0;
     free(engine);

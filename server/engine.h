@@ -8,13 +8,14 @@
 #define VP_ENGINE_H
 
 #include "config.h"
-#include "voiceprint.h"
+#include "diarization.h"
 
 struct engine {
     unsigned magic;
     size_t n_references; /* changed by the loop alone */
     vp_model *model;
     const struct vp_model_info *info; /* borrowed from model */
+    vp_segmentation *segmentation;    /* NULL: none is configured */
     struct vp_self_test self_test;
     bool has_threshold, has_calibration; /* the configuration's, else the model's */
     double threshold, slope, offset;

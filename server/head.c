@@ -85,6 +85,8 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
         head->origin = value;
     } else if (strcasecmp(name, "expect") == 0) {
         head->expect = value;
+    } else if (strcasecmp(name, "accept") == 0) {
+        head->accept = value;
     }
     walk->at = value + n_value + 2;
     return walk->fault == NULL ? MHD_YES : MHD_NO;

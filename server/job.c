@@ -70,6 +70,7 @@ void job_free(struct job *job)
         free(job->sides[i].embeddings);
         free(job->sides[i].embedding);
     }
+    conversation_close(&job->conversation);
     body_close(&job->body);
     engine_release(job->engine);
     engine_release(job->opened);
@@ -147,13 +148,16 @@ void job_run(struct job *job)
     ON_WORKER();
     VP_CHECK_MAGIC(job, JOB_MAGIC);
     crash_set_request(job->request_id);
-    job->started_ns = clock_now_ns();
+    if (job->started_ns == 0)
+        job->started_ns = clock_now_ns();
     if (job->kind == JOB_OPEN_ENGINE) {
         job->status = engine_open(job->config, &job->opened, &job->err);
     } else {
         VP_BUG_IF(job->worker >= job->engine->n_workers);
         vp_scratch *scratch = job->engine->scratch[job->worker];
         job->status = VP_OK;
+        if (job->kind == JOB_DIARIZE)
+            job->status = conversation_step(&job->conversation, job->engine, scratch, &job->err);
         for (size_t i = 0; i < job->n_sides && job->status == VP_OK; i++)
             job->status = embed_side(job, i, scratch);
         if (job->status == VP_ERR_INFERENCE) {

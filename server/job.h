@@ -1,11 +1,13 @@
 /*
- * One piece of work for a worker: embed the clips of one or two sides, or open an engine. A job
- * has one owner at a time: the loop, then a worker, then the loop again; nothing in it is shared.
+ * One piece of work for a worker: embed the clips of one or two sides, a slice of a diarization, or
+ * open an engine. A job has one owner at a time: the loop, then a worker, then the loop again (a
+ * diarization many times over); nothing in it is shared.
  */
 #ifndef VP_JOB_H
 #define VP_JOB_H
 
 #include "body.h"
+#include "conversation.h"
 #include "engine.h"
 
 #include <stdint.h>
@@ -13,7 +15,7 @@
 struct request;
 struct workers;
 
-enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_OPEN_ENGINE };
+enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_DIARIZE, JOB_OPEN_ENGINE };
 enum { JOB_MAX_SIDES = 2 };
 
 /* One recording, and what the worker found out about it. */
@@ -45,11 +47,12 @@ struct job {
     bool raw;              /* leave the embedding of JOB_EMBED as the network gave it */
     size_t n_sides;
     struct side sides[JOB_MAX_SIDES];
+    struct conversation conversation; /* JOB_DIARIZE, which has no sides */
 
     struct workers *workers; /* the pool, and which of them: set when it is handed out */
     size_t worker;
-    uint64_t queued_ns, started_ns, ended_ns;
-    enum vp_status status; /* the result; err when not VP_OK */
+    uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
+    enum vp_status status;                    /* the result; err when not VP_OK */
     struct vp_err err;
     size_t failed_side, failed_clip;
     bool self_test_failed;       /* after VP_ERR_INFERENCE: the engine itself is ill */

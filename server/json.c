@@ -105,6 +105,14 @@ json_t *json_quality(const struct vp_clip_info *info)
                      "clipped_ratio", info->clipped_ratio, "warnings", warnings);
 }
 
+json_t *json_segmentation(const vp_segmentation *segmentation)
+{
+    if (segmentation == NULL)
+        return json_null();
+    const struct vp_segmentation_info *info = vp_segmentation_info(segmentation);
+    return json_pack("{s:s, s:s}", "name", info->name, "digest", info->digest);
+}
+
 static json_t *supported_containers(void)
 {
     return json_pack("[s,s,s,s,s,s,s,s,s]", "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff",

@@ -20,6 +20,8 @@ json_t *json_append(json_t *array, json_t *value);
 json_t *json_embedding(const float *embedding, size_t dim, bool base64);
 json_t *json_audio(const struct vp_clip_info *info);   /* [loop] the object "audio" */
 json_t *json_quality(const struct vp_clip_info *info); /* [loop] the object "quality" */
+/* {name, digest}, or null for none. [loop] */
+json_t *json_segmentation(const vp_segmentation *segmentation);
 /* problem+json for one request. [loop] */
 json_t *json_problem(const struct problem *problem, const char *request_id, size_t queue_depth);
 /* Compact text of root, malloc'd; takes root, NULL when it is NULL or memory is short. [loop] */

@@ -16,11 +16,11 @@ static const unsigned codes[N_CODES] = {200, 204, 400, 401, 404, 405, 408, 413, 
                                         415, 417, 422, 431, 499, 500, 503, 505, 0};
 static const double bounds_s[N_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                            0.5,   1,      2.5,   5,    10,    30,   60};
-static const char *const route_names[N_ROUTE_LABELS] = {"embed",  "compare", "info",    "livez",
-                                                        "readyz", "healthz", "metrics", "openapi",
-                                                        "docs",   "index",   "other"};
-static const char *const stage_names[N_STAGES] = {"queue", "decode", "features", "inference",
-                                                  "encode"};
+static const char *const route_names[N_ROUTE_LABELS] = {"embed",   "compare", "diarize", "info",
+                                                        "livez",   "readyz",  "healthz", "metrics",
+                                                        "openapi", "docs",    "index",   "other"};
+static const char *const stage_names[N_STAGES] = {"queue",     "decode", "features",
+                                                  "inference", "encode", "slice"};
 static const char *const state_names[] = {"loading", "ready", "draining", "stuck"};
 
 const char *route_label_name(enum route_label label)
@@ -99,7 +99,7 @@ static void put_requests(FILE *out, const struct metrics *metrics)
             fprintf(out,
                     "voiceprintd_http_requests_total{route=\"%s\",method=\"%s\",code=\"%s\"} "
                     "%llu\n",
-                    route_names[i], i <= ROUTE_COMPARE ? "POST" : "GET", code,
+                    route_names[i], i <= ROUTE_DIARIZE ? "POST" : "GET", code,
                     (unsigned long long)metrics->requests[i][j]);
         }
     }
@@ -125,6 +125,8 @@ static void put_counters(FILE *out, const struct metrics *metrics)
                     (unsigned long long)metrics->rejected[i]);
     put_number(out, "voiceprintd_audio_seconds_total", "counter", "Audio that was embedded.",
                metrics->audio_s);
+    put_number(out, "voiceprintd_diarized_audio_seconds_total", "counter",
+               "Audio in which speakers were told apart.", metrics->diarized_s);
     put_head(out, "voiceprintd_audio_warnings_total", "counter", "Remarks on accepted clips.");
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         fprintf(out, "voiceprintd_audio_warnings_total{warning=\"%s\"} %llu\n", vp_warning_name(i),
@@ -152,6 +154,8 @@ static void put_gauges(FILE *out, const struct gauges *gauges)
     put_number(out, "voiceprintd_workers", "gauge", "Inference threads.", (double)gauges->workers);
     put_number(out, "voiceprintd_workers_busy", "gauge", "Inference threads at work.",
                (double)gauges->workers_busy);
+    put_number(out, "voiceprintd_diarizations", "gauge", "Diarizations under way.",
+               (double)gauges->diarizations);
     put_number(out, "voiceprintd_connections", "gauge", "Open connections.",
                (double)gauges->connections);
     put_number(out, "voiceprintd_upload_bytes_buffered", "gauge", "Memory reserved for uploads.",

@@ -13,6 +13,7 @@
 enum route_label {
     ROUTE_EMBED = 0,
     ROUTE_COMPARE,
+    ROUTE_DIARIZE,
     ROUTE_INFO,
     ROUTE_LIVEZ,
     ROUTE_READYZ,
@@ -32,6 +33,7 @@ enum stage {
     STAGE_FEATURES,
     STAGE_INFERENCE,
     STAGE_ENCODE,
+    STAGE_SLICE, /* of a diarization */
     N_STAGES
 };
 enum { N_BUCKETS = 15, N_CODES = 18 };
@@ -48,13 +50,14 @@ struct metrics {
     struct histogram stages[N_STAGES];
     uint64_t rejected[N_PROBLEMS];
     uint64_t warnings[VP_N_WARNINGS];
-    double audio_s;
+    double audio_s, diarized_s;
     uint64_t clients_gone, inference_invalid, connections_evicted, deadlines_missed;
 };
 
 /* What is not counted but read off at the moment of asking. */
 struct gauges {
-    size_t queue_depth, queue_capacity, workers, workers_busy, connections, upload_bytes;
+    size_t queue_depth, queue_capacity, workers, workers_busy, connections, upload_bytes,
+        diarizations;
     const char *state;                                  /* loading, ready, draining, stuck */
     const char *version, *model_digest, *blas, *kernel; /* "" while nothing is loaded */
 };

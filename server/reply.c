@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINES_BYTES = 16 * 1024 }; /* what is asked of a reader at once */
+
 void reply_add_header(struct MHD_Response **response, const char *name, const char *value)
 {
     if (*response == NULL || MHD_add_response_header(*response, name, value) == MHD_YES)
@@ -34,7 +36,11 @@ static void put_server_timing(struct MHD_Response **response, const struct reque
     char text[256];
     double total = clock_ms_since(request->started_ns, clock_now_ns());
     const struct job *job = request->job;
-    if (job != NULL && !request->is_running && job->ended_ns != 0)
+    bool is_back = job != NULL && request->list != &request->server->running && job->ended_ns != 0;
+    if (is_back && job->kind == JOB_DIARIZE)
+        snprintf(text, sizeof text, "queue;dur=%.3f, work;dur=%.3f, total;dur=%.3f",
+                 clock_ms_since(job->queued_ns, job->started_ns), job->conversation.work_ms, total);
+    else if (is_back)
         snprintf(text, sizeof text,
                  "queue;dur=%.3f, decode;dur=%.3f, features;dur=%.3f, inference;dur=%.3f, "
                  "total;dur=%.3f",
@@ -114,6 +120,20 @@ static enum MHD_Result queue_response(struct request *request, unsigned status,
         connection_enter(request->connection, CONNECTION_ANSWER, server->config->request_timeout_s);
     }
     return result;
+}
+
+enum MHD_Result reply_lines(struct request *request, const char *type,
+                            MHD_ContentReaderCallback reader)
+{
+    ON_LOOP();
+    struct MHD_Response *response =
+        fault_hits(FAULT_REPLY) ? NULL
+                                : MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, LINES_BYTES,
+                                                                    reader, request, NULL);
+    reply_add_header(&response, "Content-Type", type);
+    reply_add_header(&response, "Cache-Control", "no-store");
+    reply_add_header(&response, "X-Accel-Buffering", "no"); /* nginx would keep the lines back */
+    return queue_response(request, MHD_HTTP_OK, response);
 }
 
 enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,

@@ -25,6 +25,9 @@ enum MHD_Result reply_asset(struct request *request, const struct asset *asset, 
 /* One header more. Short of memory the response is destroyed and becomes NULL, which is legal here:
  * an answer has all its headers or is none. [loop] */
 void reply_add_header(struct MHD_Response **response, const char *name, const char *value);
+/* 200 and lines as `reader` has them, with request as its context. [loop] */
+enum MHD_Result reply_lines(struct request *request, const char *type,
+                            MHD_ContentReaderCallback reader);
 /* JSON, taken. [loop] */
 enum MHD_Result reply_json(struct request *request, unsigned status, json_t *root);
 /* request->problem. [loop] */

@@ -138,6 +138,11 @@ static void count_job(struct request *request)
     const struct job *job = request->job;
     struct metrics *metrics = &request->server->metrics;
     metrics_add_stage(metrics, STAGE_QUEUE, 1e-3 * clock_ms_since(job->queued_ns, job->started_ns));
+    if (job->kind == JOB_DIARIZE) {
+        request->audio_s = job->conversation.progress.heard_s;
+        metrics->diarized_s += request->audio_s;
+        return;
+    }
     for (size_t i = 0; i < job->n_sides; i++) {
         for (size_t j = 0; j < job->sides[i].n_clips; j++) {
             const struct clip *clip = &job->sides[i].clips[j];
@@ -154,21 +159,47 @@ static void count_job(struct request *request)
     metrics->audio_s += request->audio_s;
 }
 
-void request_finish(struct request *request)
+static void set_problem(struct request *request, const struct job *job)
 {
-    ON_LOOP();
-    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
-    struct job *job = request->job;
-    queue_resume(request, REQUEST_DONE);
-    request->job = job; /* it is back: ours again */
-    count_job(request);
-    if (job->status == VP_OK)
-        return;
     problem_from_engine(&request->problem, &job->err);
     if (job->kind == JOB_COMPARE) {
         request->problem.side = job->failed_side == 0 ? 'a' : 'b';
         request->problem.clip = job->failed_clip;
     }
+}
+
+void request_finish(struct request *request)
+{
+    ON_LOOP();
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    struct job *job = request->job;
+    bool in_lines = request->stream.is_open || (request->stream.is_wanted && job->status == VP_OK);
+    if (in_lines)
+        queue_leave(request);
+    else
+        queue_resume(request, REQUEST_DONE);
+    request->job = job; /* it is back: ours again */
+    count_job(request);
+    if (job->status != VP_OK)
+        set_problem(request, job);
+    if (!in_lines)
+        return;
+    if (!request->stream.is_open)
+        stream_open(request);
+    stream_end(request, job->status == VP_OK ? request->route->last_line(request)
+                                             : json_problem(&request->problem, request->id,
+                                                            request->server->queue.n));
+}
+
+void request_go_on(struct request *request)
+{
+    ON_LOOP();
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    queue_again(request);
+    if (request->stream.is_open)
+        stream_progress(request, clock_now_ns());
+    else if (request->stream.is_wanted) /* now that the recording is known to be one */
+        stream_open(request);
 }
 
 static enum MHD_Result on_result(struct request *request)
@@ -200,6 +231,8 @@ enum MHD_Result request_on_call(void *context, struct MHD_Connection *handle, co
     case REQUEST_DONE:
     case REQUEST_EXPIRED:
         return on_result(request);
+    case REQUEST_STREAMING:
+        return stream_begin(request);
     case REQUEST_GONE:
     case REQUEST_FAILED:
         return MHD_NO;
@@ -225,7 +258,11 @@ static void write_access_line(const struct request *request, double total_ms)
     log_string(&line, "problem", *rule->name != 0 ? rule->name : NULL);
     log_count(&line, "bytes_in", request->body.counted_bytes);
     log_number(&line, "audio_s", request->audio_s);
-    if (job != NULL && job->ended_ns != 0) {
+    if (job != NULL && job->ended_ns != 0 && job->kind == JOB_DIARIZE) {
+        log_number(&line, "queue_ms", clock_ms_since(job->queued_ns, job->started_ns));
+        log_number(&line, "work_ms", job->conversation.work_ms);
+        log_count(&line, "slices", job->conversation.n_slices);
+    } else if (job != NULL && job->ended_ns != 0) {
         double decode_ms = 0, fbank_ms = 0, infer_ms = 0;
         for (size_t i = 0; i < job->n_sides; i++) {
             for (size_t j = 0; j < job->sides[i].n_clips; j++) {
@@ -280,6 +317,7 @@ void request_on_completed(void *context, struct MHD_Connection *handle, void **s
     crash_set_request(NULL);
     body_close(&request->body);
     job_free(request->job);
+    free(request->stream.last);
     free(request->target);
     server->n_open_requests--;
     request->magic = 0;

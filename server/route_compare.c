@@ -119,7 +119,7 @@ static bool count_clips(struct request *request, const struct part *parts, size_
                               parts[i].name);
             return false;
         }
-        if (!upload_judge_clip(request, &parts[i])) {
+        if (!upload_judge_clip(request, request->server->config->max_body_bytes, &parts[i])) {
             request->problem.side = parts[i].name[0];
             request->problem.clip = n_clips[side];
             return false;

@@ -1,53 +1,17 @@
 /* POST /embed: one clip to one embedding. */
 #include "clock.h"
-#include "multipart.h"
 #include "queue.h"
 #include "reply.h"
 #include "server.h"
 #include "thread.h"
 #include "upload.h"
 
-#include <string.h>
-
-enum { MULTIPART_OVERHEAD_BYTES = 64 * 1024 };
-
 void route_embed_head(struct request *request)
 {
     ON_LOOP();
-    size_t extra = multipart_is_type(request->head.content_type) ? MULTIPART_OVERHEAD_BYTES : 0;
-    request->max_body_bytes = request->server->config->max_body_bytes + extra;
+    request->max_body_bytes = upload_max_bytes(request->server->config->max_body_bytes,
+                                               multipart_is_type(request->head.content_type));
     request->needs_worker = true;
-}
-
-/* The clip of a body: all of it, or the one part "file". False: request->problem is set. */
-static bool find_clip(struct request *request, struct part *clip)
-{
-    const char *type = request->head.content_type;
-    if (!multipart_is_type(type)) {
-        memset(clip, 0, sizeof *clip);
-        clip->bytes = request->body.bytes;
-        clip->n_bytes = request->body.n_bytes;
-        upload_media_type(type, clip->content_type, sizeof clip->content_type);
-        return true;
-    }
-    struct part parts[2];
-    size_t n_parts = 0;
-    if (!multipart_split(type, request->body.bytes, request->body.n_bytes, parts, 2, &n_parts,
-                         &request->problem))
-        return false;
-    for (size_t i = 0; i < n_parts; i++) {
-        if (strcmp(parts[i].name, "file") != 0) {
-            problem_set_field(&request->problem, parts[i].name,
-                              "unknown part \"%s\": /embed takes one part \"file\"", parts[i].name);
-            return false;
-        }
-    }
-    if (n_parts != 1) {
-        problem_set_field(&request->problem, "file", "/embed takes exactly one part \"file\"");
-        return false;
-    }
-    *clip = parts[0];
-    return upload_judge_clip(request, clip);
 }
 
 void route_embed_body(struct request *request)
@@ -55,7 +19,7 @@ void route_embed_body(struct request *request)
     ON_LOOP();
     struct part clip;
     size_t n_clips = 1;
-    if (!find_clip(request, &clip))
+    if (!upload_find_clip(request, request->server->config->max_body_bytes, &clip))
         return;
     struct job *job = job_new(JOB_EMBED, request->server->engine, 1, &n_clips);
     if (job == NULL) {

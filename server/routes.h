@@ -13,6 +13,7 @@
 
 #include "metrics.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 
 struct request;
@@ -24,10 +25,12 @@ struct route {
     bool needs_key;
     bool needs_engine; /* 503 not-ready or draining otherwise */
     bool is_admin;     /* on admin_listen when there is one, probes on both */
-    unsigned options;  /* QUERY_* bits */
+    bool is_diarization;
+    unsigned options; /* QUERY_* bits */
     void (*on_head)(struct request *request);
     void (*on_body)(struct request *request);
     void (*on_done)(struct request *request);
+    json_t *(*last_line)(struct request *request); /* the answer of a stream; NULL: never one */
 };
 
 /* The route of a path without /v1; never NULL: unknown paths have one too (path NULL). [any] */
@@ -39,6 +42,10 @@ void route_embed_done(struct request *request);
 void route_compare_head(struct request *request);
 void route_compare_body(struct request *request);
 void route_compare_done(struct request *request);
+void route_diarize_head(struct request *request);
+void route_diarize_body(struct request *request);
+void route_diarize_done(struct request *request);
+json_t *route_diarize_last_line(struct request *request);
 void route_info_answer(struct request *request);
 void route_livez_answer(struct request *request);
 void route_readyz_answer(struct request *request);

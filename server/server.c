@@ -7,6 +7,7 @@
 #include "queue.h"
 #include "request.h"
 #include "thread.h"
+#include "upload.h"
 
 #include <math.h>
 #include <signal.h>
@@ -127,11 +128,9 @@ static void on_engine(struct server *server, struct job *job)
     }
 }
 
-static void on_clips(struct server *server, struct job *job)
+/* An embedding that cannot be right: is it the engine? */
+static void judge_health(struct server *server, const struct job *job)
 {
-    double service_s = 1e-3 * clock_ms_since(job->started_ns, job->ended_ns);
-    server->mean_service_s +=
-        (server->mean_service_s > 0 ? 0.1 : 1.0) * (service_s - server->mean_service_s);
     if (job->self_test_failed && job->engine == server->engine) {
         server->engine_ill = true;
         snprintf(server->not_ready_reason, sizeof server->not_ready_reason,
@@ -140,10 +139,31 @@ static void on_clips(struct server *server, struct job *job)
     }
     if (job->status == VP_ERR_INFERENCE)
         log_event_limited(LOG_ERROR, "inference-failed", job->err.message);
+}
+
+static void on_clips(struct server *server, struct job *job)
+{
+    double service_s = 1e-3 * clock_ms_since(job->started_ns, job->ended_ns);
+    server->mean_service_s +=
+        (server->mean_service_s > 0 ? 0.1 : 1.0) * (service_s - server->mean_service_s);
+    judge_health(server, job);
     if (job->request != NULL)
         request_finish(job->request);
     else
         job_free(job); /* late: its request has been answered or has left */
+}
+
+static void on_slice(struct server *server, struct job *job)
+{
+    server->n_slicing--;
+    metrics_add_stage(&server->metrics, STAGE_SLICE, 1e-3 * job->conversation.slice_ms);
+    judge_health(server, job);
+    if (job->request == NULL)
+        job_free(job); /* its request has been answered or has left */
+    else if (job->status == VP_OK && !job->conversation.progress.done)
+        request_go_on(job->request);
+    else
+        request_finish(job->request);
 }
 
 static void run_listeners(struct server *server)
@@ -163,6 +183,8 @@ static void on_mail(uv_async_t *wake_up)
         workers_take_back(server->workers, job);
         if (job->kind == JOB_OPEN_ENGINE)
             on_engine(server, job);
+        else if (job->kind == JOB_DIARIZE)
+            on_slice(server, job);
         else
             on_clips(server, job);
     }
@@ -263,6 +285,7 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
     server->magic = SERVER_MAGIC;
     server->config = config;
     server->uploads.max_bytes = config->max_buffered_bytes;
+    server->conversations.max_bytes = upload_max_bytes(config->diarize_max_body_bytes, true);
     snprintf(server->not_ready_reason, sizeof server->not_ready_reason,
              "the model is being loaded and tested");
     raise_descriptor_limit(config);

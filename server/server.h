@@ -50,12 +50,15 @@ struct server {
     bool engine_ill;       /* its self-test failed after it had been good */
     char not_ready_reason[256];
 
-    struct request_list queue;   /* waiting for a worker, oldest first */
+    struct request_list queue;   /* clips that wait for a worker, oldest first */
+    struct request_list slices;  /* diarizations that wait for their next slice */
     struct request_list running; /* their jobs are with workers */
+    size_t n_slicing;            /* slices that are with workers */
     double mean_service_s;       /* moving average of a job's time on a worker */
 
-    struct budget uploads;
-    struct keys *keys; /* NULL: none are asked */
+    struct budget uploads;       /* of clips */
+    struct budget conversations; /* of /diarize */
+    struct keys *keys;           /* NULL: none are asked */
     struct metrics metrics;
     struct connections connections;
     size_t n_open_requests;

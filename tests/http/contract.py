@@ -29,10 +29,16 @@ def judge(response: requests.Response, path: str, method: str) -> None:
     media = response.headers["Content-Type"].split(";")[0]
     assert media in stated["content"], f"{method} {path} {response.status_code}: {media} is undocumented"
     if media.endswith("json"):
-        schema = {**stated["content"][media]["schema"], "components": DOCUMENT["components"]}
-        jsonschema.Draft202012Validator(schema).validate(response.json())
+        judge_body(response.json(), path, method, response.status_code, media)
     for name, header in stated.get("headers", {}).items():
         assert name in response.headers, f"{method} {path} {response.status_code}: no {name}"
         value = response.headers[name]
         typed = int(value) if header["schema"]["type"] == "integer" else value
         jsonschema.Draft202012Validator(header["schema"]).validate(typed)
+
+
+def judge_body(body: Any, path: str, method: str, status: int, media: str) -> None:
+    """Raises unless body is what the document has for this status and media type."""
+    stated = resolve(DOCUMENT["paths"][path][method.lower()]["responses"][str(status)])
+    schema = {**stated["content"][media]["schema"], "components": DOCUMENT["components"]}
+    jsonschema.Draft202012Validator(schema).validate(body)
