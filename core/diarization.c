@@ -17,7 +17,7 @@
 #define HEARING_SHARE 0.97 /* of the whole work */
 #define LEAST_SCRATCH (2u * AUDIO_RATE_HZ)
 #define LONGEST_OFF_S 5.0
-#define THRESHOLD     0.75 /* of models that state none */
+#define THRESHOLD     0.70 /* of models that state none */
 
 struct vp_diarization {
     const vp_model *model; /* borrowed */

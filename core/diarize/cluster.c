@@ -10,8 +10,14 @@
 #include "diarize/spectral.h"
 
 #define FEWEST_POINTS 4u   /* fewer are one speaker, unless more are wanted */
-#define LEAST_POINTS  3u   /* of a speaker */
+#define LEAST_POINTS  5u   /* of a speaker */
 #define LEAST_SHARE   0.02 /* of all windows */
+/* Looked for: so many voices always, more where so many points stand behind each. */
+#define FEW_VOICES     8u
+#define POINTS_A_VOICE 12u
+/* Of the last two clusters it takes more likeness to be one: who asks who spoke when has, as a
+ * rule, heard more than one. */
+#define LAST_PAIR 0.1
 
 struct cluster {
     struct partition windows; /* all of them */
@@ -120,12 +126,23 @@ static size_t clamp(size_t value, size_t low, size_t high)
     return value < low ? low : value > high ? high : value;
 }
 
+/* Clusters to begin with: one more than the gap says where it says several, because two that are
+ * one are found out later and one that is two is not. */
+static size_t count_clusters(const double *eigenvalues, size_t n_pairs, size_t n)
+{
+    size_t most = n / POINTS_A_VOICE > FEW_VOICES ? n / POINTS_A_VOICE : FEW_VOICES;
+    if (most > n_pairs - 1)
+        most = n_pairs - 1;
+    const size_t counted = most > 0 ? spectral_count(eigenvalues, most) : 1;
+    return counted == 1 ? 1 : clamp(counted + 1, 1, n / 2);
+}
+
 /* labels [n_points] of the points by spectral clustering. */
 static enum vp_status label_points(const struct cluster *cluster, const float *points,
                                    size_t *labels, struct vp_err *err)
 {
     const size_t n = cluster->n_points;
-    const size_t most = clamp(n - 1, 1, cluster->rules.max_clusters);
+    const size_t most = cluster->rules.max_clusters < n ? cluster->rules.max_clusters : n;
     const size_t n_pairs = most + 1 < n ? most + 1 : n;
     double *values = calloc(n_pairs, sizeof *values);
     double *embedding =
@@ -138,8 +155,8 @@ static enum vp_status label_points(const struct cluster *cluster, const float *p
     status = spectral_embed(points, n, cluster->windows.dim, n_pairs, values, embedding, err);
     if (status != VP_OK)
         goto out;
-    const size_t counted = n_pairs > most ? spectral_count(values, most) : 1;
-    const size_t wanted = clamp(counted, cluster->rules.min_clusters, cluster->rules.max_clusters);
+    const size_t wanted =
+        clamp(count_clusters(values, n_pairs, n), cluster->rules.min_clusters, most);
     const size_t k = wanted < n ? wanted : n;
     double *columns = embedding + n * n_pairs;
     for (size_t i = 0; i < n; i++)
@@ -159,10 +176,13 @@ static void tidy(struct partition *windows, const struct cluster_rules *rules)
     partition_repair(windows, least, rules->min_clusters);
     partition_refine(windows, rules->min_clusters);
     partition_repair(windows, least, rules->min_clusters);
-    size_t a, b;
-    while (windows->n_clusters > rules->min_clusters && windows->n_clusters > 1 &&
-           partition_most_alike(windows, &a, &b) >= rules->threshold)
+    while (windows->n_clusters > rules->min_clusters && windows->n_clusters > 1) {
+        size_t a, b;
+        const double alike = partition_most_alike(windows, &a, &b);
+        if (alike < rules->threshold + (windows->n_clusters == 2 ? LAST_PAIR : 0.0))
+            return;
         partition_merge(windows, a, b);
+    }
 }
 
 static enum vp_status divide(struct cluster *cluster, struct vp_err *err)

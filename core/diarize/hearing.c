@@ -7,13 +7,16 @@
 
 #include "diarize/frames.h"
 #include "diarize/levels.h"
-#include "diarize/loudness.h"
+#include "diarize/speech.h"
+#include "diarize/vad.h"
 #include "mono.h"
 #include "score.h"
 #include "scratch.h"
 
-#define PROBE_S       300.0 /* of a recording of several channels, to hear whether they cancel */
-#define MOST_DETECTED (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + 2) /* frames of one block */
+#define PROBE_S 300.0 /* of a recording of several channels, to hear whether they cancel */
+/* Frames of one block, or those that the detector owes at the end; decisions that are delayed. */
+#define MOST_DETECTED (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + VAD_DELAY_FRAMES + 2)
+#define MOST_DELAYED  128u
 
 enum state { PROBING, HEARING, ENDED };
 
@@ -26,7 +29,8 @@ struct hearing {
     struct levels levels;
     struct frames *frames;
     bool speech_given;
-    struct loudness loudness;
+    struct vad *vad; /* NULL where speech is given */
+    struct speech speech;
     struct segments segments;
     struct windows windows;
     bool is_due; /* window is the next to embed, as soon as its frames are there */
@@ -71,6 +75,11 @@ enum vp_status hearing_new(const vp_model *model, const struct container *contai
                            struct vp_err *err)
 {
     *out = NULL;
+    if (options->speech == NULL && model->info.n_mels != VAD_N_MELS)
+        return status_fail(err, VP_ERR_ARGUMENT,
+                           "the speech detector takes %u mel bins, and this model has %zu; say "
+                           "where there is speech",
+                           VAD_N_MELS, model->info.n_mels);
     struct hearing *hearing = calloc(1, sizeof *hearing);
     if (hearing == NULL)
         return status_no_memory(err, "a hearing", sizeof *hearing);
@@ -78,10 +87,12 @@ enum vp_status hearing_new(const vp_model *model, const struct container *contai
     hearing->model = model;
     hearing->max_duration_s = options->max_duration_s;
     hearing->units.dim = model->info.dim;
+    speech_start(&hearing->speech, &speech_default);
     enum vp_status status =
         frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, &hearing->frames, err);
     if (status == VP_OK)
-        status = options->speech != NULL ? take_speech(hearing, options, err) : VP_OK;
+        status = options->speech != NULL ? take_speech(hearing, options, err)
+                                         : vad_new(NULL, 0, &hearing->vad, err);
     if (status == VP_OK)
         status = open_stream(hearing, fmin(options->max_duration_s, PROBE_S), MONO_MEAN, err);
     if (status == VP_OK)
@@ -97,6 +108,7 @@ void hearing_free(struct hearing *hearing)
         return;
     mono_close(hearing->mono);
     frames_free(hearing->frames);
+    vad_free(hearing->vad);
     segments_clear(&hearing->segments);
     units_clear(&hearing->units);
     free(hearing);
@@ -130,17 +142,26 @@ static enum vp_status probe(struct hearing *hearing, vp_scratch *scratch, struct
     return open_stream(hearing, hearing->max_duration_s, lost ? loudest : MONO_MEAN, err);
 }
 
-/* Frames from first on through the detector. */
+/* Frames from first on through the detector; ended: and what it still owes. */
 static enum vp_status detect(struct hearing *hearing, size_t first, bool ended, struct vp_err *err)
 {
-    unsigned char speech[MOST_DETECTED];
-    const size_t n = frames_end(hearing->frames) - first;
-    loudness_push(&hearing->loudness, frames_from(hearing->frames, first), n,
-                  hearing->model->info.n_mels, speech);
-    enum vp_status status = segments_push(&hearing->segments, speech, n, err);
-    return status == VP_OK && ended
-               ? segments_finish(&hearing->segments, hearing->clip.duration_s, err)
-               : status;
+    float probabilities[MOST_DETECTED];
+    unsigned char decided[MOST_DETECTED + MOST_DELAYED];
+    size_t n = frames_end(hearing->frames) - first;
+    n = vad_push(hearing->vad, frames_from(hearing->frames, first), n, probabilities);
+    n = speech_push(&hearing->speech, probabilities, n, decided);
+    enum vp_status status = segments_push(&hearing->segments, decided, n, err);
+    if (status != VP_OK || !ended)
+        return status;
+    n = vad_flush(hearing->vad, probabilities);
+    n = speech_push(&hearing->speech, probabilities, n, decided);
+    status = segments_push(&hearing->segments, decided, n, err);
+    if (status != VP_OK)
+        return status;
+    n = speech_finish(&hearing->speech, decided);
+    status = segments_push(&hearing->segments, decided, n, err);
+    return status == VP_OK ? segments_finish(&hearing->segments, hearing->clip.duration_s, err)
+                           : status;
 }
 
 /* The recording is over: how long it was, and how loud. */
