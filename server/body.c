@@ -12,8 +12,10 @@ enum { STEP_BYTES = 64 * 1024 };
 static bool reserve(struct body *body, size_t n_bytes)
 {
     struct budget *budget = body->budget;
-    if (n_bytes > budget->max_bytes - budget->used_bytes)
+    if (n_bytes > budget->max_bytes - budget->used_bytes) {
+        budget->was_short = true;
         return false;
+    }
     budget->used_bytes += n_bytes;
     body->reserved_bytes += n_bytes;
     return true;

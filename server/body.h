@@ -16,6 +16,7 @@
 struct budget {
     size_t max_bytes;
     size_t used_bytes;
+    bool was_short; /* somebody was refused since the last tick, which looks for uploads to cut */
 };
 
 enum body_fault { BODY_GOOD = 0, BODY_TOO_LARGE, BODY_NO_BUDGET };

@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include "clock.h"
+#include "request.h"
 #include "server.h"
 #include "thread.h"
 
@@ -16,7 +17,6 @@
 
 enum {
     CONNECTION_MAGIC = 0x636f6e6e,
-    HEADROOM = 64,
     LINGER_BYTES = 64 << 20,
     LINGER_READ_BYTES = 16 << 10,
     LINGER_ROUNDS = 256
@@ -26,11 +26,6 @@ enum {
 static const double silent_s = 0.25;
 static const double uploading_s = 2.0;
 static const double linger_s = 2.0;
-
-size_t connections_hard_limit(size_t max_connections)
-{
-    return max_connections + HEADROOM;
-}
 
 static void name_peer(struct connection *connection, struct MHD_Connection *handle)
 {
@@ -184,7 +179,7 @@ static void evict(struct server *server, uint64_t now_ns)
 {
     struct connections *list = &server->connections;
     size_t n = list->n;
-    while (n > server->config->max_connections) {
+    while (n > list->max) {
         struct connection *victim = choose_victim(list, now_ns);
         if (victim == NULL)
             return;
@@ -192,6 +187,31 @@ static void evict(struct server *server, uint64_t now_ns)
         server->metrics.connections_evicted++;
         n--;
     }
+}
+
+/* At its pace this upload will not be whole by its deadline; it holds memory for nothing. */
+static bool is_doomed(const struct connection *at, uint64_t now_ns)
+{
+    if (at->phase != CONNECTION_REQUEST || at->cut || at->request == NULL ||
+        now_ns >= at->deadline_ns || now_ns - at->since_ns < clock_from_seconds(uploading_s))
+        return false;
+    const struct body *body = &at->request->body;
+    double pace = (double)body->counted_bytes / (double)(now_ns - at->since_ns);
+    double at_deadline = (double)body->counted_bytes + pace * (double)(at->deadline_ns - now_ns);
+    return at_deadline < (double)body->reserved_bytes;
+}
+
+/* Some connections that declare much and send nothing must not keep everybody else out until their
+ * deadlines. */
+static void cut_doomed_uploads(struct server *server, uint64_t now_ns)
+{
+    for (struct connection *at = server->connections.first; at != NULL; at = at->next) {
+        if (!is_doomed(at, now_ns))
+            continue;
+        connection_cut(at);
+        server->metrics.deadlines_missed++;
+    }
+    server->uploads.was_short = false;
 }
 
 /* Reads what the client still sends, so that our close is a FIN and not a reset. */
@@ -231,8 +251,10 @@ void connections_tick(struct server *server, uint64_t now_ns)
             server->metrics.deadlines_missed++;
         connection_cut(at);
     }
-    if (list->n > server->config->max_connections)
+    if (list->n > list->max)
         evict(server, now_ns);
+    if (server->uploads.was_short)
+        cut_doomed_uploads(server, now_ns);
     for (size_t i = 0; i < list->n_lingering;) {
         if (linger_on(&list->lingering[i], now_ns)) {
             i++;

@@ -30,7 +30,8 @@ struct connection {
     unsigned magic;
     struct listener *listener; /* borrowed */
     struct connection *previous, *next;
-    int fd; /* libmicrohttpd's */
+    const struct request *request; /* borrowed; NULL between requests */
+    int fd;                        /* libmicrohttpd's */
     enum connection_phase phase;
     uint64_t since_ns;    /* when the phase began */
     uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
@@ -46,18 +47,21 @@ struct lingering {
     size_t left_bytes;
 };
 
-enum { MAX_LINGERING = 64 };
+enum { MAX_LINGERING = 64, CONNECTION_HEADROOM = 64 };
 
 struct connections {
     struct connection *first; /* newest first */
-    size_t n;
+    size_t n, max;            /* above max somebody is made to leave */
     struct lingering lingering[MAX_LINGERING];
     size_t n_lingering;
 };
 
-/* Room that libmicrohttpd gets above max_connections, so that a new connection can come in while
- * an idle one is made to leave. [any] */
-size_t connections_hard_limit(size_t max_connections);
+/* What libmicrohttpd may have open, so that a new connection can come in while an idle one is made
+ * to leave. [any] */
+static inline size_t connections_hard_limit(const struct connections *connections)
+{
+    return connections->max + CONNECTION_HEADROOM;
+}
 /* MHD_NotifyConnectionCallback; context is a listener. [loop] */
 void connection_on_change(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code);

@@ -135,7 +135,7 @@ bool listener_open(struct listener *listener, struct server *server, int fd, boo
     listener->server = server;
     listener->fd = fd;
     listener->is_admin = is_admin;
-    unsigned limit = (unsigned)connections_hard_limit(server->config->max_connections);
+    unsigned limit = (unsigned)connections_hard_limit(&server->connections);
     listener->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         request_on_call, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, limit,

@@ -6,6 +6,7 @@
 #include "server.h"
 #include "version.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,18 @@ static int serve(const struct config *config)
     return status;
 }
 
+/* Where 0, 1 or 2 is closed, the next socket would get that number, and with it our log. */
+static bool open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    return fd >= 0;
+}
+
 /* A misspelt path is worth an immediate end; what is wrong inside the file shows in /readyz. */
 static bool model_is_there(const struct config *config)
 {
@@ -48,6 +61,8 @@ static bool model_is_there(const struct config *config)
 
 int main(int argc, char **argv)
 {
+    if (!open_standard_descriptors())
+        return EXIT_FAILURE;
     static struct config config;
     struct config_error error;
     enum config_action action;

@@ -62,6 +62,7 @@ void *request_on_target(void *context, const char *target, struct MHD_Connection
     snprintf(request->id, sizeof request->id, "-");
     server->n_open_requests++;
     if (request->connection != NULL) {
+        request->connection->request = request;
         bool first = request->connection->phase == CONNECTION_NEW;
         uint64_t deadline_ns = request->connection->deadline_ns;
         connection_enter(request->connection, CONNECTION_REQUEST, server->config->header_timeout_s);
@@ -312,8 +313,10 @@ void request_on_completed(void *context, struct MHD_Connection *handle, void **s
     if (request->encode_ms > 0)
         metrics_add_stage(&server->metrics, STAGE_ENCODE, 1e-3 * request->encode_ms);
     write_access_line(request, total_ms);
-    if (request->connection != NULL)
+    if (request->connection != NULL) {
+        request->connection->request = NULL;
         connection_enter(request->connection, CONNECTION_IDLE, server->config->idle_timeout_s);
+    }
     crash_set_request(NULL);
     body_close(&request->body);
     job_free(request->job);

@@ -246,17 +246,41 @@ static bool watch_signals(struct server *server)
     return true;
 }
 
-/* Sockets, descriptors of clients that linger, and the few files of our own. */
-static void raise_descriptor_limit(const struct config *config)
+/* As many connections as the limit on open files allows: at that limit nobody could be accepted any
+ * more, probes neither. */
+static bool fit_descriptors(struct server *server, struct vp_err *err)
 {
+    enum { OWN = 64, LEAST_CONNECTIONS = 16 };
+    const rlim_t others = OWN + MAX_LINGERING + CONNECTION_HEADROOM;
+    struct connections *connections = &server->connections;
     struct rlimit limit;
-    rlim_t wanted = 2 * connections_hard_limit(config->max_connections) + 256;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
-        log_event(LOG_WARN, "few-descriptors",
-                  "the limit on open files is too low for max_connections; raise it (ulimit -n)");
+    connections->max = server->config->max_connections;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return true;
+    if (limit.rlim_cur < connections->max + others) {
+        limit.rlim_cur = limit.rlim_max;
+        if (limit.rlim_cur > connections->max + others)
+            limit.rlim_cur = connections->max + others;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+            return true;
+    }
+    if (limit.rlim_cur >= connections->max + others)
+        return true;
+    if (limit.rlim_cur < LEAST_CONNECTIONS + others) {
+        *err = (struct vp_err){.status = VP_ERR_IO};
+        snprintf(err->message, sizeof err->message,
+                 "at most %lu open files are allowed here and %lu are needed; raise it (ulimit -n)",
+                 (unsigned long)limit.rlim_cur, (unsigned long)(LEAST_CONNECTIONS + others));
+        return false;
+    }
+    connections->max = (size_t)(limit.rlim_cur - others);
+    struct log_line line;
+    log_begin(&line, LOG_WARN, "few-descriptors");
+    log_string(&line, "detail",
+               "the limit on open files is too low for max_connections; raise it (ulimit -n)");
+    log_count(&line, "max_connections", connections->max);
+    log_end(&line);
+    return true;
 }
 
 static bool listen_on(struct server *server, struct listener *listener, const char *address,
@@ -288,7 +312,8 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
     server->conversations.max_bytes = upload_max_bytes(config->diarize_max_body_bytes, true);
     snprintf(server->not_ready_reason, sizeof server->not_ready_reason,
              "the model is being loaded and tested");
-    raise_descriptor_limit(config);
+    if (!fit_descriptors(server, err))
+        return false;
     if (*config->api_keys_file != 0 &&
         keys_load(config->api_keys_file, &server->keys, err) != VP_OK)
         return false;

@@ -199,6 +199,35 @@ def test_upload_memory_budget() -> None:
         service.wait_for(lambda: service.metric("voiceprintd_upload_bytes_buffered") == 0, 5, "nothing reserved")
 
 
+def test_memory_held_for_nothing_is_given_back() -> None:
+    """Who declares much and sends nothing keeps others out for two seconds, not until a deadline; a slow upload that
+    will come through is left alone."""
+    with Service(max_body_bytes="1MiB", max_buffered_bytes="3MiB", request_timeout_s=20) as service:
+        head = b"POST /embed HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n"
+        hogs = [service.raw() for _ in range(2)]
+        for connection in hogs:
+            connection.sendall(head + b"RIFF")
+        with service.raw() as honest:
+            honest.sendall(head)
+            large = voice(seconds=10)
+            start, refused = time.monotonic(), 0
+            sent = 0
+            while (response := service.embed(large)).status_code != 200:
+                assert problem(response) == "overloaded-memory" and time.monotonic() - start < 3 * SLOWNESS
+                refused += 1
+                honest.sendall(bytes(50_000) if sent < 900_000 else b"")
+                sent += 50_000 if sent < 900_000 else 0
+                time.sleep(0.2)
+            assert refused > 3 and time.monotonic() - start > 1.5
+            for connection in hogs:
+                assert read_all(connection, 2 * SLOWNESS) == b""
+                connection.close()
+            honest.sendall(bytes(1_000_000 - sent))
+            assert read_answer(honest)[0] == 415, "zeros are no audio, but they arrived"
+        assert service.metric("voiceprintd_deadlines_missed_total") == 2
+        assert service.metric("voiceprintd_upload_bytes_buffered") == 0
+
+
 def test_memory_and_descriptors_stay_flat() -> None:
     with Service(queue_size=64, log_level="error") as service:
         clip, broken = voice(), voice()[:100]
