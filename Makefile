@@ -66,7 +66,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
+.PHONY: aarch64 all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -172,6 +172,12 @@ lint: deps ## the form of C and shell files, as CI asks for it
 	shellcheck $$(git ls-files '*.sh') .ci/run
 
 # Spectral runs on Debian's Node.js (18.20) as well as on later ones.
+aarch64: ## core/ compiles for ARM64, where OpenBLAS computes; installs a cross compiler
+	@tools/deps.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
+	    CFLAGS='-g -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu' \
+	    build/aarch64/libvoiceprint.a
+
 lint-openapi: build/spectral/.done ## openapi.yaml by Spectral, which npm fetches into build/spectral
 	@build/spectral/node_modules/.bin/spectral lint --fail-severity=hint openapi.yaml
 

@@ -8,6 +8,8 @@ const struct seg_kernel *seg_kernel_get(enum vp_kernel kernel)
         return &seg_avx512;
     if (kernel == VP_KERNEL_AVX2 && vp_kernel_available(kernel))
         return &seg_avx2;
+#else
+    (void)kernel;
 #endif
     return &seg_plain;
 }
