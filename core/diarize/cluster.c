@@ -45,7 +45,7 @@ enum vp_status cluster_new(const float *vectors, size_t n, size_t dim,
     cluster->rules = *rules;
     cluster->n_blocks = n <= CLUSTER_MOST ? 0 : (n + CLUSTER_MOST - 1) / CLUSTER_MOST;
     enum vp_status status =
-        partition_init(&cluster->windows, vectors, n, dim, rules->max_clusters, err);
+        partition_init(&cluster->windows, vectors, n, dim, rules->max_clusters + 1, err);
     const size_t most = n <= CLUSTER_MOST ? n : CLUSTER_MOST;
     cluster->group_of = calloc(n, sizeof(size_t));
     cluster->weights = calloc(most, sizeof(double));
@@ -142,7 +142,7 @@ static enum vp_status label_points(const struct cluster *cluster, const float *p
                                    size_t *labels, struct vp_err *err)
 {
     const size_t n = cluster->n_points;
-    const size_t most = cluster->rules.max_clusters < n ? cluster->rules.max_clusters : n;
+    const size_t most = clamp(cluster->rules.max_clusters + 1, 1, n);
     const size_t n_pairs = most + 1 < n ? most + 1 : n;
     double *values = calloc(n_pairs, sizeof *values);
     double *embedding =
@@ -155,9 +155,9 @@ static enum vp_status label_points(const struct cluster *cluster, const float *p
     status = spectral_embed(points, n, cluster->windows.dim, n_pairs, values, embedding, err);
     if (status != VP_OK)
         goto out;
-    const size_t wanted =
-        clamp(count_clusters(values, n_pairs, n), cluster->rules.min_clusters, most);
-    const size_t k = wanted < n ? wanted : n;
+    /* one more than are asked for takes up the windows that are like none of them */
+    const size_t asked = cluster->rules.min_clusters > 1 ? cluster->rules.min_clusters + 1 : 1;
+    const size_t k = clamp(count_clusters(values, n_pairs, n), asked < most ? asked : most, most);
     double *columns = embedding + n * n_pairs;
     for (size_t i = 0; i < n; i++)
         memcpy(columns + i * k, embedding + i * n_pairs, k * sizeof *columns);
@@ -179,7 +179,8 @@ static void tidy(struct partition *windows, const struct cluster_rules *rules)
     while (windows->n_clusters > rules->min_clusters && windows->n_clusters > 1) {
         size_t a, b;
         const double alike = partition_most_alike(windows, &a, &b);
-        if (alike < rules->threshold + (windows->n_clusters == 2 ? LAST_PAIR : 0.0))
+        const double enough = rules->threshold + (windows->n_clusters == 2 ? LAST_PAIR : 0.0);
+        if (windows->n_clusters <= rules->max_clusters && alike < enough)
             return;
         partition_merge(windows, a, b);
     }

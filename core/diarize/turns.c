@@ -78,7 +78,7 @@ static void fill_pauses(struct turns *turns, double min_off_s)
             continue;
         struct vp_turn *before = &turns->list[last - 1];
         bool joined = turn->start_s - before->end_s < TOUCH_S;
-        if (!joined && turn->start_s - before->end_s < min_off_s) {
+        if (!joined && turn->start_s - before->end_s < min_off_s - TOUCH_S) {
             joined = true; /* unless another turn reaches into the pause */
             for (size_t s = 0; s < VP_DIARIZE_MAX_SPEAKERS; s++)
                 if (s != turn->speaker && last_of[s] > 0 &&
