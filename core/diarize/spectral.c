@@ -62,6 +62,12 @@ static void prune_row(float *row, size_t n, size_t m, size_t diagonal, float *wo
         row[i] = fmaxf(row[i], 0.0F);
 }
 
+static size_t n_kept(size_t n)
+{
+    const size_t share = (size_t)(SPECTRAL_KEEP * (double)n);
+    return share < SPECTRAL_LEAST ? SPECTRAL_LEAST : share > SPECTRAL_MOST ? SPECTRAL_MOST : share;
+}
+
 /* affinity [n, n] -> its Laplacian [n, n] */
 static void make_laplacian(const float *affinity, size_t n, double *laplacian)
 {
@@ -129,10 +135,8 @@ enum vp_status spectral_embed(const float *vectors, size_t n, size_t dim, size_t
     }
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)n, (int)dim, 1.0F, vectors,
                 (int)dim, vectors, (int)dim, 0.0F, affinity, (int)n);
-    const size_t share = (size_t)(SPECTRAL_KEEP * (double)n);
     for (size_t i = 0; i < n; i++)
-        prune_row(affinity + i * n, n, share > SPECTRAL_LEAST ? share : SPECTRAL_LEAST, i,
-                  affinity + n_values);
+        prune_row(affinity + i * n, n, n_kept(n), i, affinity + n_values);
     make_laplacian(affinity, n, laplacian);
     status = solve(laplacian, n, n_pairs, eigenvalues, embedding, err);
 out:

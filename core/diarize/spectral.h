@@ -1,7 +1,7 @@
 /*
  * Spectral embedding of unit vectors: who hangs together with whom.
  *
- *   A = cosines; of each row the largest 20 % (at least 6) are kept, negatives and the diagonal
+ *   A = cosines; of each row the largest 20 % (at least 6, at most 30) are kept, negatives and the diagonal
  *   are dropped, then A = (A + A^T) / 2; L = diag(A 1) - A; the smallest eigenpairs of L.
  *
  * k well separated voices give k eigenvalues near 0 and a gap behind them. A pure function.
@@ -13,6 +13,7 @@
 
 #define SPECTRAL_KEEP  0.20 /* of a row */
 #define SPECTRAL_LEAST 6u   /* values of a row, its own included */
+#define SPECTRAL_MOST  30u  /* beyond, voices of few windows among many would be tied to others */
 
 /*
  * vectors [n, dim], of norm 1, n >= 2 -> the n_pairs (1..n) smallest eigenvalues, rising, and the
