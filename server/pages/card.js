@@ -112,8 +112,8 @@ function player(clip, figure) {
   return [play, save];
 }
 
-/** The clip's state in words: nodes. */
-function report(clip) {
+/** The clip's state in words: nodes. ready(clip): those of an answer. */
+export function report(clip, ready = remarks) {
   switch (clip.state) {
     case 'reading':
       return [el('span', { class: 'muted' }, 'Reading\u2026')];
@@ -124,7 +124,7 @@ function report(clip) {
     case 'failed':
       return [problemNotice(clip.problem, retries(clip))];
     default:
-      return remarks(clip);
+      return ready(clip);
   }
 }
 

@@ -1,4 +1,4 @@
-// One recording on its way to an embedding. Sends 'change' at every step.
+// One recording on its way to an answer. Sends 'change' at every step.
 
 import { Problem, call } from './api.js';
 import { RATE, decode } from './audio.js';
@@ -7,21 +7,30 @@ import { encodeWav } from './wav.js';
 
 const inTurn = turns(2); // decoded at once: a folder of clips must not fill a phone's memory
 
+/** /embed has nothing to tell on the way. */
+const embed = ({ onProgress, ...request }) => call('embed', request);
+
 export class Clip extends EventTarget {
   #blob;
+  #ask;
   #gone = new AbortController();
 
-  /** name: shown to people; blob: a file or recording in any format. */
-  constructor(name, blob) {
+  /**
+   * name: shown to people; blob: a file or recording in any format; ask(request): call() with the
+   * path that is meant.
+   */
+  constructor(name, blob, ask = embed) {
     super();
     this.#blob = blob;
+    this.#ask = ask;
     this.name = name;
     this.state = 'reading'; // -> 'sending' <-> 'waiting' -> 'ready' | 'failed'
     this.samples = null; // Float32Array at 16 kHz; null when the browser cannot decode the format
     this.wav = null; // Blob of what is sent; null as above
     this.remarks = []; // of the browser on the source, in the service's words
     this.wait = null; // {problem, seconds, attempt, attempts, skip} in state 'waiting'
-    this.answer = null; // of /embed, in state 'ready'
+    this.progress = null; // {progress 0..1, stage} in state 'sending', where the service tells
+    this.answer = null; // of the service, in state 'ready'
     this.problem = null; // in state 'failed'
   }
 
@@ -36,7 +45,7 @@ export class Clip extends EventTarget {
 
   /** All remarks, of browser and service, each once. */
   get warnings() {
-    return [...new Set([...this.remarks, ...(this.answer?.quality.warnings ?? [])])];
+    return [...new Set([...this.remarks, ...(this.answer?.quality?.warnings ?? [])])];
   }
 
   /** Reads, then sends; ends in 'ready' or 'failed'. */
@@ -56,11 +65,12 @@ export class Clip extends EventTarget {
   /** Sends what was read (the file as it is when the browser could not read it). Again, too. */
   async send() {
     try {
-      this.#become('sending', { problem: null });
-      const answer = await call('embed', {
+      this.#become('sending', { problem: null, progress: null });
+      const answer = await this.#ask({
         body: this.wav ?? this.#blob,
         type: this.wav ? 'audio/wav' : 'application/octet-stream',
         signal: this.signal,
+        onProgress: (progress) => this.#become('sending', { progress }),
         onWait: (wait) =>
           this.#become('waiting', {
             wait: {

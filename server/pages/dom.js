@@ -35,3 +35,10 @@ export function duration(seconds) {
 
 /** A score as it is shown everywhere: two digits, a real minus sign. */
 export const number = (x, digits = 2) => x.toFixed(digits).replace('-', '\u2212');
+
+/** Gives the person a file of this text. */
+export function save(name, type, text) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  el('a', { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}

@@ -23,13 +23,16 @@ export function onSchemeChange(redraw, signal) {
   dark.addEventListener('change', redraw, { signal });
 }
 
-/** Lowest and highest sample of each pixel column, loudest at full height. */
-export function paintWave(canvas, samples) {
+/**
+ * Lowest and highest sample of each pixel column, loudest at full height. colourAt(share 0..1 of the
+ * length): a colour, or null for the canvas's own; asked from left to right.
+ */
+export function paintWave(canvas, samples, colourAt = () => null) {
   const { width, height } = canvas;
   const context = canvas.getContext('2d');
   let peak = 1e-4;
   for (const x of samples) peak = Math.max(peak, Math.abs(x));
-  context.fillStyle = getComputedStyle(canvas).color;
+  const own = getComputedStyle(canvas).color;
   for (let column = 0; column < width; column++) {
     const from = Math.floor((column * samples.length) / width);
     const to = Math.max(from + 1, Math.floor(((column + 1) * samples.length) / width));
@@ -41,6 +44,7 @@ export function paintWave(canvas, samples) {
     }
     const top = (0.5 - (0.48 * high) / peak) * height;
     const bottom = (0.5 - (0.48 * low) / peak) * height;
+    context.fillStyle = colourAt((column + 0.5) / width) ?? own;
     context.fillRect(column, top, 1, Math.max(bottom - top, 1));
   }
 }

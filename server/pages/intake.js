@@ -5,24 +5,33 @@ import { Clip } from './clip.js';
 import { duration, el } from './dom.js';
 import { record } from './recorder.js';
 
+const HINT =
+  'Talk as you do on the telephone, for five to ten seconds: count, or tell what you did this morning.';
 let made = 0; // for ids
-let longest = 60; // seconds of a recording; the service's limit once it is known
-
-export function limitRecordings(seconds) {
-  longest = seconds;
-}
 
 /**
- * {element, clips, add(name, blob), clear()}. onChange() at every step of every clip.
- * options: title, tint (class), most clips.
+ * {element, clips, add(name, blob), clear(), limit(seconds)}; limit: of a recording by microphone.
+ * options: title, tint (class); most clips, where one alone makes way for the next; hint while
+ * recording; make(name, blob): a Clip; show(clip, onRemove): its list item; onChange() at every
+ * step of every clip.
  */
-export function intake({ title, tint = '', most, onChange }) {
+export function intake({
+  title,
+  tint = '',
+  most,
+  hint = HINT,
+  make = (name, blob) => new Clip(name, blob),
+  show = card,
+  onChange,
+}) {
   const id = `intake-${++made}`;
   const clips = [];
   const list = el('ul', { class: 'clips', 'aria-label': `Clips: ${title}` });
   const note = el('div', { role: 'status' });
+  let longest = 60; // seconds of a recording; the service's limit once it is known
 
   const add = (name, blob) => {
+    if (most === 1) clear();
     if (clips.length >= most) {
       note.replaceChildren(
         el(
@@ -33,8 +42,8 @@ export function intake({ title, tint = '', most, onChange }) {
       );
       return;
     }
-    const clip = new Clip(name, blob);
-    const item = card(clip, () => {
+    const clip = make(name, blob);
+    const item = show(clip, () => {
       drop(clip);
       note.replaceChildren();
       files.focus(); // the button that had the focus is gone
@@ -50,10 +59,11 @@ export function intake({ title, tint = '', most, onChange }) {
     clip.remove();
     onChange();
   };
+  const clear = () => [...clips].forEach(drop);
 
   const files = el('input', {
     type: 'file',
-    multiple: true,
+    multiple: most > 1,
     id,
     accept: 'audio/*,video/mp4,video/webm,.flac,.opus,.m4a,.caf,.aiff,.au,.w64',
     onchange: () => {
@@ -68,10 +78,10 @@ export function intake({ title, tint = '', most, onChange }) {
       'div',
       { class: 'row' },
       files,
-      el('label', { class: 'button', for: id }, 'Choose files'),
-      recordButton(title, add, note),
+      el('label', { class: 'button', for: id }, most > 1 ? 'Choose files' : 'Choose a file'),
+      recordButton({ title, hint, add, note, longest: () => longest }),
     ),
-    el('p', { class: 'muted' }, 'or drop them here'),
+    el('p', { class: 'muted' }, most > 1 ? 'or drop them here' : 'or drop it here'),
   );
   takeDrops(zone, add);
   const element = el(
@@ -82,7 +92,10 @@ export function intake({ title, tint = '', most, onChange }) {
     note,
     list,
   );
-  return { element, clips, add, clear: () => [...clips].forEach(drop) };
+  const limit = (seconds) => {
+    longest = seconds;
+  };
+  return { element, clips, add, clear, limit };
 }
 
 function takeDrops(zone, add) {
@@ -98,7 +111,7 @@ function takeDrops(zone, add) {
   };
 }
 
-function recordButton(title, add, note) {
+function recordButton({ title, hint, add, note, longest }) {
   let stop = null; // while recording
   let count = 0;
   const button = el('button', { type: 'button', 'aria-label': `Record, ${title}` }, 'Record');
@@ -110,7 +123,7 @@ function recordButton(title, add, note) {
       stop = await record((level, seconds) => {
         bar.style.width = `${100 * level}%`;
         button.textContent = `Stop (${duration(seconds)})`;
-        if (seconds >= longest - 0.5 && stop) end();
+        if (seconds >= longest() - 0.5 && stop) end();
       });
     } catch (problem) {
       note.replaceChildren(problemNotice(problem));
@@ -122,12 +135,7 @@ function recordButton(title, add, note) {
     button.setAttribute('aria-label', `Stop recording, ${title}`);
     note.replaceChildren(
       el('div', { class: 'level', 'aria-hidden': true }, bar),
-      el(
-        'p',
-        { class: 'muted' },
-        'Recording. Talk as you do on the telephone, for five to ten ' +
-          'seconds: count, or tell what you did this morning.',
-      ),
+      el('p', { class: 'muted' }, `Recording. ${hint}`),
     );
   };
 

@@ -1,14 +1,16 @@
-// Starts the page: the service's facts, the key, the two views.
+// Starts the page: the service's facts, the key, the views.
 
 import { call, setKey } from './api.js';
 import { problemNotice, waitNotice } from './card.js';
 import { compareView } from './compare.js';
 import { byId, el } from './dom.js';
-import { limitRecordings } from './intake.js';
+import { joined, sample } from './samples.js';
 import { manyView } from './many.js';
+import { talkView } from './talk.js';
 
 const { a, b } = compareView();
 const many = manyView();
+const talk = talkView();
 
 /** Asks the service what it is; a key that it wants is asked of the person. */
 async function greet() {
@@ -31,7 +33,8 @@ async function greet() {
 }
 
 function introduce(info) {
-  limitRecordings(info.limits.max_duration_s);
+  for (const { limit } of [a, b, many.intake]) limit(info.limits.max_duration_s);
+  talk.intake.limit(info.limits.diarize_max_duration_s);
   many.setThreshold(info.threshold);
   byId('model').textContent = `Model ${info.model}, ${info.dim} numbers a voice.`;
   return info.untrained
@@ -61,33 +64,33 @@ byId('key-form').onsubmit = async (event) => {
   setKey(byId('key').value);
   if (!(await greet())) return;
   byId('key-form').hidden = true;
-  for (const side of [a, b, many.intake]) {
+  for (const side of [a, b, many.intake, talk.intake]) {
     for (const clip of side.clips) if (clip.problem?.status === 401) clip.send();
   }
 };
 
-/** #many shows the second view, anything else the first. */
+const VIEWS = ['two', 'many', 'talk'];
+
+/** The hash names the view; the first is shown for anything else. */
 function route() {
-  const inMany = location.hash === '#many';
-  byId('two').hidden = inMany;
-  byId('many').hidden = !inMany;
-  byId('nav-two').toggleAttribute('aria-current', !inMany);
-  byId('nav-many').toggleAttribute('aria-current', inMany);
-  document
-    .querySelectorAll('nav [aria-current]')
-    .forEach((link) => link.setAttribute('aria-current', 'page'));
+  const named = location.hash.slice(1);
+  const shown = VIEWS.includes(named) ? named : VIEWS[0];
+  for (const view of VIEWS) {
+    byId(view).hidden = view !== shown;
+    if (view === shown) byId(`nav-${view}`).setAttribute('aria-current', 'page');
+    else byId(`nav-${view}`).removeAttribute('aria-current');
+  }
 }
 
 /** Puts clips that come with the service on the two sides, in place of what is there. */
 async function take(...names) {
-  const blobs = await Promise.all(
-    names.map(async (name) => (await fetch(new URL(name, import.meta.url))).blob()),
-  );
+  const blobs = await Promise.all(names.map(sample));
   [a, b].forEach((side, i) => {
     side.clear();
     side.add(names[i], blobs[i]);
   });
 }
+byId('sample-talk').onclick = async () => talk.intake.add('Generated voices', await joined());
 byId('sample-same').onclick = () => take('voice-a-1.wav', 'voice-a-2.wav');
 byId('sample-different').onclick = () => take('voice-a-1.wav', 'voice-b-1.wav');
 

@@ -1,6 +1,6 @@
 // The other view: many clips, every pair scored, as a heat map and as points on a plane.
 
-import { byId, el, number, svg } from './dom.js';
+import { byId, el, number, save, svg } from './dom.js';
 import { heat, onSchemeChange } from './draw.js';
 import { intake } from './intake.js';
 import { classicalMds, cluster, cosines } from './vectors.js';
@@ -181,11 +181,7 @@ function saveButton(names, scores) {
           ['', ...names.map(field)],
           ...scores.map((row, i) => [field(names[i]), ...row]),
         ];
-        const address = URL.createObjectURL(
-          new Blob([lines.map((l) => l.join(',')).join('\r\n')], { type: 'text/csv' }),
-        );
-        el('a', { href: address, download: 'scores.csv' }).click();
-        setTimeout(() => URL.revokeObjectURL(address), 1000);
+        save('scores.csv', 'text/csv', lines.map((l) => l.join(',')).join('\r\n'));
       },
     },
     'Save as CSV',

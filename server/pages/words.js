@@ -14,6 +14,11 @@ const WARNINGS = {
   truncated: 'Only the first part was used.',
   content_type_guessed: 'The type was not stated, it was guessed from the content.',
   dc_offset: 'The recording sits off centre (DC offset). Check the microphone.',
+  no_speech: 'Nobody speaks in it.',
+  fewer_speakers_than_asked: 'Fewer voices were found than you asked for.',
+  short_audio: 'Short. From five seconds on voices are told apart more surely.',
+  many_speakers: 'As many voices as were allowed. There may be more.',
+  no_overlap_detection: 'Where people speak at once, one of them is shown.',
 };
 
 /** A warning of the service as a sentence; a name this page does not know is shown as it is. */
@@ -27,6 +32,7 @@ const ADVICE = {
   'empty-body': 'The file has no content. Choose another.',
   'audio-too-short': 'Record a few seconds of speech.',
   'audio-too-long': 'Use a part of it.',
+  'not-found': 'This service does not offer it.',
   'no-signal': 'Nothing can be heard. Check that the right microphone is on and not muted.',
   'invalid-samples': 'The file holds values that are not sound. Export it again.',
   'unsupported-rate': 'Save it with a sample rate between 8 and 192 kHz.',

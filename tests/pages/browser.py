@@ -104,8 +104,8 @@ class Browser:
     # ---- the voices ----
 
     def side(self, name: str) -> WebElement:
-        """'a', 'b' or 'many'."""
-        return self.find({"a": ".side-a", "b": ".side-b", "many": ".intake.many"}[name])
+        """'a', 'b', 'many' or 'talk'."""
+        return self.find({"a": ".side-a", "b": ".side-b"}.get(name, f".intake.{name}"))
 
     def choose(self, name: str, *clips: Path) -> None:
         """By the file chooser."""

@@ -104,7 +104,7 @@ def test_problems_and_warnings_are_legible(page: Browser, tmp_path: Path) -> Non
 def test_keyboard_alone(page: Browser, voices: dict[str, Path]) -> None:
     """Tab reaches every control in reading order, each visibly, and Enter works them."""
     reached = []
-    for _ in range(14):
+    for _ in range(15):
         ActionChains(page.driver).send_keys(Keys.TAB).perform()
         active = page.driver.switch_to.active_element
         reached.append(active.get_attribute("aria-label") or active.text or active.get_attribute("type"))
@@ -114,7 +114,7 @@ def test_keyboard_alone(page: Browser, voices: dict[str, Path]) -> None:
         assert shown, f"no focus ring on {reached[-1]}"
         if reached[-1] == "two voices":
             break
-    assert reached == ["Skip to the voices", "Two voices", "Many clips", "API", "file",
+    assert reached == ["Skip to the voices", "Two voices", "Many clips", "Who spoke when", "API", "file",
                        "Record, Voice A", "file", "Record, Voice B", "one voice twice", "two voices"]
     ActionChains(page.driver).send_keys(Keys.ENTER).perform()
     page.verdict()
