@@ -23,6 +23,7 @@ export function takeOver(place, { here, atHome, copy }) {
     defaultModelsExpandDepth: 0,
     syntaxHighlight: false,
     validatorUrl: null,
+    tagsSorter: (a, b) => (b === 'voices') - (a === 'voices'), // what people come for
     plugins: [ours({ atHome, copy })],
     // Behind a proxy the service may sit under a prefix, which the contract cannot know.
     requestInterceptor: (request) => {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from array import array
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -17,12 +18,15 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "http"), str(HERE.parents[1] / "too
 from ask import full_size_model, start  # noqa: E402
 from browser import DESKTOP, PHONE, Browser  # noqa: E402
 from service import Service  # noqa: E402
-from voices import CLIPS, Voice, write  # noqa: E402
+from test_docs import open_docs, unfold  # noqa: E402
+from voices import CLIPS, Voice, save, speak, write  # noqa: E402
 
 # As unlike as people are, or more: generated vowels say less than speech does.
 PEOPLE = {"ada": Voice(190, 1.12, 0.02), "bruno": Voice(88, 0.88, 0.02),
           "carla": Voice(255, 1.36, 0.25), "david": Voice(128, 1.02, 0.3)}
 SENTENCES = ("aieoaueia", "eoiauoeai", "oaeuiaoei")
+TALK = ("ada", "bruno", "carla", "ada", "carla", "bruno", "ada", "bruno", "carla")
+PAUSE = array("h", bytes(2 * 8000))  # half a second
 
 
 def two_voices(page: Browser, service: Service, clips: list[Path]) -> None:
@@ -38,6 +42,27 @@ def many_clips(page: Browser, service: Service, clips: list[Path]) -> None:
     page.choose("many", *clips)
     page.settled("many", len(clips))
     page.wait("the matrix", lambda: len(page.all(".matrix tbody tr")) == len(clips))
+
+
+def write_talk(file: Path) -> Path:
+    """Three people taking turns."""
+    samples = array("h", PAUSE)
+    for i, person in enumerate(TALK):
+        samples += speak(PEOPLE[person], SENTENCES[i % len(SENTENCES)]) + PAUSE
+    return save(file, samples)
+
+
+def who_spoke_when(page: Browser, service: Service, talk: Path) -> None:
+    page.open(service.url + "/#talk")
+    page.choose("talk", talk)
+    page.settled("talk")
+    page.wait("the turns", lambda: page.all(".turn"))
+
+
+def contract(page: Browser, service: Service) -> None:
+    block = open_docs(page, service.url)["POST /compare"]
+    unfold(page, block)
+    page.driver.execute_script("document.activeElement.blur()")
 
 
 def main() -> None:
@@ -59,8 +84,10 @@ def main() -> None:
             page.look()
             many_clips(page, service, many)
             page.screenshot(out / "many-clips.png")
-            page.open(service.url + "/docs")
-            page.screenshot(out / "contract.png", most_high=1400)
+            who_spoke_when(page, service, write_talk(folder / "talk.wav"))
+            page.screenshot(out / "who-spoke-when.png")
+            contract(page, service)
+            page.screenshot(out / "contract.png", most_high=1500)
         finally:
             page.close()
 

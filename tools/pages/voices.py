@@ -113,13 +113,18 @@ def speak(voice: Voice, vowels: str) -> array[int]:
     return array("h", (round(32767 * PEAK * x / peak) for x in samples))
 
 
-def write(file: Path, voice: Voice, vowels: str) -> Path:
+def save(file: Path, samples: array[int]) -> Path:
+    """16-bit samples at RATE -> a WAV file."""
     with wave.open(str(file), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(RATE)
-        out.writeframes(speak(voice, vowels).tobytes())
+        out.writeframes(samples.tobytes())
     return file
+
+
+def write(file: Path, voice: Voice, vowels: str) -> Path:
+    return save(file, speak(voice, vowels))
 
 
 def main() -> None:
