@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Soak: mixed good, bad and cut traffic for MINUTES against one build, with figures.
+"""Soak: mixed good, bad, cut and hostile traffic for MINUTES against one build, with figures; the model is
+reloaded every ten seconds.
 
 VOICEPRINT_BUILD names the build (build/asan, build/tsan, build/release). Every good answer is compared
 with the first one for that clip. Ends with 1 when an answer is wrong, a sanitizer reports, memory (of a
@@ -11,23 +12,35 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import requests
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from service import BUILD, IS_SLOW, Service, send_embed, voice  # noqa: E402
+import ogg  # noqa: E402
+from service import BUILD, IS_SLOW, Service, send_embed, speech, voice, wav  # noqa: E402
+
+KINDS = ["good", "good", "good", "compare", "cut", "flipped", "text", "leave", "half", "probe", "bomb", "diarize", "lines", "hang up"]
+CALL = wav(np.concatenate([speech(2.0, seed=1, pitch_hz=95), speech(2.0, seed=2, pitch_hz=230)]))
+BOMBS = [ogg.vorbis_file(ogg.vorbis_setup(1, 22)), ogg.vorbis_file(ogg.vorbis_setup(4, 14)), ogg.vorbis_file(b"\5vorbis\0")]
 
 
-def traffic(service: Service, clips: list[bytes], expected: list[list[float]], tally: Counter, stop: threading.Event, seed: int) -> None:
+def turns(response: requests.Response) -> object:
+    """What must be the same each time a conversation is diarized."""
+    return [(turn["start"], turn["end"], turn["speaker"]) for turn in response.json()["segments"]]
+
+
+def traffic(service: Service, clips: list[bytes], expected: list[object], tally: Counter, stop: threading.Event, seed: int) -> None:
     rng = random.Random(seed)
     while not stop.is_set():
-        i, kind = rng.randrange(len(clips)), rng.choice(["good", "good", "compare", "cut", "flipped", "text", "leave", "half", "probe"])
+        i, kind = rng.randrange(len(clips)), rng.choice(KINDS)
         try:
             if kind == "good":
                 response = service.embed(clips[i])
@@ -44,6 +57,26 @@ def traffic(service: Service, clips: list[bytes], expected: list[list[float]], t
                 response = service.embed(bytes(body))
             elif kind == "text":
                 response = service.post("/compare", data=rng.randbytes(300), headers={"Content-Type": "multipart/form-data; boundary=x"})
+            elif kind == "bomb":
+                response = service.post("/embed", data=rng.choice(BOMBS))
+            elif kind == "diarize":
+                response = service.post("/diarize", data=CALL)
+                if response.status_code == 200 and turns(response) != expected[-1]:
+                    tally["wrong"] += 1
+            elif kind == "lines":
+                response = service.post("/diarize", data=CALL, headers={"Accept": "application/x-ndjson"})
+                if response.status_code == 200 and not all(json.loads(line) for line in response.text.splitlines()):
+                    tally["wrong"] += 1
+            elif kind == "hang up":
+                with service.raw() as connection:
+                    connection.sendall(b"POST /diarize HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\nContent-Length: %d\r\n\r\n" % len(CALL) + CALL)
+                    connection.settimeout(rng.random())
+                    try:
+                        connection.recv(100)
+                    except TimeoutError:
+                        pass
+                tally["hung up"] += 1
+                continue
             elif kind == "leave":
                 send_embed(service, clips[i]).close()
                 tally["left"] += 1
@@ -70,7 +103,7 @@ def main() -> int:
     tally: Counter = Counter()
     service = Service(workers=2, queue_size=8, log_level="warn")
     try:
-        expected = [service.embed(clip).json()["embedding"] for clip in clips]
+        expected = [service.embed(clip).json()["embedding"] for clip in clips] + [turns(service.post("/diarize", data=CALL))]
         stop = threading.Event()
         threads = [threading.Thread(target=traffic, args=(service, clips, expected, tally, stop, seed), daemon=True) for seed in range(8)]
         for thread in threads:
@@ -80,6 +113,7 @@ def main() -> int:
         end = time.monotonic() + args.minutes * 60 - min(60.0, args.minutes * 15)
         while time.monotonic() < end and service.process.poll() is None:
             time.sleep(min(10.0, max(0.1, end - time.monotonic())))
+            service.send_signal(signal.SIGHUP)  # keys and model are read again, under load
             print(f"{end - time.monotonic():6.0f} s left, {sum(tally.values())} requests, {service.resident_bytes() >> 20} MiB", file=sys.stderr)
         stop.set()
         for thread in threads:
