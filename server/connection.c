@@ -189,13 +189,16 @@ static void evict(struct server *server, uint64_t now_ns)
     }
 }
 
-/* At its pace this upload will not be whole by its deadline; it holds memory for nothing. */
+/* At its pace this upload will not be whole by its deadline; it holds memory for nothing, and
+ * others were refused for want of it. */
 static bool is_doomed(const struct connection *at, uint64_t now_ns)
 {
     if (at->phase != CONNECTION_REQUEST || at->cut || at->request == NULL ||
         now_ns >= at->deadline_ns || now_ns - at->since_ns < clock_from_seconds(uploading_s))
         return false;
     const struct body *body = &at->request->body;
+    if (body->budget == NULL || !body->budget->was_short)
+        return false;
     double pace = (double)body->counted_bytes / (double)(now_ns - at->since_ns);
     double at_deadline = (double)body->counted_bytes + pace * (double)(at->deadline_ns - now_ns);
     return at_deadline < (double)body->reserved_bytes;
@@ -211,7 +214,7 @@ static void cut_doomed_uploads(struct server *server, uint64_t now_ns)
         connection_cut(at);
         server->metrics.deadlines_missed++;
     }
-    server->uploads.was_short = false;
+    server->uploads.was_short = server->conversations.was_short = false;
 }
 
 /* Reads what the client still sends, so that our close is a FIN and not a reset. */
@@ -253,7 +256,7 @@ void connections_tick(struct server *server, uint64_t now_ns)
     }
     if (list->n > list->max)
         evict(server, now_ns);
-    if (server->uploads.was_short)
+    if (server->uploads.was_short || server->conversations.was_short)
         cut_doomed_uploads(server, now_ns);
     for (size_t i = 0; i < list->n_lingering;) {
         if (linger_on(&list->lingering[i], now_ns)) {

@@ -74,9 +74,9 @@ def test_bombs(target: Service, body: bytes, name: str) -> None:
     memory, start = target.resident_bytes(), time.monotonic()
     response = target.post("/embed", data=body)
     assert problem(response) == name, response.text
-    assert time.monotonic() - start < 2 * SLOWNESS
+    assert time.monotonic() - start < 5 * SLOWNESS
     line = target.log_line(response.headers["X-Request-Id"])
-    assert line["decode_ms"] < 200 * SLOWNESS
+    assert line["decode_ms"] < 1000 * SLOWNESS  # some 20 on a quiet machine
     # The peak, not what is left: the largest resident size since the last bomb.
     with open(f"/proc/{target.process.pid}/status", encoding="ascii") as status:
         peak = next(int(row.split()[1]) << 10 for row in status if row.startswith("VmHWM"))

@@ -20,7 +20,7 @@ from service import BUILD, ROOT, SLOWNESS, SMALL, START_DEADLINE_S, Service, fre
 def started_by_shell(before: str, after: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """The service as `before; exec voiceprintd ... after` starts it. Must end with 0 on SIGTERM."""
     port = free_port()
-    command = f"{before}; exec '{BUILD}/voiceprintd' --listen 127.0.0.1:{port} --model '{SMALL}' --workers 2 --drain-delay-s 0 {after}"
+    command = f"{before}; exec '{BUILD}/voiceprintd' --listen 127.0.0.1:{port} --model '{SMALL}' --workers 2 --drain-delay-s 0 --header-timeout-s 600 {after}"
     process = subprocess.Popen(["bash", "-c", command], cwd=ROOT)
     try:
         end = time.monotonic() + START_DEADLINE_S

@@ -228,6 +228,17 @@ def test_memory_held_for_nothing_is_given_back() -> None:
         assert service.metric("voiceprintd_upload_bytes_buffered") == 0
 
 
+def test_a_conversation_that_does_not_come_keeps_no_other_out() -> None:
+    with Service(request_timeout_s=30, diarize_max_body_bytes="1MiB") as service:
+        with service.raw() as hog:
+            hog.sendall(b"POST /diarize HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nRIFF")
+            service.wait_for(lambda: service.metric("voiceprintd_upload_bytes_buffered") == 1_000_000, 5 * SLOWNESS, "a reservation")
+            start = time.monotonic()
+            service.wait_for(lambda: service.post("/diarize", data=voice(seconds=4)).status_code == 200, 5 * SLOWNESS, "an answer")
+            assert time.monotonic() - start > 1
+            assert read_all(hog, 2 * SLOWNESS) == b""
+
+
 def test_memory_and_descriptors_stay_flat() -> None:
     with Service(queue_size=64, log_level="error") as service:
         clip, broken = voice(), voice()[:100]
