@@ -125,7 +125,7 @@ static void expire(struct request *request, enum problem_kind kind)
                         : "waited too long for a worker; try again");
     if (request->stream.is_open) {
         queue_leave(request);
-        stream_end(request, json_problem(&request->problem, request->id, request->server->queue.n));
+        ndjson_end(request, json_problem(&request->problem, request->id, request->server->queue.n));
     } else {
         queue_resume(request, REQUEST_EXPIRED);
     }
@@ -141,7 +141,7 @@ static void let_go(struct request *request)
     request->server->metrics.clients_gone++;
     if (request->stream.is_open) {
         queue_leave(request);
-        stream_cut(request);
+        ndjson_cut(request);
     } else {
         queue_resume(request, REQUEST_GONE);
     }
@@ -212,7 +212,7 @@ void queue_tick(struct server *server, uint64_t now_ns)
         for (struct request *at = waiting[i]->first; at != NULL; at = next) {
             next = at->next;
             if (is_worth_it(at, now_ns) && at->stream.is_open)
-                stream_progress(at, now_ns);
+                ndjson_progress(at, now_ns);
         }
     }
     for (struct request *at = server->running.first; at != NULL; at = next) {
@@ -220,7 +220,7 @@ void queue_tick(struct server *server, uint64_t now_ns)
         if (now_ns >= at->deadline_ns)
             expire(at, PROBLEM_QUEUE_TIMEOUT);
         else if (at->stream.is_open)
-            stream_progress(at, now_ns);
+            ndjson_progress(at, now_ns);
     }
 }
 

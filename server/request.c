@@ -186,8 +186,8 @@ void request_finish(struct request *request)
     if (!in_lines)
         return;
     if (!request->stream.is_open)
-        stream_open(request);
-    stream_end(request, job->status == VP_OK ? request->route->last_line(request)
+        ndjson_open(request);
+    ndjson_end(request, job->status == VP_OK ? request->route->last_line(request)
                                              : json_problem(&request->problem, request->id,
                                                             request->server->queue.n));
 }
@@ -198,9 +198,9 @@ void request_go_on(struct request *request)
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
     queue_again(request);
     if (request->stream.is_open)
-        stream_progress(request, clock_now_ns());
+        ndjson_progress(request, clock_now_ns());
     else if (request->stream.is_wanted) /* now that the recording is known to be one */
-        stream_open(request);
+        ndjson_open(request);
 }
 
 static enum MHD_Result on_result(struct request *request)
@@ -233,7 +233,7 @@ enum MHD_Result request_on_call(void *context, struct MHD_Connection *handle, co
     case REQUEST_EXPIRED:
         return on_result(request);
     case REQUEST_STREAMING:
-        return stream_begin(request);
+        return ndjson_begin(request);
     case REQUEST_GONE:
     case REQUEST_FAILED:
         return MHD_NO;

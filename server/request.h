@@ -19,10 +19,10 @@
 
 #include "head.h"
 #include "job.h"
+#include "ndjson.h"
 #include "problem.h"
 #include "query.h"
 #include "routes.h"
-#include "stream.h"
 
 #include <microhttpd.h>
 
@@ -69,7 +69,7 @@ struct request {
     bool needs_worker;      /* likewise: a full queue refuses it before the body comes */
     struct budget *uploads; /* likewise, when not the clips': what its body counts against */
     struct job *job;        /* owned while it waits; with a worker while it is running */
-    struct stream stream;
+    struct ndjson stream;
     struct problem problem;
 
     uint64_t started_ns, deadline_ns;

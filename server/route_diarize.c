@@ -24,7 +24,7 @@ void route_diarize_head(struct request *request)
     request->max_body_bytes =
         upload_max_bytes(max_bytes, multipart_is_type(request->head.content_type));
     request->needs_worker = true;
-    request->stream.is_wanted = stream_accepted(request->head.accept);
+    request->stream.is_wanted = ndjson_accepted(request->head.accept);
     if (request->stream.is_wanted && request->query.rttm)
         problem_set_field(&request->problem, "format",
                           "lines of progress end with JSON: ask for format=rttm without "

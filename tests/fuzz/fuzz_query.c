@@ -19,9 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
         return 0;
     memcpy(text, bytes, n_bytes);
     text[n_bytes] = 0;
-    unsigned all = QUERY_NORMALIZE | QUERY_ENCODING | QUERY_THRESHOLD;
+    unsigned all = QUERY_NORMALIZE | QUERY_DIARIZE;
     if (query_parse(text, all, &query, &problem)) {
         if (query.has_threshold && !(query.threshold >= -1 && query.threshold <= 1))
+            abort();
+        if (query.num_speakers > VP_DIARIZE_MAX_SPEAKERS || strlen(query.uri) < 1 ||
+            strpbrk(query.uri, " /\\\n") != NULL || (query.has_min_on && !(query.min_on_s >= 0)) ||
+            (query.num_speakers != 0 && query.max_speakers != 0))
             abort();
         if (*text == 0 && (!query.normalize || query.base64 || query.has_threshold))
             abort();

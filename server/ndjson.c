@@ -1,5 +1,5 @@
 /* Lines of JSON, by libmicrohttpd's reader callback. */
-#include "stream.h"
+#include "ndjson.h"
 
 #include "clock.h"
 #include "json.h"
@@ -17,7 +17,7 @@ static const char media_type[] = "application/x-ndjson";
 static const double news_s = 1.0;
 static const double silent_s = 4.0;
 
-bool stream_accepted(const char *accept)
+bool ndjson_accepted(const char *accept)
 {
     const size_t n_type = sizeof media_type - 1;
     for (const char *at = accept; at != NULL;
@@ -40,7 +40,7 @@ static ssize_t on_read(void *context, uint64_t position, char *into, size_t room
     ON_LOOP();
     (void)position;
     struct request *request = context;
-    struct stream *stream = &request->stream;
+    struct ndjson *stream = &request->stream;
     if (stream->is_cut || (stream->is_over && stream->last == NULL))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     const bool in_progress = stream->n_sent < stream->n_line;
@@ -70,7 +70,7 @@ static void wake(struct request *request)
 
 static void make_line(struct request *request)
 {
-    struct stream *stream = &request->stream;
+    struct ndjson *stream = &request->stream;
     const struct vp_diarize_progress *progress = &request->job->conversation.progress;
     stream->n_line = (size_t)snprintf(stream->line, sizeof stream->line,
                                       "{\"progress\":%.3f,\"stage\":\"%.40s\"}\n",
@@ -79,7 +79,7 @@ static void make_line(struct request *request)
     stream->line_ns = clock_now_ns();
 }
 
-void stream_open(struct request *request)
+void ndjson_open(struct request *request)
 {
     ON_LOOP();
     request->stream.is_open = true;
@@ -88,7 +88,7 @@ void stream_open(struct request *request)
     MHD_resume_connection(request->handle);
 }
 
-enum MHD_Result stream_begin(struct request *request)
+enum MHD_Result ndjson_begin(struct request *request)
 {
     ON_LOOP();
     enum MHD_Result result = reply_lines(request, media_type, on_read);
@@ -97,10 +97,10 @@ enum MHD_Result stream_begin(struct request *request)
     return result;
 }
 
-void stream_progress(struct request *request, uint64_t now_ns)
+void ndjson_progress(struct request *request, uint64_t now_ns)
 {
     ON_LOOP();
-    struct stream *stream = &request->stream;
+    struct ndjson *stream = &request->stream;
     /* What is with a worker is the worker's to read: the line before is said again. */
     const bool has_news = request->list != &request->server->running;
     const double due_s = has_news ? news_s : silent_s;
@@ -113,10 +113,10 @@ void stream_progress(struct request *request, uint64_t now_ns)
     wake(request);
 }
 
-void stream_end(struct request *request, json_t *root)
+void ndjson_end(struct request *request, json_t *root)
 {
     ON_LOOP();
-    struct stream *stream = &request->stream;
+    struct ndjson *stream = &request->stream;
     size_t n_bytes = 0;
     char *text = json_take_text(root, &n_bytes);
     char *line = text != NULL ? realloc(text, n_bytes + 1) : NULL;
@@ -133,7 +133,7 @@ void stream_end(struct request *request, json_t *root)
     wake(request);
 }
 
-void stream_cut(struct request *request)
+void ndjson_cut(struct request *request)
 {
     ON_LOOP();
     request->stream.is_cut = true;

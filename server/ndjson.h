@@ -3,8 +3,8 @@
  * seconds, so that nothing on the way takes a long piece of work for a dead connection, then the
  * answer or the problem as the last line. Between two lines the connection is suspended.
  */
-#ifndef VP_STREAM_H
-#define VP_STREAM_H
+#ifndef VP_NDJSON_H
+#define VP_NDJSON_H
 
 #include <jansson.h>
 #include <microhttpd.h>
@@ -14,7 +14,7 @@
 
 struct request;
 
-struct stream {
+struct ndjson {
     bool is_wanted;    /* the client accepts lines */
     bool is_open;      /* the answer has begun, or does so in the next call of libmicrohttpd */
     bool is_suspended; /* nothing to say at the moment */
@@ -28,16 +28,16 @@ struct stream {
 };
 
 /* Does an Accept header, or NULL, ask for lines? [any] */
-bool stream_accepted(const char *accept);
+bool ndjson_accepted(const char *accept);
 /* Opens the answer of a suspended request; a run of its listener must follow, here and below
  * [loop]. */
-void stream_open(struct request *request);
-/* The call of libmicrohttpd that follows stream_open. [loop] */
-enum MHD_Result stream_begin(struct request *request);
+void ndjson_open(struct request *request);
+/* The call of libmicrohttpd that follows ndjson_open. [loop] */
+enum MHD_Result ndjson_begin(struct request *request);
 /* A line of progress, when one is due. [loop] */
-void stream_progress(struct request *request, uint64_t now_ns);
+void ndjson_progress(struct request *request, uint64_t now_ns);
 /* The last line; takes root, NULL: the answer breaks off. [loop] */
-void stream_end(struct request *request, json_t *root);
-void stream_cut(struct request *request); /* [loop] no more lines: nobody reads them */
+void ndjson_end(struct request *request, json_t *root);
+void ndjson_cut(struct request *request); /* [loop] no more lines: nobody reads them */
 
 #endif
