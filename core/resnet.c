@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FEW_TILES 8u /* in time */
+
 static const char *const stage_names[VP_MAX_STAGES] = {"layer1", "layer2", "layer3", "layer4"};
 
 static size_t count_convs(const struct net *net)
@@ -66,13 +68,16 @@ static void plan_schedule(struct resnet *resnet)
         if (resnet->ops[i].has_residual)
             resnet->ops[resnet->ops[i].residual].residual_reader = i;
     for (size_t first = 0, end; first < resnet->n_ops; first = end) {
-        size_t batch = 0;
+        size_t batch = 0, most_tile = 1;
         for (end = first;
-             end < resnet->n_ops && (end == first || resnet->ops[end].conv.stride == 1); end++)
-            if (resnet->ops[end].conv.most > batch)
-                batch = resnet->ops[end].conv.most;
+             end < resnet->n_ops && (end == first || resnet->ops[end].conv.stride == 1); end++) {
+            const struct conv *conv = &resnet->ops[end].conv;
+            batch = conv->most > batch ? conv->most : batch;
+            most_tile = conv->most_tile > most_tile ? conv->most_tile : most_tile;
+        }
         for (size_t i = first; i < end; i++) {
             resnet->ops[i].batch = batch;
+            resnet->ops[i].n_calls = batch < FEW_TILES * most_tile ? 2 : 1;
             resnet->ops[i].begins_stage = i == first;
             const size_t tile = resnet->ops[i].conv.most_tile;
             resnet->ops[i].gate = i == first ? batch - batch % tile : tile;

@@ -33,6 +33,8 @@ static void set_paces(struct resnet_state *state)
             if (tiling->most > batch)
                 batch = tiling->most;
         }
+        if (state->shared)
+            batch *= resnet->ops[first].n_calls;
         for (size_t i = first; i < end; i++) {
             struct pace *pace = &state->paces[i];
             pace->batch = batch;

@@ -15,7 +15,9 @@
 
 struct op {
     struct conv conv;
-    size_t batch, gate; /* the most of any clip, see struct pace */
+    size_t batch, gate; /* the most of any clip, see struct pace; on one thread */
+    size_t n_calls;     /* that make a batch which threads share: two where a call has few tiles, of
+                           which a part would be inefficient; the same within a stage */
     bool begins_stage;
     bool relu;
     size_t residual_reader; /* the op that adds the stream this one reads; n_ops when none does */

@@ -9,14 +9,20 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t most_batch(const struct resnet_state *state, const struct op *op)
+{
+    return (state->shared ? op->n_calls : 1) * op->batch;
+}
+
 /*
  * Frames that may wait in stream i while other ops run. An op that waits has seen at most
  * stride * (done + gate) + 1 frames, done being its output so far, and still needs the frame before
  * stride * done; two tiles where the gate is one, because its input may come in batches that are
  * larger than its own by a tile. The reader of a residual lags by the sum of all between.
  */
-static size_t stream_waiting(const struct resnet *resnet, size_t i)
+static size_t stream_waiting(const struct resnet_state *state, size_t i)
 {
+    const struct resnet *resnet = state->resnet;
     if (i == resnet->n_ops)
         return 0; /* pooled at once */
     const size_t reader = resnet->ops[i].residual_reader;
@@ -24,7 +30,8 @@ static size_t stream_waiting(const struct resnet *resnet, size_t i)
     size_t lag = 0;
     for (size_t r = last + 1; r-- > i;) {
         const struct op *op = &resnet->ops[r];
-        lag = op->conv.stride * (lag + op->gate + op->conv.most_tile) + 2;
+        const size_t gate = op->begins_stage ? most_batch(state, op) : op->gate;
+        lag = op->conv.stride * (lag + gate + op->conv.most_tile) + 2;
     }
     return lag;
 }
@@ -60,12 +67,13 @@ static enum vp_status plan_streams(struct resnet_state *state, struct vp_err *er
     for (size_t i = 0; i <= resnet->n_ops; i++) {
         struct stream *stream = &state->streams[i];
         const struct op *writer = &resnet->ops[i == 0 ? 0 : i - 1];
-        const size_t waiting = stream_waiting(resnet, i);
+        const size_t batch = most_batch(state, writer);
+        const size_t waiting = stream_waiting(state, i);
         stream->pool = pool_of(state, i == 0 ? &resnet->features : &writer->conv.out);
         stream->pool->n_frames += waiting;
         if (first_of_its_pool(state, i))
-            stream->pool->n_frames += 3 * writer->batch;
-        stream->n_slots = 2 * writer->batch + waiting;
+            stream->pool->n_frames += 3 * batch;
+        stream->n_slots = 2 * batch + waiting;
         stream->slots = calloc(stream->n_slots, sizeof *stream->slots);
         if (stream->slots == NULL)
             return status_no_memory(err, "the network's scratch", stream->n_slots);
@@ -135,7 +143,7 @@ static enum vp_status new_seats(struct resnet_state *state, struct vp_err *err)
     for (size_t i = 0; i < resnet->n_ops; i++) {
         const struct conv *conv = &resnet->ops[i].conv;
         n_in = max_size(n_in, conv_n_in(conv, conv->most_tile, conv->most));
-        n_out = max_size(n_out, resnet->ops[i].batch);
+        n_out = max_size(n_out, most_batch(state, &resnet->ops[i]));
         if (resnet->ops[i].has_shortcut)
             n_in = max_size(n_in, conv_n_in(&resnet->ops[i].shortcut, 1, conv->most));
     }
@@ -160,6 +168,9 @@ enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, 
     state->resnet = resnet;
     state->max_frames = max_frames;
     team_init(&state->team, n_threads);
+    struct conv_tiling stem;
+    resnet->kernel->tiling(&resnet->ops[0].conv, 1, &stem);
+    state->shared = n_threads > 1 && stem.grain < stem.most;
     state->pools = calloc(resnet->n_ops + 1, sizeof *state->pools);
     state->streams = calloc(resnet->n_ops + 1, sizeof *state->streams);
     state->paces = calloc(resnet->n_ops, sizeof *state->paces);

@@ -30,6 +30,7 @@ struct resnet_state {
     const struct resnet *resnet; /* borrowed */
     struct pace *paces;          /* owned, [n_ops] */
     size_t max_frames;
+    bool shared; /* several threads may work, and the kernel's calls can be split */
     struct arena arena;
     size_t n_pools;
     struct frame_pool *pools; /* owned, [n_ops + 1], the first n_pools in use */
