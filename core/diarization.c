@@ -9,13 +9,14 @@
 #include "container.h"
 #include "diarize/answer.h"
 #include "diarize/cluster.h"
+#include "diarize/crowd.h"
 #include "diarize/hearing.h"
 #include "diarize/labels.h"
+#include "diarize/listening.h"
 #include "scratch.h"
 
 #define STEP_S        0.1  /* where a step ends changes nothing but the latency of others */
 #define HEARING_SHARE 0.97 /* of the whole work */
-#define LEAST_SCRATCH (2u * AUDIO_RATE_HZ)
 #define LONGEST_OFF_S 5.0
 #define THRESHOLD     0.70 /* of models that state none */
 
@@ -23,8 +24,9 @@ struct vp_diarization {
     const vp_model *model; /* borrowed */
     struct vp_diarize_options options;
     struct container container;
-    struct hearing *hearing; /* owned */
-    struct cluster *cluster; /* owned; NULL before clustering */
+    struct hearing *hearing;     /* owned; NULL with a segmentation network */
+    struct listening *listening; /* owned; NULL without */
+    struct cluster *cluster;     /* owned; NULL before clustering */
     struct answer answer;
     bool done;
     enum vp_status failed; /* of an earlier step, with its sentence */
@@ -166,11 +168,18 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
         return status_no_memory(err, "a diarization", sizeof *diarization);
     diarization->model = model;
     diarization->options = *options;
-    diarization->answer.result.engine = VP_DIARIZE_VAD;
-    diarization->answer.result.threshold =
-        isnan(options->threshold) ? THRESHOLD : options->threshold;
+    const bool segments =
+        options->engine == VP_DIARIZE_SEGMENTATION ||
+        (options->engine == VP_DIARIZE_AUTO && segmentation != NULL && options->speech == NULL);
+    diarization->answer.result.engine = segments ? VP_DIARIZE_SEGMENTATION : VP_DIARIZE_VAD;
+    diarization->answer.result.threshold = !isnan(options->threshold) ? options->threshold
+                                           : segments ? crowd_threshold(&model->info)
+                                                      : THRESHOLD;
     status = container_read((struct bytes){bytes, n_bytes}, &diarization->container, err);
-    if (status == VP_OK)
+    if (status == VP_OK && segments)
+        status = listening_new(model, segmentation, &diarization->container,
+                               options->max_duration_s, &diarization->listening, err);
+    else if (status == VP_OK)
         status = hearing_new(model, &diarization->container, options, &diarization->hearing, err);
     if (status == VP_OK)
         *out = diarization;
@@ -184,6 +193,7 @@ void vp_diarization_free(vp_diarization *diarization)
     if (diarization == NULL)
         return;
     hearing_free(diarization->hearing);
+    listening_free(diarization->listening);
     cluster_free(diarization->cluster);
     answer_clear(&diarization->answer);
     free(diarization);
@@ -194,6 +204,8 @@ size_t vp_diarization_bytes(const vp_diarization *diarization)
     size_t n_bytes = sizeof *diarization;
     if (diarization->hearing != NULL)
         n_bytes += hearing_bytes(diarization->hearing);
+    if (diarization->listening != NULL)
+        n_bytes += listening_bytes(diarization->listening);
     if (diarization->cluster != NULL)
         n_bytes += cluster_bytes(diarization->cluster);
     return n_bytes;
@@ -252,11 +264,29 @@ static struct cluster_rules rules_of(const vp_diarization *diarization)
     return rules;
 }
 
+/* The same with a segmentation network: a piece of hearing, or all that follows. */
+static enum vp_status advance_listening(vp_diarization *diarization, vp_scratch *scratch,
+                                        struct vp_err *err)
+{
+    bool done = false;
+    enum vp_status status = listening_step(diarization->listening, scratch, &done, err);
+    if (status != VP_OK || !done)
+        return status;
+    diarization->answer.result.clip = *listening_clip(diarization->listening);
+    status = crowd_conclude(listening_voices(diarization->listening),
+                            listening_n_samples(diarization->listening), &diarization->options,
+                            NULL, 0, &diarization->answer, err);
+    diarization->done = status == VP_OK;
+    return status;
+}
+
 /* A piece of work, whatever is next: some milliseconds, or a tenth of a second of clustering. */
 static enum vp_status advance(vp_diarization *diarization, vp_scratch *scratch, struct vp_err *err)
 {
     bool done = false;
     enum vp_status status = VP_OK;
+    if (diarization->listening != NULL)
+        return advance_listening(diarization, scratch, err);
     if (diarization->cluster == NULL) {
         status = hearing_step(diarization->hearing, scratch, &done, err);
         if (status != VP_OK || !done)
@@ -280,14 +310,17 @@ static enum vp_status advance(vp_diarization *diarization, vp_scratch *scratch, 
 static void report(const vp_diarization *diarization, struct vp_diarize_progress *progress)
 {
     const bool clusters = diarization->cluster != NULL;
+    const struct listening *listening = diarization->listening;
+    const struct hearing *hearing = diarization->hearing;
     *progress = (struct vp_diarize_progress){
         .fraction = diarization->done ? 1.0
                     : clusters        ? HEARING_SHARE
-                                      : HEARING_SHARE * hearing_progress(diarization->hearing),
+                               : HEARING_SHARE * (listening != NULL ? listening_progress(listening)
+                                                                    : hearing_progress(hearing)),
         .stage = diarization->done ? "done"
                  : clusters        ? "cluster"
                                    : "embed",
-        .heard_s = hearing_heard_s(diarization->hearing),
+        .heard_s = listening != NULL ? listening_heard_s(listening) : hearing_heard_s(hearing),
         .done = diarization->done,
     };
 }
@@ -303,10 +336,13 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
                                    struct vp_diarize_progress *progress, struct vp_err *err)
 {
     scratch_check(scratch);
-    if (scratch->model != diarization->model || scratch->audio.capacity < LEAST_SCRATCH)
+    const unsigned least_s = diarization->listening != NULL ? 10 : 2;
+    if (scratch->model != diarization->model ||
+        scratch->audio.capacity < (size_t)least_s * AUDIO_RATE_HZ)
         return status_fail(err, VP_ERR_ARGUMENT,
-                           "a diarization needs a scratch of the same model, for clips of 2 s or "
-                           "more; raise max_duration_s");
+                           "a diarization needs a scratch of the same model, for clips of %u s or "
+                           "more; raise max_duration_s",
+                           least_s);
     scratch->step = SCRATCH_EMPTY;
     const double start_s = now_s();
     while (!diarization->done && diarization->failed == VP_OK) {

@@ -188,13 +188,28 @@ static void run_op(struct resnet_state *state, size_t i, size_t n)
         release(state, op->residual);
 }
 
-/* The last n frames of the last stream, into the statistics. */
-static void pool_frames(struct resnet_state *state, size_t n)
+/* A frame as [C][F]. */
+static void copy_frame(const struct frame_layout *layout, const float *frame, float *out)
+{
+    for (size_t c = 0; c < layout->n_channels; c++)
+        for (size_t f = 0; f < layout->n_freq; f++)
+            out[c * layout->n_freq + f] = frame[frame_index(layout, c, f)];
+}
+
+/* The last n frames of the last stream, into the statistics, or as they are to trunk. */
+static void pool_frames(struct resnet_state *state, size_t n, float *trunk)
 {
     struct stream *stream = &state->streams[state->resnet->n_ops];
-    for (size_t i = 0; i < n; i++)
-        state->seats[0].residual[i] = stream_frame(stream, stream->n_written - n + i);
-    stats_pool_add(&state->pool, state->seats[0].residual, n);
+    const struct frame_layout *layout = stream->pool->layout;
+    for (size_t i = 0; i < n; i++) {
+        const size_t t = stream->n_written - n + i;
+        state->seats[0].residual[i] = stream_frame(stream, t);
+        if (trunk != NULL)
+            copy_frame(layout, stream_frame(stream, t),
+                       trunk + t * layout->n_channels * layout->n_freq);
+    }
+    if (trunk == NULL)
+        stats_pool_add(&state->pool, state->seats[0].residual, n);
     stream_release(stream, stream->n_written);
 }
 
@@ -204,10 +219,7 @@ static void tap_stage(struct resnet_state *state, const char *stage, const struc
 {
     const struct frame_layout *layout = stream->pool->layout;
     for (size_t t = stream->n_written - n; t < stream->n_written; t++) {
-        const float *frame = stream_frame(stream, t);
-        for (size_t c = 0; c < layout->n_channels; c++)
-            for (size_t f = 0; f < layout->n_freq; f++)
-                state->frame[c * layout->n_freq + f] = frame[frame_index(layout, c, f)];
+        copy_frame(layout, stream_frame(stream, t), state->frame);
         tap(tap_ctx, stage, layout->n_channels, layout->n_freq, t, state->frame);
     }
 }
@@ -234,6 +246,15 @@ static size_t next_op(const struct resnet_state *state, size_t *n)
     return state->resnet->n_ops;
 }
 
+/* Statistics [2 C F] in pooled -> embedding [dim]. */
+static void last_layer(const struct resnet_state *state, float *embedding)
+{
+    const struct resnet *resnet = state->resnet;
+    memcpy(embedding, resnet->fc_bias, resnet->dim * sizeof *embedding);
+    cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)resnet->dim, (int)resnet->n_pooled, 1.0F,
+                resnet->fc_weight, (int)resnet->n_pooled, state->pooled, 1, 1.0F, embedding, 1);
+}
+
 /* Statistics [2 C F] (means, then stds; row c F + f) -> embedding [dim]. */
 static void finish_clip(struct resnet_state *state, float *embedding, vp_tap tap, void *tap_ctx)
 {
@@ -246,17 +267,16 @@ static void finish_clip(struct resnet_state *state, float *embedding, vp_tap tap
             state->pooled[row] = stats_pool_mean(&state->pool, i);
             state->pooled[n_rows + row] = stats_pool_std(&state->pool, i);
         }
-    memcpy(embedding, resnet->fc_bias, resnet->dim * sizeof *embedding);
-    cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)resnet->dim, (int)resnet->n_pooled, 1.0F,
-                resnet->fc_weight, (int)resnet->n_pooled, state->pooled, 1, 1.0F, embedding, 1);
+    last_layer(state, embedding);
     if (tap != NULL) {
         tap(tap_ctx, "pooled", resnet->n_pooled, 1, 0, state->pooled);
         tap(tap_ctx, "embedding", resnet->dim, 1, 0, embedding);
     }
 }
 
-enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
-                              float *embedding, vp_tap tap, void *tap_ctx, struct vp_err *err)
+/* All convolutions; what the last one gives goes into the statistics, or to trunk. */
+static enum vp_status run_clip(struct resnet_state *state, const float *features, size_t n_frames,
+                               float *trunk, vp_tap tap, void *tap_ctx, struct vp_err *err)
 {
     const struct resnet *resnet = state->resnet;
     if (n_frames < RESNET_MIN_FRAMES || n_frames > state->max_frames)
@@ -280,11 +300,45 @@ enum vp_status resnet_forward(struct resnet_state *state, const float *features,
         if (tap != NULL && resnet->ops[i].stage != NULL)
             tap_stage(state, resnet->ops[i].stage, &state->streams[i + 1], n, tap, tap_ctx);
         if (i + 1 == resnet->n_ops)
-            pool_frames(state, n);
+            pool_frames(state, n, trunk);
     }
     team_close(&state->team);
-    finish_clip(state, embedding, tap, tap_ctx);
     return VP_OK;
+}
+
+enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
+                              float *embedding, vp_tap tap, void *tap_ctx, struct vp_err *err)
+{
+    const enum vp_status status = run_clip(state, features, n_frames, NULL, tap, tap_ctx, err);
+    if (status == VP_OK)
+        finish_clip(state, embedding, tap, tap_ctx);
+    return status;
+}
+
+size_t resnet_trunk_frames(const struct resnet *resnet, size_t n_frames)
+{
+    for (size_t i = 0; i < resnet->n_ops; i++)
+        n_frames = (n_frames - 1) / resnet->ops[i].conv.stride + 1;
+    return n_frames;
+}
+
+size_t resnet_trunk_rows(const struct resnet *resnet)
+{
+    return resnet->n_pooled / 2;
+}
+
+enum vp_status resnet_trunk(struct resnet_state *state, const float *features, size_t n_frames,
+                            float *trunk, struct vp_err *err)
+{
+    return run_clip(state, features, n_frames, trunk, NULL, NULL, err);
+}
+
+void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,
+                          const float *weights, float *embedding)
+{
+    const size_t n_rows = state->resnet->n_pooled / 2;
+    stats_pool_weighted(trunk, n_trunk, n_rows, weights, state->pool_memory, state->pooled);
+    last_layer(state, embedding);
 }
 
 void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#define WEIGHT_FLOOR   1e-8 /* added to sums of weights, as pyannote's StatsPool does */
 #define VARIANCE_FLOOR 1e-7 /* added to the variance, as WeSpeaker's TSTP does */
 
 void stats_pool_start(struct stats_pool *pool, size_t n_values, double *memory)
@@ -51,4 +52,33 @@ float stats_pool_mean(const struct stats_pool *pool, size_t i)
 float stats_pool_std(const struct stats_pool *pool, size_t i)
 {
     return (float)sqrt(pool->m2[i] / (double)(pool->n_frames - 1) + VARIANCE_FLOOR);
+}
+
+void stats_pool_weighted(const float *frames, size_t n, size_t n_values, const float *weights,
+                         double *memory, float *out)
+{
+    double *restrict mean = memory, *restrict m2 = memory + n_values;
+    double sum = WEIGHT_FLOOR, squares = 0;
+    memset(memory, 0, 2 * n_values * sizeof *memory);
+    for (size_t t = 0; t < n; t++) {
+        const double w = (double)weights[t];
+        sum += w;
+        squares += w * w;
+        for (size_t i = 0; w > 0 && i < n_values; i++)
+            mean[i] += w * (double)frames[t * n_values + i];
+    }
+    for (size_t i = 0; i < n_values; i++)
+        mean[i] /= sum;
+    for (size_t t = 0; t < n; t++) {
+        const double w = (double)weights[t];
+        for (size_t i = 0; w > 0 && i < n_values; i++) {
+            const double distance = (double)frames[t * n_values + i] - mean[i];
+            m2[i] += w * distance * distance;
+        }
+    }
+    const double freedom = sum - squares / sum + WEIGHT_FLOOR;
+    for (size_t i = 0; i < n_values; i++) {
+        out[i] = (float)mean[i];
+        out[n_values + i] = (float)sqrt(m2[i] / freedom);
+    }
 }

@@ -33,4 +33,15 @@ void stats_pool_add(struct stats_pool *pool, const float *const *frames, size_t 
 float stats_pool_mean(const struct stats_pool *pool, size_t i);
 float stats_pool_std(const struct stats_pool *pool, size_t i);
 
+/*
+ * The same under weights, as pyannote pools one voice of a window of several (StatsPool):
+ *
+ *   v = sum w + 1e-8    mean = (1/v) sum w x    var = sum w (x - mean)^2 / (v - sum w^2 / v + 1e-8)
+ *
+ * std = sqrt(var), without the 1e-7. frames [n, n_values], weights [n], out [2 n_values]: means,
+ * then standard deviations. memory [STATS_POOL_DOUBLES(n_values)] is workspace.
+ */
+void stats_pool_weighted(const float *frames, size_t n, size_t n_values, const float *weights,
+                         double *memory, float *out);
+
 #endif

@@ -48,6 +48,7 @@ enum option_id {
     OPTION_MIN_ON,
     OPTION_MIN_OFF,
     OPTION_SPEECH,
+    OPTION_SEGMENTATION,
     OPTION_PNG
 };
 
@@ -79,6 +80,7 @@ static const struct option long_options[] = {
     {"min-on", required_argument, NULL, OPTION_MIN_ON},
     {"min-off", required_argument, NULL, OPTION_MIN_OFF},
     {"speech", required_argument, NULL, OPTION_SPEECH},
+    {"segmentation", required_argument, NULL, OPTION_SEGMENTATION},
     {"png", required_argument, NULL, OPTION_PNG},
     {NULL, 0, NULL, 0},
 };
@@ -154,6 +156,9 @@ static bool parse_diarize_option(int id, const char *value, struct cli *out)
         return parse_not_negative(value, &diarize->min_on_s);
     case OPTION_MIN_OFF:
         return parse_not_negative(value, &diarize->min_off_s);
+    case OPTION_SEGMENTATION:
+        out->segmentation = value;
+        return true;
     case OPTION_SPEECH:
         out->speech = value;
         return true;

@@ -28,6 +28,7 @@ struct cli {
     bool skip_overlap, json;
     struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
     const char *speech, *png;          /* RTTM file; folder for pictures */
+    const char *segmentation;          /* model file, or NULL */
     bool rttm, embeddings;
     char **files; /* [n_files], the words that are no options */
     size_t n_files;

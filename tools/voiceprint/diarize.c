@@ -20,6 +20,7 @@
 struct batch {
     const struct cli *cli;
     const vp_model *model;
+    vp_segmentation *segmentation; /* NULL: none was named */
     const struct inputs *inputs;
     struct vp_rttm speech;  /* of --speech */
     vp_scratch **scratches; /* owned, one a worker */
@@ -99,15 +100,15 @@ static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char 
         spans = union_of(known != NULL ? known : &silent, &options.n_speech);
         options.speech = spans;
     }
-    enum vp_status status =
-        vp_diarization_new(batch->model, NULL, &options, file->bytes, file->n, &diarization, err);
+    enum vp_status status = vp_diarization_new(batch->model, batch->segmentation, &options,
+                                               file->bytes, file->n, &diarization, err);
     struct vp_diarize_progress progress = {0};
     while (status == VP_OK && !progress.done) {
         status = vp_diarization_step(diarization, scratch, &progress, err);
         show_progress(batch, path, &progress);
     }
     if (status == VP_OK)
-        text = diarize_text(batch->cli, batch->model, path, name,
+        text = diarize_text(batch->cli, batch->model, batch->segmentation, path, name,
                             vp_diarization_result(diarization), err);
     if (text != NULL && batch->cli->png != NULL &&
         !draw(batch->cli->png, name, file, vp_diarization_result(diarization), err)) {
@@ -217,6 +218,16 @@ static bool read_speech(struct batch *batch)
     return good;
 }
 
+static bool open_segmentation(struct batch *batch)
+{
+    struct vp_err err;
+    const char *path = batch->cli->segmentation;
+    if (path == NULL || vp_segmentation_open(path, &batch->segmentation, &err) == VP_OK)
+        return true;
+    cli_complain(path, "%s", err.message);
+    return false;
+}
+
 static bool gather(const struct cli *cli, struct inputs *inputs)
 {
     bool good = cli->list == NULL || inputs_add_list(inputs, cli->list);
@@ -237,7 +248,7 @@ static int run(const struct cli *cli)
     int status = gather(cli, &inputs) ? EXIT_GOOD : EXIT_FAILED;
     if (inputs.n > 0) {
         int all = EXIT_FAILED;
-        if (read_speech(&batch) && cli_open_model(cli, &model)) {
+        if (read_speech(&batch) && open_segmentation(&batch) && cli_open_model(cli, &model)) {
             const unsigned n_workers = cli->jobs < inputs.n ? cli->jobs : (unsigned)inputs.n;
             batch.model = model;
             batch.shows_progress = n_workers == 1 && isatty(STDERR_FILENO);
@@ -246,6 +257,7 @@ static int run(const struct cli *cli)
         status = all > status ? all : status;
     }
     vp_rttm_free(&batch.speech);
+    vp_segmentation_free(batch.segmentation);
     vp_model_free(model);
     inputs_free(&inputs);
     return status;
@@ -269,7 +281,11 @@ const struct command command_diarize = {
         "                     there are at least, at most so many\n"
         "  --threshold C      cosine from which two voices are one speaker: higher finds more\n"
         "                     speakers (default: the model's)\n"
-        "  --engine NAME      auto, vad or segmentation (default auto)\n"
+        "  --segmentation FILE\n"
+        "                     a segmentation network, .onnx or .safetensors, which hears up to\n"
+        "                     two voices at once\n"
+        "  --engine NAME      auto, vad or segmentation (default auto: segmentation where its\n"
+        "                     network is named)\n"
         "  --min-on S         drop turns below S seconds (default 0.2)\n"
         "  --min-off S        fill pauses below S seconds (default 0.3)\n"
         "  --speech FILE      where there is speech, from the turns of an RTTM file that names\n"
@@ -282,6 +298,6 @@ const struct command command_diarize = {
         "  --max-duration S   refuse longer ones (default: no limit)\n",
     .options =
         " rttm json table out png embeddings num-speakers min-speakers max-speakers threshold "
-        "engine min-on min-off speech model kernel jobs list max-duration ",
+        "engine min-on min-off speech segmentation model kernel jobs list max-duration ",
     .run = run,
 };

@@ -87,7 +87,18 @@ static json_t *warnings(const struct vp_diarization_result *result)
     return list;
 }
 
-static char *as_json(const struct cli *cli, const vp_model *model, const char *path,
+static json_t *segmentation_facts(const vp_segmentation *segmentation,
+                                  const struct vp_diarization_result *result)
+{
+    if (segmentation == NULL || result->engine != VP_DIARIZE_SEGMENTATION)
+        return json_null();
+    const struct vp_segmentation_info *info = vp_segmentation_info(segmentation);
+    return json_pack("{s:s, s:s, s:b}", "name", info->name, "digest", info->digest, "untrained",
+                     info->untrained);
+}
+
+static char *as_json(const struct cli *cli, const vp_model *model,
+                     const vp_segmentation *segmentation, const char *path,
                      const struct vp_diarization_result *result)
 {
     const struct vp_model_info *info = vp_model_info(model);
@@ -95,10 +106,10 @@ static char *as_json(const struct cli *cli, const vp_model *model, const char *p
     json_t *line = json_pack(
         "{s:o, s:s, s:s, s:o, s:s, s:f, s:o, s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o}", "file",
         file != NULL ? file : json_string("(name is not UTF-8)"), "model", info->name,
-        "model_digest", info->digest, "segmentation", json_null(), "engine",
-        vp_diarize_engine_name(result->engine), "threshold", result->threshold, "duration_s",
-        seconds(result->duration_s), "speech_s", seconds(result->speech_s), "overlap_s",
-        seconds(result->overlap_s), "num_speakers", (json_int_t)result->n_speakers,
+        "model_digest", info->digest, "segmentation", segmentation_facts(segmentation, result),
+        "engine", vp_diarize_engine_name(result->engine), "threshold", result->threshold,
+        "duration_s", seconds(result->duration_s), "speech_s", seconds(result->speech_s),
+        "overlap_s", seconds(result->overlap_s), "num_speakers", (json_int_t)result->n_speakers,
         "num_speakers_from", result->num_speakers_given ? "request" : "estimated", "segments",
         turns(result->segments, result->n_segments, true), "exclusive",
         turns(result->exclusive, result->n_exclusive, false), "speakers",
@@ -155,14 +166,15 @@ static char *as_table(const char *path, const struct vp_diarization_result *resu
     return NULL;
 }
 
-char *diarize_text(const struct cli *cli, const vp_model *model, const char *path, const char *name,
+char *diarize_text(const struct cli *cli, const vp_model *model,
+                   const vp_segmentation *segmentation, const char *path, const char *name,
                    const struct vp_diarization_result *result, struct vp_err *err)
 {
     char *text = NULL;
     size_t n_chars;
     if (cli->rttm)
         return vp_diarization_rttm(result, name, &text, &n_chars, err) == VP_OK ? text : NULL;
-    text = cli->json ? as_json(cli, model, path, result) : as_table(path, result);
+    text = cli->json ? as_json(cli, model, segmentation, path, result) : as_table(path, result);
     if (text == NULL) {
         memset(err, 0, sizeof *err);
         err->status = VP_ERR_NO_MEMORY;

@@ -15,7 +15,8 @@ void diarize_name(const char *path, char *name);
 const char *diarize_extension(const struct cli *cli);
 
 /* Returns owned text (free()), NULL with *err filled. */
-char *diarize_text(const struct cli *cli, const vp_model *model, const char *path, const char *name,
+char *diarize_text(const struct cli *cli, const vp_model *model,
+                   const vp_segmentation *segmentation, const char *path, const char *name,
                    const struct vp_diarization_result *result, struct vp_err *err);
 
 #endif

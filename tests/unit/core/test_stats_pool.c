@@ -57,8 +57,47 @@ static void bands_of_any_size_give_the_definition(void **state)
     }
 }
 
+/* Weights of 0 and 1 choose frames; others are the formula. */
+static void weights_choose_frames(void **state)
+{
+    (void)state;
+    enum { N = 20, VALUES = 5 };
+    float frames[N * VALUES], weights[N], out[2 * VALUES];
+    double memory[STATS_POOL_DOUBLES(VALUES)];
+    uint64_t seed = 3;
+    for (size_t i = 0; i < N * VALUES; i++)
+        frames[i] = 100 + (float)naive_random(&seed) * (float)(i % VALUES);
+    for (int kind = 0; kind < 2; kind++) {
+        for (size_t t = 0; t < N; t++)
+            weights[t] = kind == 0 ? (float)(t % 3 == 0) : (float)(t % 5) / 4;
+        stats_pool_weighted(frames, N, VALUES, weights, memory, out);
+        for (size_t i = 0; i < VALUES; i++) {
+            long double v = 1e-8L, v2 = 0, mean = 0, m2 = 0;
+            for (size_t t = 0; t < N; t++) {
+                v += (long double)weights[t];
+                v2 += (long double)weights[t] * (long double)weights[t];
+                mean += (long double)weights[t] * (long double)frames[t * VALUES + i];
+            }
+            mean /= v;
+            for (size_t t = 0; t < N; t++) {
+                const long double d = (long double)frames[t * VALUES + i] - mean;
+                m2 += (long double)weights[t] * d * d;
+            }
+            const double std = (double)sqrtl(m2 / (v - v2 / v + 1e-8L));
+            assert_true(fabs((double)out[i] - (double)mean) <= 1e-6 * (double)fabsl(mean));
+            assert_true(fabs((double)out[VALUES + i] - std) <= 1e-6 * std + 1e-9);
+        }
+    }
+    /* nobody: no mean, no spread, no NaN */
+    memset(weights, 0, sizeof weights);
+    stats_pool_weighted(frames, N, VALUES, weights, memory, out);
+    for (size_t i = 0; i < 2 * VALUES; i++)
+        assert_true(out[i] == 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bands_of_any_size_give_the_definition)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bands_of_any_size_give_the_definition),
+                                       cmocka_unit_test(weights_choose_frames)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
