@@ -176,6 +176,9 @@ static enum vp_status conclude(struct hearing *hearing, struct vp_err *err)
     audio_describe(&hearing->container, &facts, &hearing->clip);
     levels_fill(&hearing->levels, &facts, &hearing->clip);
     hearing->clip.n_frames = frames_end(hearing->frames);
+    for (size_t i = 0; i < hearing->segments.n; i++) /* what the caller gave may reach beyond */
+        hearing->segments.list[i].end_s =
+            fmin(hearing->segments.list[i].end_s, hearing->clip.duration_s);
     hearing->state = ENDED;
     return VP_OK;
 }

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from conftest import MODEL, PROGRAM
 
-COMMANDS = ("embed", "compare", "info", "fbank", "stages", "bench", "score")
+COMMANDS = ("embed", "compare", "info", "fbank", "stages", "bench", "score", "diarize")
 WITHOUT_MODEL = ("score",)
 
 

@@ -1,0 +1,132 @@
+"""voiceprint diarize: its formats, options, many recordings, and labelled conversations."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PROGRAM, ROOT, golden_signal, write_wav
+
+DIAR_DIR = Path(os.environ.get("DIAR_DIR", ROOT.parent / "shared" / "diar"))
+LINE = re.compile(r"SPEAKER talk 1 \d+\.\d{3} \d+\.\d{3} <NA> <NA> SPEAKER_\d\d <NA> <NA>")
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> Path:
+    """Two sounds in turn, four seconds each, and where they are."""
+    one = golden_signal(398)
+    other = np.tile(golden_signal(998)[::-1], 1)[:len(one)]
+    write_wav(tmp_path / "talk.wav", np.concatenate([one, other, one, other]))
+    (tmp_path / "speech.rttm").write_text(
+        "SPEAKER talk 1 0.5 3.0 <NA> <NA> a <NA> <NA>\nSPEAKER talk 1 3.2 12.0 <NA> <NA> b <NA> <NA>\n")
+    return tmp_path / "talk.wav"
+
+
+def spoken(talk: Path) -> tuple[str, str]:
+    return "--speech", str(talk.with_name("speech.rttm"))
+
+
+def test_json(run, talk):
+    done = run("diarize", "--json", "--num-speakers", "2", *spoken(talk), talk)
+    assert done.returncode == 0 and done.stderr == ""
+    answer = json.loads(done.stdout)
+    assert answer["num_speakers"] == 2 and answer["num_speakers_from"] == "request"
+    assert answer["engine"] == "vad" and answer["segmentation"] is None
+    assert "no_overlap_detection" in answer["warnings"]
+    assert [s["speaker"] for s in answer["speakers"]] == ["SPEAKER_00", "SPEAKER_01"]
+    assert sum(s["share"] for s in answer["speakers"]) == pytest.approx(1)
+    assert answer["segments"][0]["start"] == 0.5
+    assert answer["speech_s"] == pytest.approx(sum(s["end"] - s["start"] for s in answer["segments"]))
+    assert "embedding" not in answer["speakers"][0]
+    more = json.loads(run("diarize", "--json", "--embeddings", "--num-speakers", "2", *spoken(talk),
+                          talk).stdout)
+    assert np.linalg.norm(more["speakers"][0]["embedding"]) == pytest.approx(1, abs=1e-5)
+    assert more["segments"] == answer["segments"]
+
+
+def test_rttm_table_and_files(run, talk, tmp_path):
+    rttm = run("diarize", "--rttm", *spoken(talk), talk)
+    assert rttm.returncode == 0 and rttm.stdout
+    assert all(LINE.fullmatch(line) for line in rttm.stdout.splitlines())
+    table = run("diarize", *spoken(talk), talk)
+    assert table.stdout.startswith(f"{talk}: 16.") and "SPEAKER_00" in table.stdout
+    out = tmp_path / "out"
+    out.mkdir()
+    done = run("diarize", "--rttm", "-o", out, *spoken(talk), talk)
+    assert done.returncode == 0 and done.stdout == ""
+    assert (out / "talk.rttm").read_text() == rttm.stdout
+    gone = run("diarize", "--rttm", "-o", tmp_path / "gone", talk)
+    assert gone.returncode == 1 and "gone/talk.rttm" in gone.stderr
+
+
+def test_stdin(talk):
+    environment = {**os.environ, "VOICEPRINT_MODEL": str(ROOT / "tests/golden/models/small.safetensors")}
+    done = subprocess.run([PROGRAM, "diarize", "--json", "-"], input=talk.read_bytes(), env=environment,
+                          capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["file"] == "-"
+
+
+def test_many_recordings_in_order_and_the_same_on_many_threads(run, talk, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"nothing")
+    silent = write_wav(tmp_path / "silent.wav", np.zeros(16000 * 6))
+    names = [talk, bad, silent, talk]
+    one = run("diarize", "--json", *spoken(talk), *names)
+    many = run("diarize", "--json", "--jobs", "4", *spoken(talk), *names)
+    assert one.returncode == many.returncode == 1
+    assert "bad.wav" in one.stderr and "1 of 4 recordings failed" in one.stderr
+    assert one.stdout == many.stdout
+    answers = [json.loads(line) for line in one.stdout.splitlines()]
+    assert [Path(a["file"]).name for a in answers] == ["talk.wav", "silent.wav", "talk.wav"]
+    assert answers[1]["segments"] == [] and "no_speech" in answers[1]["warnings"]
+
+
+@pytest.mark.parametrize("options", [
+    ("--num-speakers", "0"), ("--num-speakers", "21"), ("--threshold", "nan"), ("--engine", "best"),
+    ("--min-on", "-1"), ("--max-duration", "0"), ("--truncate",),
+])
+def test_usage(run, talk, options):
+    done = run("diarize", *options, talk)
+    assert done.returncode == 2 and options[0] in done.stderr
+
+
+@pytest.mark.parametrize("options, word", [
+    (("--num-speakers", "2", "--max-speakers", "3"), "not both"),
+    (("--min-speakers", "4", "--max-speakers", "3"), "min_speakers"),
+    (("--threshold", "1.5"), "threshold"), (("--min-off", "6"), "min_off"),
+    (("--engine", "segmentation"), "segmentation"), (("--max-duration", "10"), "longer than 10 s"),
+])
+def test_refused(run, talk, options, word):
+    done = run("diarize", *options, talk)
+    assert done.returncode == 1 and word in done.stderr
+
+
+def total(out: str) -> float:
+    return float(next(line for line in out.splitlines() if line.startswith("TOTAL")).split()[1])
+
+
+@pytest.mark.parametrize("folder, known_speech, most", [
+    ("syn", True, 12.5), ("sample", True, 21.0), ("ami", True, 36.0), ("ami", False, 48.0),
+])
+def test_labelled_conversations(tmp_path, folder, known_speech, most):
+    """DER at collar 0, overlap scored, with the model in the box."""
+    if not (DIAR_DIR / folder).is_dir():
+        assert os.environ.get("CI") != "true", "DIAR_DIR names no folder"
+        pytest.skip("DIAR_DIR names no folder of labelled conversations")
+    if "asan" in str(PROGRAM) or "tsan" in str(PROGRAM):
+        pytest.skip("minutes under a sanitizer; the unit tests run there")
+    reference = tmp_path / "reference.rttm"
+    reference.write_text("".join(f.read_text() for f in sorted((DIAR_DIR / folder).glob("*.rttm"))))
+    speech = ("--speech", reference) if known_speech else ()
+    found = subprocess.run([PROGRAM, "diarize", "--rttm", "--jobs", "2", *speech, DIAR_DIR / folder],
+                           capture_output=True, text=True, timeout=220, check=True)
+    (tmp_path / "found.rttm").write_text(found.stdout)
+    scored = subprocess.run([PROGRAM, "score", reference, tmp_path / "found.rttm"],
+                            capture_output=True, text=True, timeout=60, check=True)
+    assert total(scored.stdout) <= most, scored.stdout
