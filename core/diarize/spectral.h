@@ -1,7 +1,8 @@
 /*
  * Spectral embedding of unit vectors: who hangs together with whom.
  *
- *   A = cosines; of each row the largest 20 % (at least 6, at most 30) are kept, negatives and the diagonal
+ *   A = cosines; of each row the largest 20 % (at least 6, at most 30) are kept, negatives and the
+ *   diagonal
  *   are dropped, then A = (A + A^T) / 2; L = diag(A 1) - A; the smallest eigenpairs of L.
  *
  * k well separated voices give k eigenvalues near 0 and a gap behind them. A pure function.
