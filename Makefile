@@ -197,6 +197,7 @@ bench-service: deps all build/venv/.done ## clips a second, latency, memory and 
 	@tools/deps.sh wrk
 	build/venv/bin/python tests/bench/service.py $(BENCH)
 	build/venv/bin/python tests/bench/request.py
+	build/venv/bin/python tests/bench/company.py
 
 format: ## clang-format on every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')

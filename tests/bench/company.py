@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What /embed's clients notice of a running diarization: latency without and with one, in turn.
+
+One voiceprintd with two workers; wrk asks for embeddings of a 3 s clip, and every other round an hour
+of conversation is being diarized meanwhile. The best round of each counts on a machine that others use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import socket
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from net import ROOT, cpu_name  # noqa: E402
+from service import Side, clip_wav  # noqa: E402
+
+HOUR_S = 3600
+
+
+def under_way(side: Side) -> bool:
+    with urllib.request.urlopen(side.url + "/metrics", timeout=10) as reply:
+        return re.search(rb"^voiceprintd_diarizations 1$", reply.read(), re.M) is not None
+
+
+def wait(side: Side, wanted: bool) -> None:
+    deadline = time.monotonic() + 20
+    while under_way(side) != wanted:
+        if time.monotonic() > deadline:
+            sys.exit("the diarization does not " + ("begin" if wanted else "end"))
+        time.sleep(0.05)
+
+
+def begin_diarization(side: Side, recording: bytes) -> socket.socket:
+    port = int(side.url.rsplit(":", 1)[1])
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+    connection.sendall(b"POST /diarize HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\n"
+                       b"Content-Length: %d\r\n\r\n" % len(recording) + recording)
+    wait(side, True)
+    return connection
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--program", type=Path, default=ROOT / "build/release/voiceprintd")
+    parser.add_argument("--model", type=Path, default=ROOT / "models/voiceprint.safetensors")
+    parser.add_argument("--seconds", type=float, default=6, help="of each run of wrk")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
+    options = parser.parse_args()
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
+    side = Side("voiceprintd", [str(options.program.resolve()), "--listen", "127.0.0.1:{port}", "--model",
+                                str(options.model.resolve()), "--workers", "2", "--queue-size", "64",
+                                "--log-level", "warn", "--drain-delay-s", "0"])
+    minute = clip_wav(60.0)
+    header, samples = bytearray(minute[:44]), minute[44:] * (HOUR_S // 60)
+    header[4:8] = (36 + len(samples)).to_bytes(4, "little")
+    header[40:44] = len(samples).to_bytes(4, "little")
+    recording = bytes(header) + samples
+    print(f"{cpu_name()}, load {os.getloadavg()[0]:.1f}\n")
+    print("| clients | without: p50, p99 ms | with | p99, ratio |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.wav"
+        clip.write_bytes(clip_wav(3.0))
+        side.start()
+        side.load(clip, 1, 2)
+        for n_clients in options.clients:
+            rounds: dict[bool, list[dict[str, float]]] = {False: [], True: []}
+            for _ in range(options.rounds):
+                rounds[False].append(side.load(clip, options.seconds, n_clients))
+                connection = begin_diarization(side, recording)
+                rounds[True].append(side.load(clip, options.seconds, n_clients))
+                if not under_way(side):
+                    sys.exit("the diarization ended before the load did")
+                connection.close()
+                wait(side, False)
+            best = {w: {k: min(r[k] for r in rounds[w]) for k in ("p50_ms", "p99_ms")} for w in rounds}
+            pairs = [b["p99_ms"] / a["p99_ms"] for a, b in zip(rounds[False], rounds[True])]
+            print(f"| {n_clients} | {best[False]['p50_ms']:.0f}, {best[False]['p99_ms']:.0f} "
+                  f"| {best[True]['p50_ms']:.0f}, {best[True]['p99_ms']:.0f} "
+                  f"| {best[True]['p99_ms'] / best[False]['p99_ms']:.2f} (median of the pairs {np.median(pairs):.2f}) |",
+                  flush=True)
+        side.stop()
+    print(f"\nload at the end {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
