@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import requests
+from conversation import NDJSON, diarize
 from service import Service, read_answer, speech, voice, wav
 
 
@@ -51,6 +52,31 @@ def test_faults(place: str, statuses: set) -> None:
         service.wait_for(lambda: _metric(service, "voiceprintd_upload_bytes_buffered") == 0, 20, "nothing buffered")
         if "inference" in place:
             assert _metric(service, "voiceprintd_inference_invalid_total") >= 1
+
+
+@pytest.mark.parametrize("place,statuses", [("decode:5", {200, 503}), ("json:4", {200, "closed"}), ("reply:4", {200, "closed"}),
+                                            ("upload:9,job:7,json:7,reply:9,decode:9", {200, 503, "closed"})])
+def test_faults_of_conversations(place: str, statuses: set) -> None:
+    with Service() as healthy:
+        turns = diarize(healthy).json()["segments"]
+    with Service(wait=False, env={"VOICEPRINT_FAULTS": place}) as service:
+        service.wait_for(lambda: _metric(service, "voiceprintd_workers") > 0, 120, "an answer")
+        service.wait_for(lambda: "model-loaded" in service.log(), 120, "the model")
+        seen: Counter = Counter()
+        for i in range(40):
+            try:
+                response = diarize(service, headers=NDJSON if i % 2 else {})
+                answer = json.loads(response.text.splitlines()[-1])
+                if "segments" in answer:
+                    assert answer["segments"] == turns and response.status_code == 200
+                else:
+                    assert answer["type"].split(":")[-1] == "overloaded-memory"
+                seen[answer.get("status", 200)] += 1
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
+                seen["closed"] += 1
+        assert set(seen) == statuses, seen
+        for name in ("voiceprintd_upload_bytes_buffered", "voiceprintd_diarizations", "voiceprintd_workers_busy"):
+            service.wait_for(lambda name=name: _metric(service, name) == 0, 20, name)
 
 
 def _metric(service: Service, name: str) -> float:
