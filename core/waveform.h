@@ -1,6 +1,6 @@
 /*
- * The outline of a recording, for pictures. The third public header of libvoiceprint; the
- * conventions of voiceprint.h hold here too.
+ * The outline of a recording, for pictures. A public header of libvoiceprint, like diarization.h;
+ * the conventions of voiceprint.h hold here too.
  */
 #ifndef VP_WAVEFORM_H
 #define VP_WAVEFORM_H
