@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vptools import checkpoint, onnx_net
+from vptools import checkpoint, onnx_net, progress
 from vptools.checkpoint import CheckpointError
 from vptools.engine import DEFAULT_PROGRAM, EngineError
 from vptools.engines import OurEngine
@@ -84,7 +84,7 @@ def verify(source: Forward, written: Forward, n_mels: int) -> float:
     """Runs both on the same features; the largest max|a-b| / ||b||. Raises when they differ."""
     worst = 0.0
     rng = np.random.default_rng(1)
-    for n_frames in FRAMES:
+    for n_frames in progress.each(FRAMES, len(FRAMES), "verifying"):
         feats = (3 * rng.standard_normal((1, n_frames, n_mels))).astype(np.float32)
         expected, got = source(feats).astype(np.float64), written(feats)
         worst = max(worst, distance(got, expected, RELATIVE, f"T={n_frames}"))

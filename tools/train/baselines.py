@@ -9,7 +9,6 @@ nothing of speakers: what it scores comes from microphones, rooms and the length
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Callable
 
@@ -18,6 +17,7 @@ import torch
 
 from train import teacher
 from train.crops import unit
+from vptools import progress
 from vptools.features import fbank, read_samples
 from vptools.verification import equal_error_rate, error_curve, min_dcf, read_trials
 
@@ -34,14 +34,15 @@ def of_package(waves: Embeddings) -> Embeddings:
     from resemblyzer import VoiceEncoder, preprocess_wav
 
     encoder = VoiceEncoder("cpu", verbose=False)
-    return {name: encoder.embed_utterance(preprocess_wav(wave, 16000)) for name, wave in waves.items()}
+    counted = progress.each(waves.items(), len(waves), "resemblyzer")
+    return {name: encoder.embed_utterance(preprocess_wav(wave, 16000)) for name, wave in counted}
 
 
 @torch.no_grad()
 def of_teacher(waves: Embeddings) -> Embeddings:
     encoder = teacher.load()
     return {name: unit(teacher.embed_windows(encoder, teacher.cut_windows(teacher.mel_power(wave))).mean(0))
-            for name, wave in waves.items()}
+            for name, wave in progress.each(waves.items(), len(waves), "its encoder")}
 
 
 def of_cepstra(waves: Embeddings) -> Embeddings:
@@ -67,7 +68,6 @@ def main(args: argparse.Namespace) -> None:
         ("40 cepstral means, no model", of_cepstra)]
     print(f"{'':28s}  EER %  minDCF   ({len(trials)} trials)")
     for label, embed in rows:
-        print(f"embedding {len(names)} clips: {label}", file=sys.stderr)
         try:
             found = embed(waves)
         except ImportError as error:

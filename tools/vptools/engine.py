@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vptools import progress
+
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PROGRAM = ROOT / "build" / "release" / "voiceprint"
 
@@ -30,14 +32,18 @@ def embed(
     command = [str(program), "embed", "--jobs", str(jobs), *options]
     if model is not None:
         command += ["--model", str(model)]
-    with tempfile.NamedTemporaryFile("w", suffix=".list") as listed:
+    with (tempfile.NamedTemporaryFile("w", suffix=".list") as listed,
+          tempfile.TemporaryFile("w+") as complaints):
         listed.write("".join(f"{file}\n" for file in files))
         listed.flush()
-        done = subprocess.run([*command, "--list", listed.name], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise EngineError(done.stderr.strip() or f"{program} ended with {done.returncode}")
-    answers = (json.loads(line) for line in done.stdout.splitlines())
+        with subprocess.Popen([*command, "--list", listed.name], stdout=subprocess.PIPE,
+                              stderr=complaints, text=True) as running:
+            assert running.stdout is not None
+            lines = list(progress.each(running.stdout, len(files), "embedded"))
+        if running.returncode != 0:
+            complaints.seek(0)
+            raise EngineError(complaints.read().strip() or f"{program} ended with {running.returncode}")
+    answers = (json.loads(line) for line in lines)
     found = {Path(answer["file"]): np.array(answer["embedding"]) for answer in answers}
     missing = [str(file) for file in files if file not in found]
     if missing:

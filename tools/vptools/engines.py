@@ -17,7 +17,7 @@ import onnxruntime
 import torch
 from onnx import ModelProto
 
-from vptools import checkpoint, engine, onnx_net
+from vptools import checkpoint, engine, onnx_net, progress
 from vptools.engine import EngineError
 from vptools.features import fbank, read_samples
 from vptools.resnet import ResNet, load
@@ -81,7 +81,8 @@ class TorchEngine:
 
     @torch.no_grad()
     def embeddings(self, clips: Sequence[Path]) -> list[np.ndarray]:
-        return [self.model(fbank(read_samples(c))[None].to(self.dtype))[0].numpy() for c in clips]
+        counted = progress.each(clips, len(clips), self.name)
+        return [self.model(fbank(read_samples(c))[None].to(self.dtype))[0].numpy() for c in counted]
 
 
 class OnnxEngine:
@@ -104,7 +105,8 @@ class OnnxEngine:
         return {"fbank": feats} | {name: v[0] for name, v in zip(self.taps, values)}
 
     def embeddings(self, clips: Sequence[Path]) -> list[np.ndarray]:
-        feats = (fbank(read_samples(c)).numpy()[None] for c in clips)
+        counted = progress.each(clips, len(clips), self.name)
+        feats = (fbank(read_samples(c)).numpy()[None] for c in counted)
         return [self.session.run([self.output], {self.input: f})[0][0] for f in feats]
 
 
