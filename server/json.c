@@ -25,6 +25,14 @@ json_t *json_append(json_t *array, json_t *value)
     return NULL;
 }
 
+json_t *json_with(json_t *root, const char *key, json_t *value)
+{
+    if (json_object_set_new(root, key, value) == 0)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
 json_t *json_text(const char *text)
 {
     char plain[512];
@@ -119,42 +127,33 @@ static json_t *supported_containers(void)
                      "au", "caf");
 }
 
-/* An object with one member more; takes both. NULL when memory is short. */
-static json_t *with(json_t *root, const char *key, json_t *value)
-{
-    if (json_object_set_new(root, key, value) == 0)
-        return root;
-    json_decref(root);
-    return NULL;
-}
-
 /* The members that a kind brings beside those all have. Takes root. */
 static json_t *add_members(json_t *root, const struct problem *problem, size_t queue_depth)
 {
     switch (problem->kind) {
     case PROBLEM_BODY_TOO_LARGE:
-        root = with(root, "max_bytes", json_integer((json_int_t)problem->max_bytes));
+        root = json_with(root, "max_bytes", json_integer((json_int_t)problem->max_bytes));
         break;
     case PROBLEM_UNSUPPORTED_AUDIO:
-        root = with(root, "detected",
-                    *problem->detected != 0 ? json_text(problem->detected) : json_null());
-        root = with(root, "supported", supported_containers());
+        root = json_with(root, "detected",
+                         *problem->detected != 0 ? json_text(problem->detected) : json_null());
+        root = json_with(root, "supported", supported_containers());
         break;
     case PROBLEM_UNDECODABLE_AUDIO:
-        root = with(root, "decoder_error", json_text(problem->detail));
+        root = json_with(root, "decoder_error", json_text(problem->detail));
         break;
     case PROBLEM_AUDIO_TOO_SHORT:
     case PROBLEM_AUDIO_TOO_LONG:
-        root = with(root, "duration_s", json_real(problem->value));
-        root = with(root, "limit_s", json_real(problem->limit));
+        root = json_with(root, "duration_s", json_real(problem->value));
+        root = json_with(root, "limit_s", json_real(problem->limit));
         break;
     case PROBLEM_NO_SIGNAL:
-        root = with(root, "rms_dbfs", json_real(finite_dbfs(problem->value)));
+        root = json_with(root, "rms_dbfs", json_real(finite_dbfs(problem->value)));
         break;
     case PROBLEM_OVERLOADED:
     case PROBLEM_OVERLOADED_MEMORY:
     case PROBLEM_QUEUE_TIMEOUT:
-        root = with(root, "queue_depth", json_integer((json_int_t)queue_depth));
+        root = json_with(root, "queue_depth", json_integer((json_int_t)queue_depth));
         break;
     default:
         break;
@@ -171,10 +170,10 @@ json_t *json_problem(const struct problem *problem, const char *request_id, size
                   "status", (json_int_t)rule->status, "detail", json_text(problem->detail),
                   "instance", json_sprintf("urn:voiceprintd:request:%s", request_id));
     if (*problem->field != 0)
-        root = with(root, "field", json_text(problem->field));
+        root = json_with(root, "field", json_text(problem->field));
     if (problem->side != 0) {
-        root = with(root, "side", json_sprintf("%c", problem->side));
-        root = with(root, "clip", json_integer((json_int_t)problem->clip));
+        root = json_with(root, "side", json_sprintf("%c", problem->side));
+        root = json_with(root, "clip", json_integer((json_int_t)problem->clip));
     }
     return add_members(root, problem, queue_depth);
 }

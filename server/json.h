@@ -16,6 +16,8 @@ enum { JSON_MAX_BYTES = 1 << 20 };
 json_t *json_text(const char *text); /* [loop] */
 /* array with value behind its last; takes both. NULL when either is, or memory is short. [any] */
 json_t *json_append(json_t *array, json_t *value);
+/* The same for an object and a member. [any] */
+json_t *json_with(json_t *object, const char *key, json_t *value);
 /* [n] numbers, or one string of base64 over little-endian float32. [loop] */
 json_t *json_embedding(const float *embedding, size_t dim, bool base64);
 json_t *json_audio(const struct vp_clip_info *info);   /* [loop] the object "audio" */

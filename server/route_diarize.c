@@ -84,31 +84,19 @@ static void put_label(char label[16], unsigned speaker)
     snprintf(label, 16, "SPEAKER_%02u", speaker);
 }
 
-/* Takes item; what does not fit into memory makes the whole answer NULL in the end. */
-static bool append(json_t *array, json_t *item)
-{
-    return json_array_append_new(array, item) == 0;
-}
-
 /* [n] turns; the exclusive ones go without confidence. */
 static json_t *turns(const struct vp_turn *turn, size_t n, bool with_confidence)
 {
     json_t *array = json_array();
-    bool good = array != NULL;
-    for (size_t i = 0; i < n && good; i++, turn++) {
+    for (size_t i = 0; i < n && array != NULL; i++, turn++) {
         char label[16];
         put_label(label, turn->speaker);
         json_t *item = json_pack("{s:f, s:f, s:s}", "start", turn->start_s, "end", turn->end_s,
                                  "speaker", label);
-        if (item != NULL && with_confidence)
-            (void)json_object_set_new(item, "confidence",
-                                      turn->confidence < 0 ? json_null()
-                                                           : json_real(turn->confidence));
-        good = append(array, item);
-    }
-    if (!good) {
-        json_decref(array);
-        array = NULL;
+        if (with_confidence)
+            item = json_with(item, "confidence",
+                             turn->confidence < 0 ? json_null() : json_real(turn->confidence));
+        array = json_append(array, item);
     }
     return array;
 }
@@ -117,22 +105,17 @@ static json_t *speakers(const struct vp_diarization_result *result, size_t dim,
                         const struct query *query)
 {
     json_t *array = json_array();
-    bool good = array != NULL;
-    for (size_t i = 0; i < result->n_speakers && good; i++) {
+    for (size_t i = 0; i < result->n_speakers && array != NULL; i++) {
         const struct vp_diarized_speaker *speaker = &result->speakers[i];
         char label[16];
         put_label(label, (unsigned)i);
         json_t *item = json_pack("{s:s, s:f, s:f, s:I, s:f}", "speaker", label, "speech_s",
                                  speaker->speech_s, "share", speaker->share, "segments",
                                  (json_int_t)speaker->n_segments, "coherence", speaker->coherence);
-        if (item != NULL && query->embeddings)
-            (void)json_object_set_new(item, "embedding",
-                                      json_embedding(speaker->embedding, dim, query->base64));
-        good = append(array, item);
-    }
-    if (!good) {
-        json_decref(array);
-        array = NULL;
+        if (query->embeddings)
+            item = json_with(item, "embedding",
+                             json_embedding(speaker->embedding, dim, query->base64));
+        array = json_append(array, item);
     }
     return array;
 }
@@ -145,10 +128,10 @@ static json_t *warnings(const struct vp_diarization_result *result, bool type_gu
     json_t *array = json_array();
     for (unsigned i = 0; i < VP_N_DIARIZE_WARNINGS; i++)
         if ((result->warnings & 1U << i) != 0)
-            (void)append(array, json_string(vp_diarize_warning_name(i)));
+            array = json_append(array, json_string(vp_diarize_warning_name(i)));
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         if ((of_clip & 1U << i) != 0)
-            (void)append(array, json_string(vp_warning_name(i)));
+            array = json_append(array, json_string(vp_warning_name(i)));
     return array;
 }
 
