@@ -86,4 +86,7 @@ void draft_count_from_input(struct draft_onnx *d);
 /* The file's bytes [*n_bytes]. Returns owned (free). */
 unsigned char *draft_onnx_write(const struct draft_onnx *draft, size_t *n_bytes);
 
+/* Sets a text of the draft: a literal, shorter than the field. */
+void draft_set(char *text, const char *value);
+
 #endif
