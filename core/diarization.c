@@ -174,7 +174,8 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
     diarization->answer.result.engine = segments ? VP_DIARIZE_SEGMENTATION : VP_DIARIZE_VAD;
     diarization->answer.result.threshold = !isnan(options->threshold) ? options->threshold
                                            : segments ? crowd_threshold(&model->info)
-                                                      : THRESHOLD;
+                                           : model->has_diarize_threshold ? model->diarize_threshold
+                                                                          : THRESHOLD;
     status = container_read((struct bytes){bytes, n_bytes}, &diarization->container, err);
     if (status == VP_OK && segments)
         status = listening_new(model, segmentation, &diarization->container,

@@ -11,6 +11,8 @@ struct vp_model {
     struct resnet *resnet;    /* owned, shared by all scratches */
     float *self_test;         /* owned, [dim], unit norm; NULL when the file brings none */
     char *name;               /* owned, behind info.name */
+    bool has_diarize_threshold;
+    double diarize_threshold; /* see vp_diarize_options */
 };
 
 #endif

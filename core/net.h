@@ -44,8 +44,8 @@ struct net {
     /* metadata; strings owned, NULL where the file is silent */
     char *name;
     bool untrained;
-    bool has_threshold, has_calibration;
-    double threshold, slope, offset;
+    bool has_threshold, has_calibration, has_diarize_threshold;
+    double threshold, slope, offset, diarize_threshold;
     float *self_test; /* owned, [dim], unit norm: the built-in signal's embedding; or NULL */
 };
 

@@ -127,6 +127,10 @@ enum vp_status metadata_set(struct metadata *metadata, const char *key, const ch
         metadata->has_threshold = parse_number(value, &metadata->threshold);
         if (!metadata->has_threshold || fabs(metadata->threshold) > 1.0)
             return refuse(err, key, value, "a cosine between -1 and 1");
+    } else if (strcmp(key, "diarize_threshold") == 0) {
+        metadata->has_diarize_threshold = parse_number(value, &metadata->diarize_threshold);
+        if (!metadata->has_diarize_threshold || fabs(metadata->diarize_threshold) > 1.0)
+            return refuse(err, key, value, "a cosine between -1 and 1");
     } else if (strcmp(key, "calibration_slope") == 0) {
         metadata->has_slope = parse_number(value, &metadata->slope);
         if (!metadata->has_slope || metadata->slope <= 0.0)
@@ -169,6 +173,8 @@ enum vp_status metadata_move(struct metadata *metadata, struct net *net, struct 
     net->name = metadata->name;
     net->untrained = metadata->untrained;
     net->has_threshold = metadata->has_threshold;
+    net->has_diarize_threshold = metadata->has_diarize_threshold;
+    net->diarize_threshold = metadata->diarize_threshold;
     net->threshold = metadata->threshold;
     net->has_calibration = metadata->has_slope;
     net->slope = metadata->slope;

@@ -13,8 +13,8 @@
 struct metadata {
     char *name; /* owned, or NULL */
     bool untrained;
-    bool has_threshold, has_slope, has_offset;
-    double threshold, slope, offset;
+    bool has_threshold, has_slope, has_offset, has_diarize_threshold;
+    double threshold, slope, offset, diarize_threshold;
     size_t n_mels;    /* 0: not said */
     size_t dim;       /* 0: not said */
     float *self_test; /* owned, [n_self_test], or NULL */

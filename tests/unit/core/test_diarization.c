@@ -157,6 +157,37 @@ static void steps_and_scratches_leave_no_trace(void **state)
     vp_diarization_free(b);
 }
 
+/* One window's embedding is that of the same samples as a clip: same frames, same mean. */
+static void a_window_is_a_clip(void **state)
+{
+    (void)state;
+    enum { FIRST = 20 * 160, N = 149 * 160 + 400 }; /* 150 frames */
+    static float samples[16000 * 3];
+    const struct vp_span span = {0.2, 1.7};
+    vp_diarization *diarization;
+    struct vp_clip_info info;
+    double norm;
+    audio_file_buzz(samples, 16000 * 3, 16000.0);
+    options.speech = &span;
+    options.n_speech = 1;
+    const int wav = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
+    assert_int_equal(
+        diarize(audio_file_write(wav, 16000, 1, samples, 16000 * 3), false, &diarization), VP_OK);
+    const struct vp_diarization_result *result = vp_diarization_result(diarization);
+    const size_t dim = vp_model_info(model)->dim;
+    float *embedding = calloc(dim, sizeof *embedding);
+    assert_non_null(embedding);
+    assert_int_equal(vp_clip_set_samples(scratches[0], samples + FIRST, N, &info, &err), VP_OK);
+    assert_int_equal(vp_clip_fbank(scratches[0], NULL, NULL, &err), VP_OK);
+    assert_int_equal(vp_clip_embed(scratches[0], embedding, &norm, &err), VP_OK);
+    assert_int_equal(vp_embedding_normalize(embedding, dim, &norm, &err), VP_OK);
+    assert_int_equal(result->n_speakers, 1);
+    for (size_t d = 0; d < dim; d++)
+        assert_true(fabsf(embedding[d] - result->speakers[0].embedding[d]) < 1e-4F);
+    free(embedding);
+    vp_diarization_free(diarization);
+}
+
 static void speech_that_is_given_is_spoken(void **state)
 {
     (void)state;
@@ -336,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(steps_and_scratches_leave_no_trace, set_up),
+        cmocka_unit_test_setup(a_window_is_a_clip, set_up),
         cmocka_unit_test_setup(speech_that_is_given_is_spoken, set_up),
         cmocka_unit_test_setup(short_and_silent_recordings_are_answered, set_up),
         cmocka_unit_test_setup(channels_and_rates, set_up),

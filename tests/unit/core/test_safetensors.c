@@ -77,6 +77,7 @@ static void metadata_is_taken(void **state)
     draft_safetensors_metadata(&d, "weights_sha256", hex);
     draft_safetensors_metadata(&d, "untrained", "false");
     draft_safetensors_metadata(&d, "threshold", "0.25");
+    draft_safetensors_metadata(&d, "diarize_threshold", "0.625");
     draft_safetensors_metadata(&d, "calibration_slope", "14.5");
     draft_safetensors_metadata(&d, "calibration_offset", "-3.5");
     draft_safetensors_metadata(&d, "dim", "8");
@@ -87,6 +88,7 @@ static void metadata_is_taken(void **state)
         fail_msg("%s", err.message);
     assert_false(net->untrained);
     assert_true(net->has_threshold && net->threshold == 0.25);
+    assert_true(net->has_diarize_threshold && net->diarize_threshold == 0.625);
     assert_true(net->has_calibration && net->slope == 14.5 && net->offset == -3.5);
     assert_true(net->self_test[0] == 0.6F && net->self_test[3] == -0.8F);
     net_free(net);

@@ -137,6 +137,11 @@ static void threshold_2(draft *d)
     draft_safetensors_metadata(d, "threshold", "2");
 }
 
+static void diarize_threshold_beyond_a_cosine(draft *d)
+{
+    draft_safetensors_metadata(d, "diarize_threshold", "-1.01");
+}
+
 static void slope_alone(draft *d)
 {
     draft_safetensors_metadata(d, "calibration_slope", "10");
@@ -208,6 +213,8 @@ static const struct spoilt_safetensors refused[] = {
     {"untrained_maybe", untrained_maybe, "metadata 'untrained' is 'maybe'"},
     {"threshold_nan", threshold_nan, "metadata 'threshold' is 'nan'"},
     {"threshold_2", threshold_2, "metadata 'threshold' is '2'"},
+    {"diarize_threshold_beyond_a_cosine", diarize_threshold_beyond_a_cosine,
+     "metadata 'diarize_threshold' is '-1.01'"},
     {"slope_alone", slope_alone, "'calibration_slope' without 'calibration_offset'"},
     {"slope_negative", slope_negative, "metadata 'calibration_slope' is '-10'"},
     {"hash_no_hash", hash_no_hash, "metadata 'weights_sha256' is 'abc'"},
