@@ -64,6 +64,18 @@ void vp_segmentation_free(vp_segmentation *segmentation); /* takes; NULL is lega
 /* Borrowed from segmentation. */
 const struct vp_segmentation_info *vp_segmentation_info(const vp_segmentation *segmentation);
 
+/*
+ * One window through the network, for tools and tests: samples [VP_SEGMENTATION_SAMPLES], 10 s of
+ * 16 kHz mono -> log_probs [VP_SEGMENTATION_FRAMES, VP_SEGMENTATION_CLASSES], of the sets of
+ * speakers {}, {0}, {1}, {2}, {0,1}, {0,2}, {1,2}. Allocates its workspace, 10 MiB.
+ * VP_ERR_NO_MEMORY, VP_ERR_INFERENCE.
+ */
+#define VP_SEGMENTATION_SAMPLES 160000u
+#define VP_SEGMENTATION_FRAMES  589u
+#define VP_SEGMENTATION_CLASSES 7u
+enum vp_status vp_segmentation_run(const vp_segmentation *segmentation, const float *samples,
+                                   float *log_probs, struct vp_err *err) VP_MUST_CHECK;
+
 /* ---- options ------------------------------------------------------------------------------ */
 
 /* AUTO: the segmentation network where there is one, else VAD. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A published model -> .safetensors, the file that the engine maps into memory.
 
-Reads WeSpeaker's avg_model.pt and .ckpt, pyannote's pytorch_model.bin, and WeSpeaker's .onnx.
+Reads WeSpeaker's avg_model.pt and .ckpt, pyannote's pytorch_model.bin, of the embedding and of the
+segmentation network, and WeSpeaker's .onnx.
 Lists every tensor it takes, drops the training head (projection.*) by name, refuses whatever it
 cannot explain, and keeps the result only after the source and the written file have given the
 same embeddings. Pickles are read without running anything that they name.
@@ -15,7 +16,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
 import numpy as np
 import soundfile
@@ -23,7 +24,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vptools import checkpoint, onnx_net, progress
+from vptools import checkpoint, onnx_net, progress, segmentation
 from vptools.checkpoint import CheckpointError
 from vptools.engine import DEFAULT_PROGRAM, EngineError
 from vptools.engines import OurEngine
@@ -113,6 +114,39 @@ def verify_engine(source: Forward, written: Path, program: Path) -> float:
     return distance(got, expected.astype(np.float64), ENGINE_RELATIVE, "voiceprint")
 
 
+def convert_segmentation(loaded: Any, source: Path, out: Path, name: str, program: Path) -> None:
+    """pyannote's segmentation network, every tensor accounted for, judged by our engine."""
+    contents = checkpoint.select_segmentation(loaded, str(source))
+    try:
+        model = segmentation.load(contents.tensors)
+    except (ValueError, RuntimeError) as error:
+        raise ConvertError(f"{source}: {error}") from error
+    taken = segmentation.tensors(model)
+    print(f"{len(taken)} tensors, {sum(t.numel() for t in taken.values())} numbers: {model.arch}")
+    print("  dropped: window_ and n_, which are constants and were compared with them")
+    if contents.beside:
+        print(f"  not looked into, beside the state dict: {', '.join(contents.beside)}")
+    metadata = {"name": name, "source": source.name, **segmentation.METADATA,
+                "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
+    part = out.with_name(out.name + ".part")
+    try:
+        save_file(taken, part, metadata=metadata)
+        worst = None
+        if program.exists():
+            with tempfile.TemporaryDirectory() as folder:
+                clip = Path(folder) / "noise.wav"
+                soundfile.write(clip, segmentation.noise(11), RATE_HZ, subtype="FLOAT")
+                worst = segmentation.judge(segmentation.torch_windows(model), part, clip, program)
+            if not worst.fits:
+                raise ConvertError(f"the written file is off by {worst.error:.1e}; not kept")
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    print(f"not verified: {program} is not built" if worst is None else
+          f"verified: PyTorch on the source and voiceprint on {out.name} agree within {worst.error:.0e}")
+    print(f"wrote {out} ({out.stat().st_size} bytes)")
+
+
 def describe(arch: Architecture) -> str:
     block = "bottleneck" if arch.bottleneck else "basic"
     blocks = " ".join(map(str, arch.blocks))
@@ -120,6 +154,10 @@ def describe(arch: Architecture) -> str:
 
 
 def convert(source: Path, out: Path, name: str, quiet: bool, program: Path) -> None:
+    loaded = checkpoint.open_pickle(source) if source.suffix != ".onnx" else None
+    if checkpoint.is_segmentation(loaded):
+        convert_segmentation(loaded, source, out, name, program)
+        return
     taken, remarks = read_source(source)
     model = network(taken, str(source))
     for key, tensor in taken.items():

@@ -195,3 +195,16 @@ const struct vp_segmentation_info *vp_segmentation_info(const vp_segmentation *s
 {
     return &segmentation->info;
 }
+
+enum vp_status vp_segmentation_run(const vp_segmentation *segmentation, const float *samples,
+                                   float *log_probs, struct vp_err *err)
+{
+    struct seg_state *state;
+    enum vp_status status =
+        seg_state_new(segmentation, 1, SEG_WINDOW_SAMPLES, SEG_STRIDE, &state, err);
+    if (status == VP_OK)
+        status = segmentation_run(state, samples, SEG_WINDOW_SAMPLES, SEG_STRIDE, 1, NULL, NULL,
+                                  log_probs, err);
+    seg_state_free(state);
+    return status;
+}

@@ -14,8 +14,8 @@
 #include "segmentation/lstm.h"
 #include "segmentation/sinc.h"
 
-#define SEG_WINDOW_SAMPLES 160000u /* 10 s: what the published network was trained on */
-#define SEG_WINDOW_FRAMES  589u
+#define SEG_WINDOW_SAMPLES VP_SEGMENTATION_SAMPLES
+#define SEG_WINDOW_FRAMES  VP_SEGMENTATION_FRAMES
 #define SEG_FRAME_STEP     270u /* samples from frame to frame */
 #define SEG_FRAME_CENTRE   495u /* of frame 0, in samples */
 #define SEG_MIN_SAMPLES    991u /* that give one frame */

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from conftest import MODEL, PROGRAM
 
-COMMANDS = ("embed", "compare", "info", "fbank", "stages", "bench", "score", "diarize")
+COMMANDS = ("embed", "compare", "info", "fbank", "stages", "bench", "score", "diarize",
+            "segment")
 WITHOUT_MODEL = ("score",)
 
 
@@ -39,7 +40,8 @@ def test_each_command_has_help(run, command):
     ("embed", "--kernel", "fast", "a.wav"), ("embed", "--no-such-option", "a.wav"),
     ("embed", "--frames", "98", "a.wav"), ("embed", "--max-duration", "nan", "a.wav"),
     ("embed", "--max-duration", "0", "a.wav"), ("embed", "a.wav", "--model"),
-    ("score", "a.rttm"), ("score", "a", "b", "c"), ("score", "--collar", "-0.1", "a", "b"),
+    ("score", "a.rttm"), ("score", "a", "b", "c"), ("segment", "a.wav", "--out", "x.npy"),
+    ("segment", "--segmentation", "m", "--out", "x.npy"), ("score", "--collar", "-0.1", "a", "b"),
     ("score", "--collar", "nan", "a", "b"), ("score", "--collar", "1001", "a", "b"),
     ("score", "--model", "m", "a", "b"), ("embed", "--json", "a.wav"),
 ])

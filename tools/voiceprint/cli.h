@@ -40,7 +40,7 @@ struct command {
     int (*run)(const struct cli *cli); /* returns the exit status */
 };
 extern const struct command command_embed, command_compare, command_info, command_fbank,
-    command_stages, command_bench, command_score, command_diarize;
+    command_stages, command_bench, command_score, command_segment, command_diarize;
 
 /* Parses argv (argv[0] is the command's name). Returns -1 to go on, else the exit status: after
  * --help, or a complaint. */

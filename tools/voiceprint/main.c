@@ -5,8 +5,8 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_embed,  &command_compare, &command_info,  &command_fbank,
-    &command_stages, &command_bench,   &command_score, &command_diarize,
+    &command_embed, &command_compare, &command_info,    &command_fbank,   &command_stages,
+    &command_bench, &command_score,   &command_segment, &command_diarize,
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -22,6 +22,7 @@ from torch import Tensor
 PREFIXES = ("", "resnet.")  # WeSpeaker's names, pyannote's
 TRAINING_HEAD = "projection."  # dropped by this name and no other
 COUNTERS = "num_batches_tracked"
+SEGMENTATION = "sincnet.conv1d.0.filterbank.low_hz_"  # in pyannote's segmentation networks alone
 SECOND_LAYER = ("seg_2.", "seg_bn_1.")
 
 _KNOWN = {
@@ -91,16 +92,39 @@ class Contents:
 
 def read(path: Path) -> Contents:
     """The network in a WeSpeaker (.pt, .ckpt) or pyannote (pytorch_model.bin) checkpoint."""
+    return select(open_pickle(path), str(path))
+
+
+def open_pickle(path: Path) -> Any:
+    """What the checkpoint holds; objects of other people's classes are Foreign."""
     data = path.read_bytes()
     if zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
                 raise CheckpointError(f"{path}: a TorchScript program, not a checkpoint; nothing was run")
     try:
-        loaded = torch.load(io.BytesIO(data), map_location="cpu", pickle_module=_safe_pickle, **_unsafe_flag())
+        return torch.load(io.BytesIO(data), map_location="cpu", pickle_module=_safe_pickle, **_unsafe_flag())
     except Exception as error:  # torch raises many kinds for a damaged file
         raise CheckpointError(f"{path}: not a PyTorch checkpoint ({type(error).__name__}: {error})") from error
-    return select(loaded, str(path))
+
+
+def is_segmentation(loaded: Any) -> bool:
+    """Is it pyannote's segmentation network, and not an embedding network?"""
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else {}
+    return isinstance(state, Mapping) and SEGMENTATION in state
+
+
+def select_segmentation(loaded: Any, origin: str) -> Contents:
+    """The tensors of a segmentation network; the classes that name its task stay unbuilt."""
+    beside = sorted(str(key) for key in loaded if key != "state_dict") if "state_dict" in loaded else []
+    contents = Contents({}, beside=beside)
+    for key, value in loaded.get("state_dict", loaded).items():
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise CheckpointError(f"{origin}: cannot explain {key}")
+        if not torch.isfinite(value).all():
+            raise CheckpointError(f"{origin}: {key} has values that are not finite")
+        contents.tensors[str(key)] = value.detach().float().contiguous()
+    return contents
 
 
 def _unsafe_flag() -> dict[str, bool]:

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
+import tempfile
 from dataclasses import dataclass
-from typing import Mapping
+from pathlib import Path
+from typing import Callable, Mapping
 
+import numpy as np
+import soundfile
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,6 +28,12 @@ POOL = 3
 N_SPEAKERS, N_AT_ONCE, N_CLASSES = 3, 2, 7  # {}, {0}, {1}, {2}, {0,1}, {0,2}, {1,2}
 N_LINEAR = 2
 SLOPE = 0.01  # of the leaky ReLUs
+METADATA = {"num_speakers": "3", "powerset_max_classes": "2", "num_classes": "7",
+            "sample_rate": "16000", "window_size": "160000"}
+HOP = RATE_HZ  # from window to window, as the engine has them
+# Error over largest value: float32 in PyTorch and ONNX Runtime is up to 9e-5 from float64 (their sinc
+# filters are made in float32), the engine 1e-5. Margin from which the decision must be equal.
+BAR, MARGIN = 1e-4, 1e-4
 STAGES = ("sinc", "conv1", "conv2", "lstm", "linear", "log_probs")
 
 
@@ -210,3 +221,78 @@ def untrained(arch: Architecture, seed: int) -> Segmentation:
     model.classifier.weight.mul_(2 / scores.std(0)[:, None])
     model.classifier.bias.copy_(-2 * scores.mean(0) / scores.std(0))
     return model
+
+
+# ---- judging the engine ---------------------------------------------------------------------
+
+Windows = Callable[[np.ndarray], np.ndarray]  # [N, 160000] -> [N, 589, 7]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The engine against a reference on the windows of a recording."""
+
+    n_windows: int
+    error: float  # largest, over the largest value
+    n_decided: int  # frames whose best class leads by the margin
+    n_other: int  # of them, that the engine decides otherwise
+    speech: float  # share of frames with anybody, by the engine
+    overlap: float  # with two
+
+    @property
+    def fits(self) -> bool:
+        return self.error <= BAR and self.n_other == 0
+
+
+def torch_windows(model: Segmentation) -> Windows:
+    exact = in_double(model)
+    torch.set_num_threads(1)  # small steps: threads would wait for each other
+
+    @torch.no_grad()
+    def run(windows: np.ndarray) -> np.ndarray:
+        return np.concatenate([exact(torch.from_numpy(w[None, None].astype(np.float64))).numpy()
+                               for w in windows])
+
+    return run
+
+
+def onnx_windows(path: Path) -> Windows:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda windows: np.concatenate(
+        [session.run(None, {name: w[None, None].astype(np.float32)})[0] for w in windows])
+
+
+def noise(seconds: int) -> np.ndarray:
+    """Coloured noise that comes and goes."""
+    rng = np.random.default_rng(2)
+    n = seconds * RATE_HZ
+    gate = np.repeat(rng.random(2 * seconds) < 0.6, RATE_HZ // 2)
+    x = np.convolve(rng.standard_normal(n), np.hanning(9), "same") * (gate + 0.01)
+    return (x / np.abs(x).max() / 2).astype(np.float32)
+
+
+def judge(reference: Windows, written: Path, recording: Path, program: Path) -> Verdict:
+    """Our engine with the file against the reference, window by window. 16 kHz mono. Raises
+    RuntimeError with what the engine said."""
+    samples, rate = soundfile.read(recording, dtype="float32")
+    if rate != RATE_HZ or samples.ndim != 1:
+        raise RuntimeError(f"{recording}: 16 kHz mono is needed here")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "log_probs.npy"
+        done = subprocess.run([program, "segment", "--segmentation", written, "--max-duration", "7200",
+                               "--out", out, recording], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip())
+        found = np.load(out).astype(np.float64)
+    padded = np.pad(samples, (0, (len(found) - 1) * HOP + WINDOW_SAMPLES - len(samples)))
+    windows = np.stack([padded[w * HOP: w * HOP + WINDOW_SAMPLES] for w in range(len(found))])
+    expected = reference(windows).astype(np.float64)
+    ranked = np.sort(expected, -1)
+    decided = ranked[..., -1] - ranked[..., -2] > MARGIN
+    classes = found.argmax(-1)
+    return Verdict(len(found), float(np.abs(found - expected).max() / np.abs(expected).max()),
+                   int(decided.sum()), int((classes != expected.argmax(-1))[decided].sum()),
+                   float((classes > 0).mean()), float((classes > N_SPEAKERS).mean()))
