@@ -45,14 +45,14 @@ static void clouds_are_found_and_always_the_same(void **state)
 static void heavy_points_have_their_way(void **state)
 {
     (void)state;
-    /* on a line the cut is after the first point, and stays there when the next grows heavy */
-    static const double line[] = {0.0, 4.0, 6.0, 7.0}, even[] = {1, 1, 1, 1},
-                        heavy[] = {1000, 1000, 1, 1};
+    /* on a line: the last point is alone, unless the first outweighs all */
+    static const double line[] = {1.0, 5.0, 6.0, 11.0}, even[] = {1, 1, 1, 1},
+                        heavy[] = {100, 1, 1, 1};
     size_t found[4];
     assert_int_equal(kmeans(line, even, 4, 1, 2, found, NULL), VP_OK);
-    assert_true(found[0] != found[1] && found[1] == found[2] && found[2] == found[3]);
+    assert_true(found[0] == found[1] && found[1] == found[2] && found[2] != found[3]);
     assert_int_equal(kmeans(line, heavy, 4, 1, 2, found, NULL), VP_OK);
-    assert_true(found[0] != found[1]);
+    assert_true(found[0] != found[1] && found[1] == found[2] && found[2] == found[3]);
 }
 
 static void points_that_coincide_do_no_harm(void **state)
