@@ -4,8 +4,8 @@
 Each folder is a set: recordings of 16 kHz mono (NAME.flac or .wav), and beside each its NAME.rttm;
 whoever speaks, it is speech. Times are compared to the millisecond, without a collar; all figures
 are shares of the labelled speech of a whole set. With --webrtc the detector of WebRTC is measured
-beside it (PyPI webrtcvad-wheels), bare and smoothed: shorter speech than 0.2 s dropped, then shorter
-pauses than 0.3 s filled.
+beside it (PyPI webrtcvad-wheels), bare and smoothed: pauses under 0.3 s filled, then speech under 0.2 s
+dropped, which suits it better than the other way round.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def webrtc(recording: Recording, mode: int) -> np.ndarray:
 
 
 def smooth(speech: np.ndarray) -> np.ndarray:
-    """Short speech dropped, then short pauses filled."""
+    """Short pauses filled, then short speech dropped."""
     out = speech.copy()
-    for value, shortest in ((True, SHORTEST_MS), (False, BRIDGED_MS)):
+    for value, shortest in ((False, BRIDGED_MS), (True, SHORTEST_MS)):
         edges = np.flatnonzero(np.diff(np.concatenate([[False], out == value, [False]]).astype(np.int8)))
         for first, end in edges.reshape(-1, 2):
             if end - first < shortest and (value or (first > 0 and end < len(out))):

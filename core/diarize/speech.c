@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct speech_settings speech_default = {
-    .on = 0.5F, .off = 0.35F, .min_on_frames = 10, .min_off_frames = 20, .pad_frames = 2};
+    .on = 0.7F, .off = 0.3F, .min_on_frames = 20, .min_off_frames = 10, .pad_frames = 1};
 
 void speech_start(struct speech *speech, const struct speech_settings *settings)
 {

@@ -128,7 +128,7 @@ static void an_hour_of_noise_before_changes_nothing(void **state)
     size_t n_other = 0;
     for (size_t t = N_NOISE; t < n_frames; t++)
         n_other += (out[t + VAD_DELAY_FRAMES] >= 0.5F) != (before[t] >= 0.5F);
-    if (n_other > (n_frames - N_NOISE) / 50)
+    if (n_other > (n_frames - N_NOISE) / 25)
         fail_msg("%zu of %zu frames are heard in another way", n_other, n_frames - N_NOISE);
 }
 

@@ -82,7 +82,7 @@ def level_talkers(tracks: np.ndarray, speech: np.ndarray, rng: np.random.Generat
     for track, mask in zip(tracks, speech):
         if mask.any():
             power = np.square(track).reshape(-1, HOP).mean(1)[mask].mean()
-            total += track / np.sqrt(power + 1e-12) * gain(float(np.clip(rng.normal(0, 6), -18, 8)))
+            total += track / np.sqrt(power + 1e-12) * gain(float(np.clip(rng.normal(0, 5), -12, 6)))
     return total
 
 

@@ -21,11 +21,11 @@ from scipy import ndimage, signal
 RATE_HZ = 16000
 HOP = 160  # samples, 10 ms
 ABOVE_FLOOR_DB = 9.0
-BELOW_LOUD_DB = 30.0
+BELOW_LOUD_DB = 33.0
 LEAST_CONTRAST_DB = 18.0  # between floor and loud parts; with less nobody can tell where speech is
 SHORTEST_HOPS = 6
-BRIDGED_HOPS = 28
-ENDS_HOPS = 1
+BRIDGED_HOPS = 30
+ENDS_HOPS = 4
 HELD_OUT_EVERY = 20  # speakers and noises kept out of training, to choose settings on
 
 
