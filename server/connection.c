@@ -24,6 +24,7 @@ enum {
 /* A connection that was silent for less is not evicted: its request may be on the way. Nor is an
  * upload that has had less time than this. */
 static const double silent_s = 0.25;
+static const double unheard_s = 0.5; /* since it connected */
 static const double uploading_s = 2.0;
 static const double linger_s = 2.0;
 
@@ -165,11 +166,13 @@ static struct connection *oldest(const struct connections *list, enum connection
     return found;
 }
 
-/* Kept-alive ones first, then those that never said anything, then slow uploads. What has come in
- * whole is never evicted. */
+/* Those first that never said anything, then kept-alive ones, which did and may again, then slow
+ * uploads. What has come in whole is never evicted. */
 static struct connection *choose_victim(const struct connections *list, uint64_t now_ns)
 {
-    struct connection *victim = oldest(list, CONNECTION_IDLE, silent_s, now_ns);
+    struct connection *victim = oldest(list, CONNECTION_NEW, unheard_s, now_ns);
+    if (victim == NULL)
+        victim = oldest(list, CONNECTION_IDLE, silent_s, now_ns);
     if (victim == NULL)
         victim = oldest(list, CONNECTION_NEW, silent_s, now_ns);
     return victim != NULL ? victim : oldest(list, CONNECTION_REQUEST, uploading_s, now_ns);

@@ -181,6 +181,22 @@ def test_idle_connections_do_not_starve_the_probes() -> None:
         service.wait_for(lambda: service.metric("voiceprintd_connections") <= 2, 10 * SLOWNESS, "no connections")
 
 
+def test_silent_connections_do_not_drive_out_those_that_work() -> None:
+    with Service(max_connections=64, idle_timeout_s=60) as service, service.raw() as kept:
+        silent: list[socket.socket] = []
+        try:
+            for _ in range(8):
+                kept.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert read_answer(kept)[0] == 200, "closed between two requests"
+                time.sleep(0.6)
+                silent += [service.raw() for _ in range(60)]
+                time.sleep(0.3)
+            service.wait_for(lambda: service.metric("voiceprintd_connections_evicted_total") > 100, 10 * SLOWNESS, "evictions")
+        finally:
+            for connection in silent:
+                connection.close()
+
+
 def test_upload_memory_budget() -> None:
     with Service(max_body_bytes="1MiB", max_buffered_bytes="2MiB", request_timeout_s=20) as service:
         holding = []
