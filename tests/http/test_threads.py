@@ -86,14 +86,13 @@ def test_an_idle_worker_helps_and_changes_nothing() -> None:
         expected = embedding(alone, clip)
         for _ in range(3):
             assert embedding(alone, clip) == expected
-        assert worker_seconds(alone)[1] <= 0.1 * worker_seconds(alone)[0], "nobody helps by default"
+        assert worker_seconds(alone)[1] < 0.05, "nobody helps by default"
     with Service(model=LARGE, workers=2, threads_per_request="auto") as shared:
         assert shared.get("/info").json()["limits"]["threads_per_request"] == 2
 
         def was_helped() -> bool:
             assert embedding(shared, clip) == expected
-            owner, helper = worker_seconds(shared)[:2]
-            return helper > 0.3 * owner and helper > 0.1
+            return worker_seconds(shared)[1] > 0.1  # how much of the work depends on who else wants the core
         shared.wait_for(was_helped, 60 * SLOWNESS, "help")
 
 
