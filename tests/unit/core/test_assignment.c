@@ -14,8 +14,8 @@ static double best_sum(const double *w, size_t n_rows, size_t n_columns, size_t 
 {
     if (r == n_rows)
         return 0;
-    double best =
-        may_skip > 0 ? best_sum(w, n_rows, n_columns, r + 1, taken, may_skip - 1) : (double)-INFINITY;
+    double best = may_skip > 0 ? best_sum(w, n_rows, n_columns, r + 1, taken, may_skip - 1)
+                               : (double)-INFINITY;
     for (size_t k = 0; k < n_columns; k++)
         if (!(taken & 1u << k))
             best = fmax(best, w[r * n_columns + k] +
