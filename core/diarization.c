@@ -15,7 +15,7 @@
 #include "diarize/listening.h"
 #include "scratch.h"
 
-#define STEP_S        0.1  /* where a step ends changes nothing but the latency of others */
+#define STEP_S        0.04 /* where a step ends changes nothing but the latency of others */
 #define HEARING_SHARE 0.97 /* of the whole work */
 #define LONGEST_OFF_S 5.0
 #define THRESHOLD     0.70 /* of models that state none */

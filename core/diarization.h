@@ -6,7 +6,7 @@
  *
  *   vp_diarization   one recording on its way: what was heard of it so far, then the answer.
  *
- * The work is cut into steps of about a tenth of a second, so that a worker can do other things in
+ * The work is cut into steps of about 40 ms, so that a worker can do other things in
  * between; any worker's scratch serves, a different one at each step if need be:
  *
  *   vp_diarization *d;
@@ -137,7 +137,7 @@ struct vp_diarize_progress {
 };
 
 /*
- * Does about 100 ms of work on one core with scratch, which must belong to the same model and
+ * Does about 40 ms of work on one core with scratch, which must belong to the same model and
  * hold clips of at least 2 s (vp_limits.max_duration_s; 10 s with a segmentation network), else
  * VP_ERR_ARGUMENT. The clip in the scratch is lost. After the step that sets done, further steps
  * do nothing.

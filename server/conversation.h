@@ -1,6 +1,6 @@
 /*
  * A recording of several voices on its way through the workers: what the request asked, and how
- * far it is. It goes in slices of about 100 ms, each on whichever worker is free; between two of
+ * far it is. It goes in slices of about 40 ms, each on whichever worker is free; between two of
  * them it belongs to the loop.
  */
 #ifndef VP_CONVERSATION_H
