@@ -35,8 +35,7 @@ enum vp_status audio_set_samples(struct audio_buffer *buffer, const struct vp_li
                                  const float *samples, size_t n_samples, struct vp_clip_info *info,
                                  struct vp_err *err) VP_MUST_CHECK;
 
-/* ---- what a clip and a stream have in common --------------------------------------------------
- */
+/* ---- what a clip and a stream have in common ------------------------------------------------- */
 
 /* Format, length, peak and clipping, as the decoder found them. */
 void audio_describe(const struct container *container, const struct mono_facts *facts,

@@ -33,8 +33,7 @@ struct vp_diarization {
     struct vp_err failure;
 };
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static const char *const engine_names[] = {"auto", "vad", "segmentation"};
 #define N_ENGINES (sizeof engine_names / sizeof engine_names[0])
@@ -64,8 +63,7 @@ const char *vp_diarize_warning_name(unsigned i)
     return i < VP_N_DIARIZE_WARNINGS ? names[i] : "unknown";
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 void vp_diarize_options_default(struct vp_diarize_options *out)
 {
@@ -152,8 +150,7 @@ static enum vp_status check_options(const struct vp_diarize_options *options,
     return VP_OK;
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *segmentation,
                                   const struct vp_diarize_options *options, const void *bytes,
@@ -212,8 +209,7 @@ size_t vp_diarization_bytes(const vp_diarization *diarization)
     return n_bytes;
 }
 
-/* ---- steps ------------------------------------------------------------------------------------
- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 /* Turns and speakers from windows and their clusters; partition NULL: there was no speech. */
 static enum vp_status conclude(vp_diarization *diarization, struct partition *partition,

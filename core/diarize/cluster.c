@@ -72,8 +72,7 @@ void cluster_free(struct cluster *cluster)
     free(cluster);
 }
 
-/* ---- groups of nearly the same voice, where there are too many windows ------------------------
- */
+/* ---- groups of nearly the same voice, where there are too many windows ----------------------- */
 
 /* Writes the groups of one block behind those that are there. labels [n]: of its windows. */
 static enum vp_status add_groups(struct cluster *cluster, size_t first, size_t n,
@@ -118,8 +117,7 @@ static enum vp_status reduce_block(struct cluster *cluster, struct vp_err *err)
     return status;
 }
 
-/* ---- clusters ---------------------------------------------------------------------------------
- */
+/* ---- clusters -------------------------------------------------------------------------------- */
 
 static size_t clamp(size_t value, size_t low, size_t high)
 {

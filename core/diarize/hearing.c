@@ -6,27 +6,20 @@
 #include <string.h>
 
 #include "diarize/frames.h"
-#include "diarize/levels.h"
+#include "diarize/intake.h"
 #include "diarize/speech.h"
 #include "diarize/vad.h"
-#include "mono.h"
 #include "score.h"
 #include "scratch.h"
 
-#define PROBE_S 300.0 /* of a recording of several channels, to hear whether they cancel */
 /* Frames of one block, or those that the detector owes at the end; decisions that are delayed. */
 #define MOST_DETECTED (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + VAD_DELAY_FRAMES + 2)
 #define MOST_DELAYED  128u
 
-enum state { PROBING, HEARING, ENDED };
-
 struct hearing {
-    struct container container;
     const vp_model *model;
-    double max_duration_s;
-    enum state state;
-    struct mono *mono;
-    struct levels levels;
+    struct intake intake;
+    bool ended; /* all samples were read */
     struct frames *frames;
     bool speech_given;
     struct vad *vad; /* NULL where speech is given */
@@ -36,11 +29,9 @@ struct hearing {
     bool is_due; /* window is the next to embed, as soon as its frames are there */
     struct window window;
     struct units units;
-    struct vp_clip_info clip;
 };
 
-/* ---- beginning --------------------------------------------------------------------------------
- */
+/* ---- beginning ------------------------------------------------------------------------------- */
 
 /* Speech that the caller knows: segments from the start, and no detector. */
 static enum vp_status take_speech(struct hearing *hearing, const struct vp_diarize_options *options,
@@ -63,13 +54,6 @@ static enum vp_status take_speech(struct hearing *hearing, const struct vp_diari
     return status;
 }
 
-static enum vp_status open_stream(struct hearing *hearing, double max_duration_s, int channel,
-                                  struct vp_err *err)
-{
-    mono_close(hearing->mono);
-    return mono_open(&hearing->container, channel, max_duration_s, &hearing->mono, err);
-}
-
 enum vp_status hearing_new(const vp_model *model, const struct container *container,
                            const struct vp_diarize_options *options, struct hearing **out,
                            struct vp_err *err)
@@ -83,9 +67,7 @@ enum vp_status hearing_new(const vp_model *model, const struct container *contai
     struct hearing *hearing = calloc(1, sizeof *hearing);
     if (hearing == NULL)
         return status_no_memory(err, "a hearing", sizeof *hearing);
-    hearing->container = *container;
     hearing->model = model;
-    hearing->max_duration_s = options->max_duration_s;
     hearing->units.dim = model->info.dim;
     speech_start(&hearing->speech, &speech_default);
     enum vp_status status =
@@ -94,7 +76,7 @@ enum vp_status hearing_new(const vp_model *model, const struct container *contai
         status = options->speech != NULL ? take_speech(hearing, options, err)
                                          : vad_new(NULL, 0, &hearing->vad, err);
     if (status == VP_OK)
-        status = open_stream(hearing, fmin(options->max_duration_s, PROBE_S), MONO_MEAN, err);
+        status = intake_open(&hearing->intake, container, options->max_duration_s, err);
     if (status == VP_OK)
         *out = hearing;
     else
@@ -106,7 +88,7 @@ void hearing_free(struct hearing *hearing)
 {
     if (hearing == NULL)
         return;
-    mono_close(hearing->mono);
+    intake_close(&hearing->intake);
     frames_free(hearing->frames);
     vad_free(hearing->vad);
     segments_clear(&hearing->segments);
@@ -114,33 +96,7 @@ void hearing_free(struct hearing *hearing)
     free(hearing);
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------
- */
-
-/* A block for no other end than to learn whether the channels cancel; one channel needs none. */
-static enum vp_status probe(struct hearing *hearing, vp_scratch *scratch, struct vp_err *err)
-{
-    size_t n;
-    bool ended = false;
-    struct mono_facts facts;
-    mono_facts(hearing->mono, &facts);
-    enum vp_status status = VP_OK;
-    if (facts.channels > 1)
-        status =
-            mono_read(hearing->mono, scratch->audio.samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
-    if (status != VP_OK || (facts.channels > 1 && !ended))
-        return status;
-    mono_facts(hearing->mono, &facts);
-    int loudest;
-    const bool lost = mono_lost(&facts, &loudest);
-    if (mono_differs(&facts))
-        hearing->clip.warnings |= VP_WARN_CHANNELS_DIFFER;
-    hearing->state = HEARING;
-    /* what the header promises need not be read in vain */
-    if ((double)hearing->container.n_frames / facts.rate_hz > hearing->max_duration_s)
-        return audio_too_long(&hearing->container, &facts, hearing->max_duration_s, err);
-    return open_stream(hearing, hearing->max_duration_s, lost ? loudest : MONO_MEAN, err);
-}
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* Frames from first on through the detector; ended: and what it still owes. */
 static enum vp_status detect(struct hearing *hearing, size_t first, bool ended, struct vp_err *err)
@@ -160,49 +116,35 @@ static enum vp_status detect(struct hearing *hearing, size_t first, bool ended, 
         return status;
     n = speech_finish(&hearing->speech, decided);
     status = segments_push(&hearing->segments, decided, n, err);
-    return status == VP_OK ? segments_finish(&hearing->segments, hearing->clip.duration_s, err)
-                           : status;
+    return status == VP_OK
+               ? segments_finish(&hearing->segments, hearing->intake.clip.duration_s, err)
+               : status;
 }
 
-/* The recording is over: how long it was, and how loud. */
-static enum vp_status conclude(struct hearing *hearing, struct vp_err *err)
+/* What is known of the recording only when it is over. */
+static void conclude(struct hearing *hearing)
 {
-    struct mono_facts facts;
-    mono_facts(hearing->mono, &facts);
-    if (facts.more)
-        return audio_too_long(&hearing->container, &facts, hearing->max_duration_s, err);
-    if (facts.n_frames == 0)
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE, "the recording holds no samples");
-    audio_describe(&hearing->container, &facts, &hearing->clip);
-    levels_fill(&hearing->levels, &facts, &hearing->clip);
-    hearing->clip.n_frames = frames_end(hearing->frames);
+    struct vp_clip_info *clip = &hearing->intake.clip;
+    clip->n_frames = frames_end(hearing->frames);
     for (size_t i = 0; i < hearing->segments.n; i++) /* what the caller gave may reach beyond */
-        hearing->segments.list[i].end_s =
-            fmin(hearing->segments.list[i].end_s, hearing->clip.duration_s);
-    hearing->state = ENDED;
-    return VP_OK;
+        hearing->segments.list[i].end_s = fmin(hearing->segments.list[i].end_s, clip->duration_s);
 }
 
 static enum vp_status hear_block(struct hearing *hearing, vp_scratch *scratch, struct vp_err *err)
 {
     size_t n;
-    bool ended;
     float *samples = scratch->audio.samples;
-    enum vp_status status = mono_read(hearing->mono, samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
+    enum vp_status status = intake_read(&hearing->intake, samples, &n, &hearing->ended, err);
     if (status != VP_OK)
         return status;
     const size_t first = frames_end(hearing->frames);
-    levels_add(&hearing->levels, samples, n);
     frames_push(hearing->frames, scratch->fbank, samples, n);
-    if (ended)
-        status = conclude(hearing, err);
-    if (status == VP_OK && !hearing->speech_given)
-        status = detect(hearing, first, ended, err);
-    return status;
+    if (hearing->ended)
+        conclude(hearing);
+    return hearing->speech_given ? VP_OK : detect(hearing, first, hearing->ended, err);
 }
 
-/* ---- windows ----------------------------------------------------------------------------------
- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 /* The window's frames, repeated to WINDOW_FRAMES, less their mean -> features [WINDOW_FRAMES] */
 static void cut_window(const struct hearing *hearing, const struct window *window,
@@ -245,7 +187,7 @@ static bool find_window(struct hearing *hearing)
             hearing->is_due = windows_next(&hearing->windows, &hearing->segments, window);
         if (!hearing->is_due || window->end <= n_frames)
             return hearing->is_due;
-        if (hearing->state != ENDED)
+        if (!hearing->ended)
             return false;
         window->end = n_frames;
         if (window->first < window->end)
@@ -258,26 +200,21 @@ enum vp_status hearing_step(struct hearing *hearing, vp_scratch *scratch, bool *
                             struct vp_err *err)
 {
     *done = false;
-    if (hearing->state == PROBING)
-        return probe(hearing, scratch, err);
     if (find_window(hearing)) {
         hearing->is_due = false;
         return embed_window(hearing, &hearing->window, scratch, err);
     }
-    if (hearing->state == HEARING)
+    if (!hearing->ended)
         return hear_block(hearing, scratch, err);
     *done = true;
     return VP_OK;
 }
 
-/* ---- what was heard ---------------------------------------------------------------------------
- */
+/* ---- what was heard -------------------------------------------------------------------------- */
 
 double hearing_progress(const struct hearing *hearing)
 {
-    return hearing->state == PROBING ? 0.0
-           : hearing->state == ENDED ? 1.0
-                                     : mono_progress(hearing->mono);
+    return hearing->ended ? 1.0 : intake_progress(&hearing->intake);
 }
 
 double hearing_heard_s(const struct hearing *hearing)
@@ -297,7 +234,7 @@ const struct units *hearing_units(const struct hearing *hearing)
 
 const struct vp_clip_info *hearing_clip(const struct hearing *hearing)
 {
-    return &hearing->clip;
+    return &hearing->intake.clip;
 }
 
 size_t hearing_bytes(const struct hearing *hearing)

@@ -29,8 +29,7 @@ const char *diarize_extension(const struct cli *cli)
     return cli->rttm ? "rttm" : cli->json ? "json" : "txt";
 }
 
-/* ---- JSON: the fields of POST /diarize, and the file -------------------------------------------
- */
+/* ---- JSON: the fields of POST /diarize, and the file ----------------------------------------- */
 
 /* Milliseconds stay as they are; more digits would be noise. */
 static json_t *seconds(double s)
@@ -125,8 +124,7 @@ static char *as_json(const struct cli *cli, const vp_model *model,
     return whole;
 }
 
-/* ---- table -------------------------------------------------------------------------------------
- */
+/* ---- table ----------------------------------------------------------------------------------- */
 
 static void print_time(FILE *to, double s)
 {
