@@ -1,6 +1,7 @@
 /* Likeness of clusters against its definition by pairs, and the repairs. */
 #include "unit.h"
 
+#include <cblas.h>
 #include <math.h>
 
 #include "diarize/cluster.h"
@@ -161,5 +162,6 @@ int main(void)
         cmocka_unit_test(many_windows_go_by_groups),
         cmocka_unit_test(a_number_that_is_given_is_kept),
     };
+    openblas_set_num_threads(1); /* as vp_model_open does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

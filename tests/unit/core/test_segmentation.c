@@ -9,6 +9,7 @@
 #include "segmentation/powerset.h"
 #include "segmentation/segmentation.h"
 
+#include <cblas.h>
 #include <math.h>
 
 #define GOLDEN    "tests/golden/segmentation/"
@@ -388,5 +389,6 @@ int main(void)
         cmocka_unit_test(every_tensor_is_needed),
         cmocka_unit_test(cut_files_are_refused),
     };
+    openblas_set_num_threads(1); /* as vp_model_open does */
     return cmocka_run_group_tests(tests, load_samples, free_samples);
 }

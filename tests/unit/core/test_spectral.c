@@ -1,6 +1,7 @@
 /* The spectral embedding against Jacobi's rotations on a Laplacian made by the definition. */
 #include "unit.h"
 
+#include <cblas.h>
 #include <math.h>
 
 #include "diarize/spectral.h"
@@ -153,5 +154,6 @@ int main(void)
         cmocka_unit_test(the_gap_counts_the_voices),
         cmocka_unit_test(the_same_bits_each_time),
     };
+    openblas_set_num_threads(1); /* as vp_model_open does */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

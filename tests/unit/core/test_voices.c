@@ -46,7 +46,7 @@ static void hear(struct voices *voices, const struct speech *speech, size_t n, s
             struct voice voice = {.window = w, .local = local};
             bool heard = false;
             for (size_t k = 0; k < SEG_WINDOW_FRAMES; k++) {
-                heard |= masks[k] >> local & 1u;
+                heard |= (masks[k] & 1u << local) != 0;
                 voice.n_alone += masks[k] == 1u << local;
             }
             if (!heard)
