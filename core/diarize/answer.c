@@ -1,6 +1,7 @@
 /* What is counted, counted from the turns that are published. */
 #include "diarize/answer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,8 @@ static enum vp_status sum_up(struct answer *answer, const struct answer_voice *v
         const struct answer_voice *voice = &voices[voice_of[s]];
         struct vp_diarized_speaker *speaker = &answer->speakers[s];
         speaker->share = speaker->speech_s / total_s;
-        speaker->coherence = voice->coherence;
+        /* Pieces that are alike to the last bit: rounding must not publish a cosine above 1. */
+        speaker->coherence = fmin(voice->coherence, 1.0);
         memcpy(answer->embeddings + s * dim, voice->embedding, dim * sizeof(float));
         speaker->embedding = answer->embeddings + s * dim;
     }
