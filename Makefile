@@ -190,8 +190,9 @@ parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and tor
 	build/venv/bin/python tests/run.py --only tests/tools
 	build/venv/bin/python tests/reference/parity.py $(PARITY)
 
-bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network's time against ONNX Runtime's: table and plot
+bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network: time against ONNX Runtime, plot, error against float64
 	build/venv/bin/python tests/bench/net.py --plot tests/bench/net.png $(BENCH)
+	build/venv/bin/python tests/bench/accuracy.py
 
 bench-service: deps all build/venv/.done ## clips a second, latency, memory and start against FastAPI + ONNX Runtime
 	@tools/deps.sh wrk

@@ -25,6 +25,7 @@
 
 #include <string.h>
 
+#define FEW_FRAMES    24u /* of 32 channels, 12 of 64, ...: nothing averages what is rounded */
 #define WORTH_READING (LANES == 16 ? 14u : 6u) /* tiles: as long as a plane's way from memory */
 
 /* The two-dimensional transforms of one pair of kinds. */
@@ -240,14 +241,15 @@ static bool k_winograd_plan(struct conv *conv)
 /*
  * The tile with the least work: products, for each plane of weights at least as many tiles as it
  * takes to read it from memory (WORTH_READING). Of two that cost the same the smaller, which rounds
- * less.
+ * less; of a clip below a quarter of a second (FEW_FRAMES) the smallest.
  */
 static void k_winograd_tiling(const struct conv *conv, size_t n, struct conv_tiling *out)
 {
     const size_t n_f_tiles = k_divide_up(conv->out.n_freq, 5);
+    const size_t most_tile = n * conv->n_in <= FEW_FRAMES * 32u ? 2u : conv->most_tile;
     size_t least = SIZE_MAX;
     out->tile = conv->most_tile;
-    for (size_t i = 0; conv->stride == 1 && i < 4 && k_tiles[i] <= conv->most_tile; i++) {
+    for (size_t i = 0; conv->stride == 1 && i < 4 && k_tiles[i] <= most_tile; i++) {
         const size_t n_tiles = k_divide_up(n, k_tiles[i]) * n_f_tiles;
         const size_t work = (k_tiles[i] + 2) * (n_tiles > WORTH_READING ? n_tiles : WORTH_READING);
         if (work < least) {
