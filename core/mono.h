@@ -9,7 +9,7 @@
 #include "source.h"
 
 #define MONO_MEAN         (-1)  /* of all channels */
-#define MONO_BLOCK_FRAMES 4096u /* of the recording, that one mono_read takes in at most */
+#define MONO_BLOCK_FRAMES 2048u /* of the recording, that one mono_read takes in at most */
 /* Samples that one block gives at most: 8 kHz doubles them, and the resampler may owe some. */
 #define MONO_BLOCK_SAMPLES (4u * MONO_BLOCK_FRAMES)
 

@@ -176,7 +176,7 @@ static void check(enum vp_kernel which, const struct shape *shape, size_t n_fram
 static void every_kernel_computes_the_definition(void **state)
 {
     (void)state;
-    static const size_t lengths[] = {1, 2, 5, 9, 10, 12, 16, 17, 25, 50};
+    static const size_t lengths[] = {1, 2, 5, 9, 10, 12, 16, 17, 25, 26, 31, 50, 131};
     for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) {
         if (!vp_kernel_available(kernels[k])) {
             print_message("kernel %s: not in this build or not on this CPU, left out\n",
