@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,17 +43,20 @@ class Tally:
         self.failures.append(name)
 
 
-def run_unit(program: Path, tally: Tally) -> None:
-    """One cmocka program; it reports in TAP. A crash or a hang is a failure of its own."""
+def run_unit(program: Path) -> tuple[str, str]:
+    """One cmocka program: what it printed, and how it ended."""
     env = dict(os.environ, **SANITIZERS, CMOCKA_MESSAGE_OUTPUT="TAP")
     try:
         done = subprocess.run([program], cwd=ROOT, env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=UNIT_DEADLINE_S, check=False)
-        output, status = done.stdout.decode(errors="replace"), str(done.returncode)
-        clean = done.returncode == 0
+        return done.stdout.decode(errors="replace"), str(done.returncode)
     except subprocess.TimeoutExpired as late:
-        output = (late.stdout or b"").decode(errors="replace")
-        status, clean = f"no end after {UNIT_DEADLINE_S} s", False
+        return (late.stdout or b"").decode(errors="replace"), f"no end after {UNIT_DEADLINE_S} s"
+
+
+def judge_unit(program: Path, output: str, status: str, tally: Tally) -> None:
+    """By its report in TAP. A crash or a hang is a failure of its own."""
+    clean = status == "0"
     passed = re.findall(r"^ok \d+ - (?!.*# SKIP)", output, re.M)
     failed = re.findall(r"^not ok \d+ - (.*)", output, re.M)
     skipped = re.findall(r"^ok \d+ (?:- )?(.*# SKIP.*)", output, re.M)
@@ -114,9 +118,10 @@ def main() -> int:
     programs = sorted(p for p in (args.build / "tests/unit").glob("*/test_*")
                       if p.suffix == "" and os.access(p, os.X_OK) and not args.pages
                       and (ROOT / "tests/unit" / p.parent.name / f"{p.name}.c").exists())
-    for program in programs:
-        if args.only in str(program):
-            run_unit(program, tally)
+    programs = [program for program in programs if args.only in str(program)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is one process that shares nothing
+        for program, (output, status) in zip(programs, pool.map(run_unit, programs)):
+            judge_unit(program, output, status, tally)
     folders = [ROOT / "tests/http", ROOT / "tests/cli"]
     if args.build.name == "release":  # Python tools do not change with the sanitizer
         folders.append(ROOT / "tests/tools")

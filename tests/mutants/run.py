@@ -2,8 +2,8 @@
 """Proves that the suite can fail: each planted fault must turn it red.
 
 mutants.toml lists the faults: a file, a piece of text that stands in it exactly once, what to put
-in its place, and which tests must notice. They are applied one at a time to a copy of the tree
-under build/mutants, built, and tested there. A fault that survives, no longer applies or does not
+in its place, and which tests must notice. They are applied one at a time to copies of the tree
+under build/mutants, one copy for each CPU, built, and tested there. A fault that survives, no longer applies or does not
 compile fails this run; so does a suite that is red without any fault.
 """
 
@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COPY = ROOT / "build" / "mutants"
+COPIES = [ROOT / "build" / "mutants" / str(i) for i in range(os.cpu_count() or 1)]
 BUILD_DEADLINE_S = 600
 TEST_DEADLINE_S = 900
 
@@ -33,61 +37,78 @@ class Mutant:
     tests: str  # part of a test's path, as tests/run.py --only takes it
 
 
-def copy_tree() -> None:
+def copy_tree(copy: Path) -> None:
     """The tracked files, as they are in the working tree. Objects of an earlier run stay."""
-    COPY.mkdir(parents=True, exist_ok=True)
+    copy.mkdir(parents=True, exist_ok=True)
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                             cwd=ROOT, capture_output=True, check=True).stdout
     names = {name for name in listed.decode().split("\0") if (ROOT / name).is_file()}
-    for path in COPY.rglob("*"):
-        name = path.relative_to(COPY).as_posix()
+    for path in copy.rglob("*"):
+        name = path.relative_to(copy).as_posix()
         if path.is_file() and not name.startswith("build/") and name not in names:
             path.unlink()
     for name in names:
-        source, target = ROOT / name, COPY / name
+        source, target = ROOT / name, copy / name
         if target.exists() and target.read_bytes() == source.read_bytes():
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
 
 
-def programs_of(tests: str) -> list[str]:
+def programs_of(copy: Path, tests: str) -> list[str]:
     """What make must build for these tests: their own program, or the two that pytest drives."""
-    units = [path.relative_to(COPY).with_suffix("") for path in COPY.glob("tests/unit/*/test_*.c")]
+    units = [path.relative_to(copy).with_suffix("") for path in copy.glob("tests/unit/*/test_*.c")]
     programs = [f"build/release/{unit}" for unit in units if tests in f"build/release/{unit}"]
     return programs or ["all"]
 
 
-def build(targets: list[str]) -> bool:
+def build(copy: Path, targets: list[str]) -> bool:
     # CI makes warnings errors, and a fault may leave something unused
-    done = subprocess.run(["make", f"-j{os.cpu_count()}", "CI=", *targets], cwd=COPY,
+    done = subprocess.run(["make", "-j2", "CI=", *targets], cwd=copy,
                           capture_output=True, text=True, timeout=BUILD_DEADLINE_S, check=False)
     if done.returncode != 0:
         print(done.stderr[-2000:])
     return done.returncode == 0
 
 
-def suite_is_green(tests: str) -> bool:
+def suite_is_green(copy: Path, tests: str) -> bool:
     environment = dict(os.environ, SPEECH_DIR=str(Path(os.environ.get("SPEECH_DIR", "")).resolve()))
-    done = subprocess.run([sys.executable, "tests/run.py", "--only", tests], cwd=COPY,
+    done = subprocess.run([sys.executable, "tests/run.py", "--only", tests], cwd=copy,
                           env=environment, capture_output=True, text=True,
                           timeout=TEST_DEADLINE_S, check=False)
     return done.returncode == 0
 
 
-def try_mutant(mutant: Mutant) -> str:
+def try_mutant(copy: Path, mutant: Mutant) -> str:
     """Empty when the suite turned red, else what is wrong."""
-    path = COPY / mutant.file
+    path = copy / mutant.file
     original = path.read_text()
     if original.count(mutant.find) != 1:
         return f"`find` stands {original.count(mutant.find)} times in {mutant.file}, not once"
     try:
         path.write_text(original.replace(mutant.find, mutant.replace))
-        if not build(programs_of(mutant.tests)):
+        if not build(copy, programs_of(copy, mutant.tests)):
             return "does not compile"
-        return "SURVIVED: the suite stayed green" if suite_is_green(mutant.tests) else ""
+        return "SURVIVED: the suite stayed green" if suite_is_green(copy, mutant.tests) else ""
     finally:
         path.write_text(original)
+
+
+def on_copies(work: Callable[[Path, Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """work(copy, item) for each item, in order; no copy serves two at a time."""
+    free: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    for copy in COPIES:
+        free.put(copy)
+
+    def on_one(item: Any) -> Any:
+        copy = free.get()
+        try:
+            return work(copy, item)
+        finally:
+            free.put(copy)
+
+    with ThreadPoolExecutor(len(COPIES)) as pool:
+        yield from pool.map(on_one, items)
 
 
 def main() -> int:
@@ -97,17 +118,20 @@ def main() -> int:
 
     listed = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
     mutants = [m for m in (Mutant(**entry) for entry in listed) if args.only in m.name]
-    copy_tree()
-    if not build(["all", "unit", "untrained"]):
-        print("the tree does not build without a fault")
-        return 1
-    for tests in sorted({mutant.tests for mutant in mutants}):
-        if not suite_is_green(tests):
+    for copy in COPIES:
+        if copy != COPIES[0] and not copy.exists():
+            shutil.copytree(COPIES[0], copy)  # with its objects, as old as they are
+        copy_tree(copy)
+        if not build(copy, ["all", "unit", "untrained"]):
+            print("the tree does not build without a fault")
+            return 1
+    suites = sorted({mutant.tests for mutant in mutants})
+    for tests, green in zip(suites, on_copies(suite_is_green, suites)):
+        if not green:
             print(f"the suite is red without a fault: tests/run.py --only {tests}")
             return 1
     survivors = 0
-    for number, mutant in enumerate(mutants, 1):
-        trouble = try_mutant(mutant)
+    for number, (mutant, trouble) in enumerate(zip(mutants, on_copies(try_mutant, mutants)), 1):
         survivors += bool(trouble)
         print(f"  [{number}/{len(mutants)}] {mutant.name}: {trouble or 'killed'}", flush=True)
     print(f"{len(mutants) - survivors} passed, {survivors} failed")
