@@ -9,15 +9,24 @@
 #include "diarize/linkage.h"
 #include "diarize/spectral.h"
 
-#define FEWEST_POINTS 4u   /* fewer are one speaker, unless more are wanted */
-#define LEAST_POINTS  5u   /* of a speaker */
-#define LEAST_SHARE   0.02 /* of all windows */
+#define FEWEST_POINTS 4u /* fewer are one speaker, unless more are wanted */
+/* A speaker has so many windows at least: three in a recording of some seconds, five in one of half
+ * a minute, then a share of all. */
+#define LEAST_FEW   3u
+#define LEAST_MANY  5u
+#define ONE_IN      8u
+#define LEAST_SHARE 0.02
 /* Looked for: so many voices always, more where so many points stand behind each. */
 #define FEW_VOICES     8u
 #define POINTS_A_VOICE 12u
+/* A few windows that are like no other may be all that the first clusters hold: they go to the
+ * others, and so many clusters are tried until two are left. */
+#define TRIED_CLUSTERS 5u
 /* Of the last two clusters it takes more likeness to be one: who asks who spoke when has, as a
- * rule, heard more than one. */
-#define LAST_PAIR 0.1
+ * rule, heard more than one. Less where one of them is a few windows, which may be noise. */
+#define LAST_PAIR     0.1
+#define LAST_PAIR_FEW (-0.05)
+#define MANY_WINDOWS  8.0
 
 struct cluster {
     struct partition windows; /* all of them */
@@ -135,52 +144,109 @@ static size_t count_clusters(const double *eigenvalues, size_t n_pairs, size_t n
     return counted == 1 ? 1 : clamp(counted + 1, 1, n / 2);
 }
 
-/* labels [n_points] of the points by spectral clustering. */
-static enum vp_status label_points(const struct cluster *cluster, const float *points,
-                                   size_t *labels, struct vp_err *err)
+/* The eigenpairs of the points: row by row [n_points, n_pairs]. */
+struct spectrum {
+    size_t n_pairs;
+    double *values;    /* owned, [n_pairs] */
+    double *embedding; /* owned, [n_points, n_pairs] */
+    double *columns;   /* owned, the first k of each row */
+    size_t *labels;    /* owned, [n_points] */
+};
+
+static enum vp_status spectrum_make(const struct cluster *cluster, const float *points,
+                                    struct spectrum *out, struct vp_err *err)
+{
+    const size_t n = cluster->n_points, most = clamp(cluster->rules.max_clusters + 1, 1, n);
+    *out = (struct spectrum){.n_pairs = most + 1 < n ? most + 1 : n};
+    out->values = calloc(out->n_pairs, sizeof(double));
+    out->embedding = calloc(n * out->n_pairs, sizeof(double));
+    out->columns = calloc(n * out->n_pairs, sizeof(double));
+    out->labels = calloc(n, sizeof(size_t));
+    if (out->values == NULL || out->embedding == NULL || out->columns == NULL ||
+        out->labels == NULL)
+        return status_no_memory(err, "a spectral embedding", 2 * n * out->n_pairs * sizeof(double));
+    return spectral_embed(points, n, cluster->windows.dim, out->n_pairs, out->values,
+                          out->embedding, err);
+}
+
+static void spectrum_clear(struct spectrum *spectrum)
+{
+    free(spectrum->values);
+    free(spectrum->embedding);
+    free(spectrum->columns);
+    free(spectrum->labels);
+}
+
+/* Clusters too small to be a speaker go into the others. */
+static void settle(struct partition *windows, size_t min_clusters)
+{
+    const size_t share = (size_t)ceil(LEAST_SHARE * (double)windows->n);
+    const size_t few = clamp(windows->n / ONE_IN, LEAST_FEW, LEAST_MANY);
+    const size_t least = share > few ? share : few;
+    partition_repair(windows, least, min_clusters);
+    partition_refine(windows, min_clusters);
+    partition_repair(windows, least, min_clusters);
+}
+
+/* The points in k clusters, and what of these stands on all windows. */
+static enum vp_status part(struct cluster *cluster, const struct spectrum *spectrum, size_t k,
+                           struct vp_err *err)
+{
+    const size_t n = cluster->n_points;
+    for (size_t i = 0; i < n; i++)
+        memcpy(spectrum->columns + i * k, spectrum->embedding + i * spectrum->n_pairs,
+               k * sizeof(double));
+    enum vp_status status =
+        kmeans(spectrum->columns, cluster->weights, n, k, k, spectrum->labels, err);
+    if (status != VP_OK)
+        return status;
+    struct partition *windows = &cluster->windows;
+    for (size_t i = 0; i < windows->n; i++)
+        windows->labels[i] = spectrum->labels[cluster->group_of[i]];
+    partition_set(windows, windows->labels);
+    settle(windows, cluster->rules.min_clusters);
+    return VP_OK;
+}
+
+/* Clusters as many as the eigenvalues say; more while all but one are too small to be a speaker. */
+static enum vp_status part_until_two(struct cluster *cluster, const struct spectrum *spectrum,
+                                     struct vp_err *err)
 {
     const size_t n = cluster->n_points;
     const size_t most = clamp(cluster->rules.max_clusters + 1, 1, n);
-    const size_t n_pairs = most + 1 < n ? most + 1 : n;
-    double *values = calloc(n_pairs, sizeof *values);
-    double *embedding =
-        calloc(2 * n * n_pairs, sizeof *embedding); /* all columns, then the first k */
-    enum vp_status status = VP_OK;
-    if (values == NULL || embedding == NULL) {
-        status = status_no_memory(err, "a spectral embedding", 2 * n * n_pairs * sizeof *embedding);
-        goto out;
-    }
-    status = spectral_embed(points, n, cluster->windows.dim, n_pairs, values, embedding, err);
-    if (status != VP_OK)
-        goto out;
     /* one more than are asked for takes up the windows that are like none of them */
-    const size_t asked = cluster->rules.min_clusters > 1 ? cluster->rules.min_clusters + 1 : 1;
-    const size_t k = clamp(count_clusters(values, n_pairs, n), asked < most ? asked : most, most);
-    double *columns = embedding + n * n_pairs;
-    for (size_t i = 0; i < n; i++)
-        memcpy(columns + i * k, embedding + i * n_pairs, k * sizeof *columns);
-    status = kmeans(columns, cluster->weights, n, k, k, labels, err);
-out:
-    free(values);
-    free(embedding);
+    const size_t asked = cluster->rules.min_clusters > 1 ? cluster->rules.min_clusters + 1 : 2;
+    size_t k = clamp(count_clusters(spectrum->values, spectrum->n_pairs, n),
+                     asked < most ? asked : most, most);
+    const size_t tried = clamp(n / LEAST_FEW, 1, TRIED_CLUSTERS < most ? TRIED_CLUSTERS : most);
+    enum vp_status status = part(cluster, spectrum, k, err);
+    while (status == VP_OK && cluster->windows.n_clusters < 2 && k < tried)
+        status = part(cluster, spectrum, ++k, err);
     return status;
 }
 
-/* What spectral clustering leaves to do, on all windows. */
-static void tidy(struct partition *windows, const struct cluster_rules *rules)
+/* How alike a and b must be to be one voice. */
+static double enough(const struct partition *windows, double threshold, size_t a, size_t b)
 {
-    const size_t share = (size_t)ceil(LEAST_SHARE * (double)windows->n);
-    const size_t least = share > LEAST_POINTS ? share : LEAST_POINTS;
-    partition_repair(windows, least, rules->min_clusters);
-    partition_refine(windows, rules->min_clusters);
-    partition_repair(windows, least, rules->min_clusters);
+    if (windows->n_clusters > 2)
+        return threshold;
+    const size_t *sizes = windows->sizes;
+    const double fewer = (double)(sizes[a] < sizes[b] ? sizes[a] : sizes[b]);
+    const double many = fmin(fewer / MANY_WINDOWS, 1.0);
+    return threshold + LAST_PAIR_FEW + (LAST_PAIR - LAST_PAIR_FEW) * many;
+}
+
+/* Clusters of one voice become one. */
+static void merge_alike(struct partition *windows, const struct cluster_rules *rules)
+{
     while (windows->n_clusters > rules->min_clusters && windows->n_clusters > 1) {
         size_t a, b;
         const double alike = partition_most_alike(windows, &a, &b);
-        const double enough = rules->threshold + (windows->n_clusters == 2 ? LAST_PAIR : 0.0);
-        if (windows->n_clusters <= rules->max_clusters && alike < enough)
+        if (windows->n_clusters <= rules->max_clusters &&
+            alike < enough(windows, rules->threshold, a, b))
             return;
         partition_merge(windows, a, b);
+        partition_refine(windows, rules->min_clusters);
     }
 }
 
@@ -199,17 +265,13 @@ static enum vp_status divide(struct cluster *cluster, struct vp_err *err)
     if (cluster->n_points < 2 || cluster->rules.max_clusters == 1 ||
         (cluster->n_points < FEWEST_POINTS && cluster->rules.min_clusters == 1))
         return VP_OK; /* one cluster, as it began */
-    size_t *labels = calloc(cluster->n_points, sizeof *labels);
-    if (labels == NULL)
-        return status_no_memory(err, "labels", cluster->n_points * sizeof *labels);
-    enum vp_status status = label_points(cluster, points, labels, err);
-    if (status == VP_OK) {
-        for (size_t i = 0; i < windows->n; i++)
-            cluster->group_of[i] = labels[cluster->group_of[i]];
-        partition_set(windows, cluster->group_of);
-        tidy(windows, &cluster->rules);
-    }
-    free(labels);
+    struct spectrum spectrum;
+    enum vp_status status = spectrum_make(cluster, points, &spectrum, err);
+    if (status == VP_OK)
+        status = part_until_two(cluster, &spectrum, err);
+    if (status == VP_OK)
+        merge_alike(windows, &cluster->rules);
+    spectrum_clear(&spectrum);
     return status;
 }
 

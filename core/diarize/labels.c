@@ -10,7 +10,7 @@
 
 /* What a change of speaker costs, as a difference of cosines: more within a segment, where windows
  * overlap, than across a pause. */
-#define CHANGE_WITHIN 0.10
+#define CHANGE_WITHIN 0.05
 #define CHANGE_ACROSS 0.02
 
 /* cosines [n, n_clusters] of all windows with all directions, owned; NULL without memory. */
