@@ -2,12 +2,15 @@
 """What /embed's clients notice of a running diarization: latency without and with one, in turn.
 
 One voiceprintd with two workers; wrk asks for embeddings of a 3 s clip, and every other round an hour
-of conversation is being diarized meanwhile. The best round of each counts on a machine that others use.
+of speech is being diarized meanwhile: the clips of SPEECH_DIR (../shared/audio) one after the other,
+again and again, with pauses. Nothing made up will do, the speech detector skips it. The best round of
+each counts on a machine that others use.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import socket
@@ -18,12 +21,28 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 sys.path.insert(0, str(Path(__file__).parent))
 from net import ROOT, cpu_name  # noqa: E402
 from service import Side, clip_wav  # noqa: E402
 
-HOUR_S = 3600
+HOUR_S, PAUSE_S, RATE_HZ = 3600, 0.5, 16000
+SPEECH = Path(os.environ.get("SPEECH_DIR", ROOT.parent / "shared" / "audio"))
+
+
+def hour_of_speech() -> bytes:
+    """16 kHz, 16-bit wav."""
+    pieces = []
+    for path in sorted(SPEECH.glob("*.flac")):
+        samples, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
+        if rate_hz == RATE_HZ:
+            pieces += [samples[:, 0], np.zeros(int(PAUSE_S * RATE_HZ), np.int16)]
+    if not pieces:
+        sys.exit(f"{SPEECH}: no 16 kHz flac; SPEECH_DIR names a folder of speech")
+    out = io.BytesIO()
+    soundfile.write(out, np.resize(np.concatenate(pieces), HOUR_S * RATE_HZ), RATE_HZ, format="WAV")
+    return out.getvalue()
 
 
 def under_way(side: Side) -> bool:
@@ -60,11 +79,7 @@ def main() -> None:
     side = Side("voiceprintd", [str(options.program.resolve()), "--listen", "127.0.0.1:{port}", "--model",
                                 str(options.model.resolve()), "--workers", "2", "--queue-size", "64",
                                 "--log-level", "warn", "--drain-delay-s", "0"])
-    minute = clip_wav(60.0)
-    header, samples = bytearray(minute[:44]), minute[44:] * (HOUR_S // 60)
-    header[4:8] = (36 + len(samples)).to_bytes(4, "little")
-    header[40:44] = len(samples).to_bytes(4, "little")
-    recording = bytes(header) + samples
+    recording = hour_of_speech()
     print(f"{cpu_name()}, load {os.getloadavg()[0]:.1f}\n")
     print("| clients | without: p50, p99 ms | with | p99, ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
