@@ -10,7 +10,7 @@ JOBS    ?= $(shell nproc)
 SPEECH_DIR ?= ../shared/audio
 export SPEECH_DIR
 
-LIBS := sndfile libmpg123 soxr openblas jansson kissfft-float nettle
+LIBS := sndfile libmpg123 soxr openblas jansson nettle
 SERVER_LIBS := libuv libmicrohttpd
 CLI_LIBS := libpng
 
@@ -56,9 +56,11 @@ FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
 SIMD_OBJ   := $(BUILD)/core/kernels/simd/conv_avx2.o $(BUILD)/core/kernels/simd/conv_avx512.o
 SEG_OBJ    := $(BUILD)/core/kernels/simd/seg_avx2.o $(BUILD)/core/kernels/simd/seg_avx512.o
+FBANK_OBJ  := $(BUILD)/core/kernels/simd/fbank_avx2.o $(BUILD)/core/kernels/simd/fbank_avx512.o
 endif
 SEG_OBJ    += $(BUILD)/core/kernels/simd/seg_plain.o
-CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(SEG_OBJ)
+FBANK_OBJ  += $(BUILD)/core/kernels/simd/fbank_plain.o
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -216,19 +218,25 @@ $(BUILD)/%.o: %.c
 	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
 
 $(BUILD)/core/kernels/simd/conv_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv_avx2
+# Tuned for a CPU that has the instructions: 1 to 2 % faster than the compiler's mean of all, on Zen 5.
 $(BUILD)/core/kernels/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
-    -DLANES=16 -DKERNEL=conv_avx512
+    -mtune=icelake-server -DLANES=16 -DKERNEL=conv_avx512
 $(BUILD)/core/kernels/simd/seg_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=seg_avx2
 $(BUILD)/core/kernels/simd/seg_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=seg_avx512
 $(BUILD)/core/kernels/simd/seg_plain.o: SIMD := -DLANES=4 -DKERNEL=seg_plain
+$(BUILD)/core/kernels/simd/fbank_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=fbank_avx2
+$(BUILD)/core/kernels/simd/fbank_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+    -DLANES=16 -DKERNEL=fbank_avx512
+$(BUILD)/core/kernels/simd/fbank_plain.o: SIMD := -DLANES=4 -DKERNEL=fbank_plain
 # AddressSanitizer's stand-in for the stack does not keep the 64-byte alignment of vectors there.
 ifeq ($(FLAVOUR),asan)
-$(SIMD_OBJ) $(SEG_OBJ): CFLAGS += --param asan-use-after-return=0
+$(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ): CFLAGS += --param asan-use-after-return=0
 endif
 $(SIMD_OBJ): core/kernels/simd/conv_simd.c
 $(SEG_OBJ): core/kernels/simd/seg_simd.c
-$(SIMD_OBJ) $(SEG_OBJ):
+$(FBANK_OBJ): core/kernels/simd/fbank_simd.c
+$(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
 	@mkdir -p $(@D)
 	@echo '  cc    $< ($(@F))'
 	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@

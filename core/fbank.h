@@ -11,10 +11,10 @@
 #ifndef VP_FBANK_H
 #define VP_FBANK_H
 
+#include "kernels/fbank_kernel.h"
 #include "status.h"
 
-#define FBANK_FRAME_SAMPLES 400u /* 25 ms at 16 kHz */
-#define FBANK_HOP_SAMPLES   160u /* 10 ms */
+#define FBANK_HOP_SAMPLES 160u /* 10 ms */
 
 struct fbank_plan;
 struct fbank_work;
@@ -22,8 +22,9 @@ struct fbank_work;
 /* Frames of a clip: 1 + (n - 400) / 160, or 0 below 400 samples. */
 size_t fbank_n_frames(size_t n_samples);
 
-/* Returns owned *out (fbank_plan_free). VP_ERR_ARGUMENT when n_mels cannot fill the spectrum. */
-enum vp_status fbank_plan_new(size_t n_mels, struct fbank_plan **out,
+/* kernel: not AUTO; where its instruction set is not there, the plain one. Returns owned *out
+ * (fbank_plan_free). VP_ERR_ARGUMENT when n_mels cannot fill the spectrum. */
+enum vp_status fbank_plan_new(size_t n_mels, enum vp_kernel kernel, struct fbank_plan **out,
                               struct vp_err *err) VP_MUST_CHECK;
 void fbank_plan_free(struct fbank_plan *plan); /* takes; NULL is legal */
 

@@ -89,7 +89,7 @@ static enum vp_status build(struct vp_model *model, struct net *net, const char 
     net->self_test = NULL;
     model->has_diarize_threshold = net->has_diarize_threshold;
     model->diarize_threshold = net->diarize_threshold;
-    enum vp_status status = fbank_plan_new(net->n_mels, &model->fbank, err);
+    enum vp_status status = fbank_plan_new(net->n_mels, model->info.kernel, &model->fbank, err);
     if (status == VP_OK)
         status = resnet_new(net, model->info.kernel, &model->resnet, err);
     if (status == VP_OK)

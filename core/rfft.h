@@ -1,28 +1,24 @@
 /*
- * Discrete Fourier transform of a real signal, by kissfft.
- *
- *   X[k] = sum over n of x[n] exp(-2 pi i k n / N),   0 <= k <= N/2
- *
- * kissfft keeps a temporary buffer inside its plan, so a plan cannot be shared: one owner each.
+ * Tables of a real Fourier transform of 512 samples, by a complex one of 256 in radix 4. The
+ * transform itself is core/kernels/simd/fbank_simd.c. Immutable once made; any thread.
  */
 #ifndef VP_RFFT_H
 #define VP_RFFT_H
 
-#include "status.h"
+#include <stddef.h>
+#include <stdint.h>
 
-struct rfft;
+#define RFFT_N      512u
+#define RFFT_N_BINS (RFFT_N / 2 + 1)
 
 struct rfft_bin {
-    float re, im;
+    double re, im;
 };
 
-/* A transform of n real samples; n is even. Returns owned *out (rfft_free), NULL on error:
- * VP_ERR_ARGUMENT, VP_ERR_NO_MEMORY. */
-enum vp_status rfft_new(size_t n, struct rfft **out, struct vp_err *err) VP_MUST_CHECK;
-void rfft_free(struct rfft *rfft); /* takes; NULL is legal */
-
-/* signal [n] -> spectrum [n / 2 + 1], unscaled; no overlap. Never allocates, never fails. */
-void rfft_forward(struct rfft *rfft, const float *restrict signal,
-                  struct rfft_bin *restrict spectrum);
+struct rfft_plan {
+    struct rfft_bin twiddle[RFFT_N]; /* exp(-2 pi i k / 512) */
+    uint8_t order[RFFT_N / 2];       /* k with its four base-4 digits reversed */
+};
+void rfft_plan_init(struct rfft_plan *plan);
 
 #endif

@@ -61,9 +61,9 @@ INLINE void k_input_tiles(enum k_kind kt, enum k_kind kf, const float *const *in
 #pragma GCC unroll 11
             for (size_t f = 0; f < k_n_in(kf); f++, product += plane)
                 k_store(product, y[f]);
-#pragma GCC unroll 2
-            for (size_t f = n_rows; f < k_n_in(kf); f++)
-                half[t][f - n_rows] = half[t][f];
+            half[t][0] = half[t][n_rows]; /* no loop: it would become a call of memmove */
+            if (n_rows + 1 < k_n_in(kf))
+                half[t][1] = half[t][n_rows + 1];
         }
     }
 }

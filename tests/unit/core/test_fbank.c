@@ -134,6 +134,7 @@ static void fill_buzz(size_t n)
 
 /* ---- comparison ----------------------------------------------------------------------------- */
 
+static enum vp_kernel kernel;
 static struct fbank_plan *plan;
 static struct fbank_work *work;
 
@@ -141,7 +142,7 @@ static int set_up(void **state)
 {
     (void)state;
     struct vp_err err;
-    return fbank_plan_new(N_MELS, &plan, &err) != VP_OK ||
+    return fbank_plan_new(N_MELS, kernel, &plan, &err) != VP_OK ||
            fbank_work_new(plan, &work, &err) != VP_OK;
 }
 
@@ -182,9 +183,9 @@ static void check(const char *what, size_t n)
 static void noise_of_every_length(void **state)
 {
     (void)state;
-    /* the edges of one, two and nine frames; 16 frames and a little; odd and long */
-    static const size_t sizes[] = {0,    1,    399,  400,  401,  559,  560,  561,
-                                   1679, 1680, 2799, 2800, 3001, 5297, 7777, 16000};
+    /* the edges of one, two, eight, nine and 16 frames; odd and long */
+    static const size_t sizes[] = {0,    1,    399,  400,  401,  559,  560,  561,  1519,
+                                   1520, 1679, 1680, 2799, 2800, 3001, 5297, 7777, 16000};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         fill_noise(sizes[i], 0.3);
         check("noise", sizes[i]);
@@ -309,8 +310,8 @@ static void too_many_mels_are_refused(void **state)
     (void)state;
     struct fbank_plan *none = NULL;
     struct vp_err err;
-    assert_int_equal(fbank_plan_new(0, &none, &err), VP_ERR_ARGUMENT);
-    assert_int_equal(fbank_plan_new(400, &none, &err), VP_ERR_ARGUMENT);
+    assert_int_equal(fbank_plan_new(0, kernel, &none, &err), VP_ERR_ARGUMENT);
+    assert_int_equal(fbank_plan_new(400, kernel, &none, &err), VP_ERR_ARGUMENT);
     assert_null(none);
     fbank_plan_free(NULL);
     fbank_work_free(NULL);
@@ -328,5 +329,15 @@ int main(void)
         cmocka_unit_test(frames_are_counted_as_kaldi_does),
         cmocka_unit_test(too_many_mels_are_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
+    int n_failed = 0;
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        kernel = kernels[i];
+        if (vp_kernel_available(kernel))
+            n_failed +=
+                cmocka_run_group_tests_name(vp_kernel_name(kernel), tests, set_up, tear_down);
+        else
+            print_message("left out: %s, which this CPU has not\n", vp_kernel_name(kernel));
+    }
+    return n_failed;
 }
