@@ -11,6 +11,7 @@ that others use too, processor time a clip says more: what the two cores would d
 from __future__ import annotations
 
 import argparse
+import atexit
 import io
 import json
 import os
@@ -72,6 +73,7 @@ class Side:
         self.process = subprocess.Popen([word.format(port=port) for word in self.command], cwd=HERE,
                                         env={**environment, **self.env}, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
+        atexit.register(self.stop)  # whatever ends this program
         while True:
             try:
                 with urllib.request.urlopen(self.url + "/readyz", timeout=5):
