@@ -1,4 +1,4 @@
-"""`python tools/train COMMAND`: the training of the fallback model and of the speech detector."""
+"""`python tools/train COMMAND`: the training of the fallback model, of the speech detector and of the TS-VAD network."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 def main() -> None:
     from train import baselines, export, prepare, run, whiten
+    from train.tsvad import export as tsvad_export
     from train.vad import prepare as vad_prepare
     from train.vad import run as vad_run
 
-    parser = argparse.ArgumentParser(
-        prog="tools/train", description="Train the fallback speaker model or the speech detector (README.md)."
-    )
+    parser = argparse.ArgumentParser(prog="tools/train", description="Train a network of models/ (README.md).")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in (
         ("prepare", prepare), ("run", run), ("whiten", whiten), ("export", export),
         ("baselines", baselines),
         ("vad-prepare", vad_prepare), ("vad-run", vad_run),
+        ("tsvad-export", tsvad_export),
     ):  # fmt: skip
         text = str(module.__doc__)
         sub = commands.add_parser(name, help=text.splitlines()[0], description=text)

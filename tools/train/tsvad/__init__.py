@@ -1,0 +1,1 @@
+"""Training of the detector of one voice among several; see tools/train/tsvad/README.md."""
