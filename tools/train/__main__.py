@@ -13,6 +13,8 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 def main() -> None:
     from train import baselines, export, prepare, run, whiten
     from train.tsvad import export as tsvad_export
+    from train.tsvad import prepare as tsvad_prepare
+    from train.tsvad import run as tsvad_run
     from train.vad import prepare as vad_prepare
     from train.vad import run as vad_run
 
@@ -22,7 +24,7 @@ def main() -> None:
         ("prepare", prepare), ("run", run), ("whiten", whiten), ("export", export),
         ("baselines", baselines),
         ("vad-prepare", vad_prepare), ("vad-run", vad_run),
-        ("tsvad-export", tsvad_export),
+        ("tsvad-prepare", tsvad_prepare), ("tsvad-run", tsvad_run), ("tsvad-export", tsvad_export),
     ):  # fmt: skip
         text = str(module.__doc__)
         sub = commands.add_parser(name, help=text.splitlines()[0], description=text)

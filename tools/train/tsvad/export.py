@@ -44,15 +44,16 @@ def export(state: Mapping[str, Tensor], model_digest: str, path: Path) -> None:
     save_file(tensors, str(partial), {**METADATA, "model_digest": model_digest})
     partial.chmod(0o644)
     os.replace(partial, path)
-    print(f"{path}: {path.stat().st_size} bytes, for the model {model_digest}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("state", type=Path, help="state dict of net.TsVad (.pt)")
     parser.add_argument("out", type=Path, help="the .safetensors file to write")
     parser.add_argument("--model", type=Path, default=EMBEDDING_MODEL,
-                        help="the embedding model that it was trained on (default %(default)s)")  # fmt: skip
+                        help="embedding model that it was trained on (default %(default)s)")  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> None:
-    export(torch.load(args.state, map_location="cpu"), digest_of(args.model), args.out)
+    digest = digest_of(args.model)
+    export(torch.load(args.state, map_location="cpu"), digest, args.out)
+    print(f"{args.out}: {args.out.stat().st_size} bytes, for the model {digest}")
