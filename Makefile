@@ -243,6 +243,7 @@ $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
 
 # The speech detector's weights are in the library.
 $(BUILD)/core/diarize/vad_weights.o: models/vad.safetensors
+$(BUILD)/core/diarize/tsvad_weights.o: models/tsvad.safetensors
 
 $(LIB): $(CORE_OBJ)
 	@rm -f $@

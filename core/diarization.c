@@ -7,18 +7,22 @@
 #include <time.h>
 
 #include "container.h"
+#include "diarize/activity.h"
 #include "diarize/answer.h"
 #include "diarize/cluster.h"
 #include "diarize/crowd.h"
 #include "diarize/hearing.h"
 #include "diarize/labels.h"
 #include "diarize/listening.h"
+#include "diarize/tracking.h"
+#include "diarize/vad.h"
 #include "scratch.h"
 
-#define STEP_S        0.04 /* where a step ends changes nothing but the latency of others */
-#define HEARING_SHARE 0.97 /* of the whole work */
-#define LONGEST_OFF_S 5.0
-#define THRESHOLD     0.70 /* of models that state none */
+#define STEP_S         0.04 /* where a step ends changes nothing but the latency of others */
+#define HEARING_SHARE  0.97 /* of the whole work */
+#define TRACKING_SHARE 0.36 /* of it, where voices are tracked */
+#define LONGEST_OFF_S  5.0
+#define THRESHOLD      0.70 /* of models that state none */
 
 struct vp_diarization {
     const vp_model *model; /* borrowed */
@@ -27,6 +31,9 @@ struct vp_diarization {
     struct hearing *hearing;     /* owned; NULL with a segmentation network */
     struct listening *listening; /* owned; NULL without */
     struct cluster *cluster;     /* owned; NULL before clustering */
+    struct tsvad *tsvad;         /* owned; NULL where there is none for the model */
+    float *directions;           /* owned, [n_clusters, dim]; NULL before they are known */
+    struct tracking *tracking;   /* owned; NULL before tracking, and where voices are not tracked */
     struct answer answer;
     bool done;
     enum vp_status failed; /* of an earlier step, with its sentence */
@@ -152,6 +159,20 @@ static enum vp_status check_options(const struct vp_diarize_options *options,
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* The net that tells who speaks, if there is one for the model. */
+static enum vp_status load_tsvad(vp_diarization *diarization, struct vp_err *err)
+{
+    const vp_model *model = diarization->model;
+    const enum vp_status status = tsvad_new(NULL, 0, &diarization->tsvad, err);
+    if (status == VP_OK && !(tsvad_serves(diarization->tsvad, model->info.digest) &&
+                             resnet_trunk_rows(model->resnet) == TSVAD_TRUNK_ROWS &&
+                             model->info.n_mels == VAD_N_MELS)) {
+        tsvad_free(diarization->tsvad);
+        diarization->tsvad = NULL;
+    }
+    return status;
+}
+
 enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *segmentation,
                                   const struct vp_diarize_options *options, const void *bytes,
                                   size_t n_bytes, vp_diarization **out, struct vp_err *err)
@@ -179,6 +200,8 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
                                options->max_duration_s, &diarization->listening, err);
     else if (status == VP_OK)
         status = hearing_new(model, &diarization->container, options, &diarization->hearing, err);
+    if (status == VP_OK && !segments)
+        status = load_tsvad(diarization, err);
     if (status == VP_OK)
         *out = diarization;
     else
@@ -192,6 +215,9 @@ void vp_diarization_free(vp_diarization *diarization)
         return;
     hearing_free(diarization->hearing);
     listening_free(diarization->listening);
+    tracking_free(diarization->tracking);
+    tsvad_free(diarization->tsvad);
+    free(diarization->directions);
     cluster_free(diarization->cluster);
     answer_clear(&diarization->answer);
     free(diarization);
@@ -206,46 +232,92 @@ size_t vp_diarization_bytes(const vp_diarization *diarization)
         n_bytes += listening_bytes(diarization->listening);
     if (diarization->cluster != NULL)
         n_bytes += cluster_bytes(diarization->cluster);
+    if (diarization->tracking != NULL)
+        n_bytes += tracking_bytes(diarization->tracking);
     return n_bytes;
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
+/* Turns of the voices as they were tracked; a voice that was never heard clearly keeps those that
+ * its windows gave it. */
+static enum vp_status track_turns(const vp_diarization *diarization, size_t n_voices,
+                                  struct turns *turns, struct vp_err *err)
+{
+    struct turns of_windows = *turns;
+    *turns = (struct turns){0};
+    bool heard[VP_DIARIZE_MAX_SPEAKERS] = {false};
+    struct activity activity = {.n_voices = n_voices,
+                                .segments = hearing_segments(diarization->hearing),
+                                .exact = diarization->options.speech != NULL,
+                                .duration_s = hearing_clip(diarization->hearing)->duration_s};
+    activity.probabilities = tracking_probabilities(diarization->tracking, &activity.n_parts);
+    enum vp_status status = activity_turns(&activity, turns, err);
+    for (size_t i = 0; i < turns->n; i++)
+        heard[turns->list[i].speaker] = true;
+    for (size_t i = 0; i < of_windows.n && status == VP_OK; i++)
+        if (!heard[of_windows.list[i].speaker])
+            status = turns_add(turns, &of_windows.list[i], err);
+    turns_clear(&of_windows);
+    return status;
+}
+
 /* Turns and speakers from windows and their clusters; partition NULL: there was no speech. */
-static enum vp_status conclude(vp_diarization *diarization, struct partition *partition,
+static enum vp_status conclude(vp_diarization *diarization, const struct partition *partition,
                                struct vp_err *err)
 {
-    const struct window *windows = hearing_units(diarization->hearing)->windows;
     const size_t dim = diarization->model->info.dim;
     struct answer_voice voices[VP_DIARIZE_MAX_SPEAKERS];
     struct turns turns = {0};
     size_t n_voices = 0;
-    float *directions = NULL;
     enum vp_status status = VP_OK;
     diarization->answer.result.clip = *hearing_clip(diarization->hearing);
+    diarization->answer.tells_overlap =
+        diarization->tracking != NULL || (partition == NULL && diarization->tsvad != NULL);
     if (partition != NULL) {
-        status = labels_smooth(partition, windows, err);
-        if (status == VP_OK)
-            status = labels_turns(partition, windows, hearing_segments(diarization->hearing),
-                                  &turns, err);
         n_voices = partition->n_clusters;
-        directions = malloc(n_voices * dim * sizeof *directions);
-        if (status == VP_OK && directions == NULL)
-            status = status_no_memory(err, "the speakers", n_voices * dim * sizeof *directions);
+        status = labels_turns(partition, hearing_units(diarization->hearing)->windows,
+                              hearing_segments(diarization->hearing), &turns, err);
     }
-    for (size_t v = 0; v < n_voices && status == VP_OK; v++) {
-        partition_direction(partition, v, directions + v * dim);
+    if (status == VP_OK && diarization->tracking != NULL)
+        status = track_turns(diarization, n_voices, &turns, err);
+    for (size_t v = 0; v < n_voices && status == VP_OK; v++)
         voices[v] = (struct answer_voice){
-            .embedding = directions + v * dim,
+            .embedding = diarization->directions + v * dim,
             .coherence = partition->lengths[v] / (double)partition->sizes[v],
         };
-    }
     if (status == VP_OK)
         status = answer_make(&diarization->answer, &diarization->options, &turns, voices, n_voices,
                              dim, err);
     turns_clear(&turns);
-    free(directions);
+    diarization->done = status == VP_OK;
     return status;
+}
+
+/* The voices are known: their directions, and the second hearing where there can be one. */
+static enum vp_status settle(vp_diarization *diarization, struct partition *partition,
+                             const vp_scratch *scratch, struct vp_err *err)
+{
+    const struct hearing *hearing = diarization->hearing;
+    const size_t n = partition->n_clusters, dim = partition->dim;
+    enum vp_status status = labels_smooth(partition, hearing_units(hearing)->windows, err);
+    if (status != VP_OK)
+        return status;
+    diarization->directions = malloc(n * dim * sizeof *diarization->directions);
+    if (diarization->directions == NULL)
+        return status_no_memory(err, "the speakers", n * dim * sizeof *diarization->directions);
+    for (size_t v = 0; v < partition->n_clusters; v++)
+        partition_direction(partition, v, diarization->directions + v * dim);
+    const struct tracking_known known = {.max_duration_s = diarization->options.max_duration_s,
+                                         .n_frames = hearing_clip(hearing)->n_frames,
+                                         .segments = hearing_segments(hearing),
+                                         .directions = diarization->directions,
+                                         .n_voices = partition->n_clusters};
+    if (diarization->tsvad == NULL || known.n_frames < TRACKING_LEAST_FRAMES ||
+        (double)scratch->audio.capacity < TRACKING_SCRATCH_S * AUDIO_RATE_HZ)
+        return conclude(diarization, partition, err);
+    return tracking_new(diarization->model, diarization->tsvad, &diarization->container, &known,
+                        &diarization->tracking, err);
 }
 
 static struct cluster_rules rules_of(const vp_diarization *diarization)
@@ -270,6 +342,7 @@ static enum vp_status advance_listening(vp_diarization *diarization, vp_scratch 
     if (status != VP_OK || !done)
         return status;
     diarization->answer.result.clip = *listening_clip(diarization->listening);
+    diarization->answer.tells_overlap = true;
     status = crowd_conclude(listening_voices(diarization->listening),
                             listening_n_samples(diarization->listening), &diarization->options,
                             NULL, 0, &diarization->answer, err);
@@ -289,35 +362,50 @@ static enum vp_status advance(vp_diarization *diarization, vp_scratch *scratch, 
         if (status != VP_OK || !done)
             return status;
         const struct units *units = hearing_units(diarization->hearing);
-        diarization->done = units->n == 0;
-        if (diarization->done)
+        if (units->n == 0)
             return conclude(diarization, NULL, err);
         const struct cluster_rules rules = rules_of(diarization);
         return cluster_new(units->embeddings, units->n, units->dim, &rules, &diarization->cluster,
                            err);
     }
-    status = cluster_step(diarization->cluster, &done, err);
-    if (status != VP_OK || !done)
-        return status;
-    status = conclude(diarization, cluster_result(diarization->cluster), err);
-    diarization->done = status == VP_OK;
-    return status;
+    if (diarization->tracking == NULL) {
+        status = cluster_step(diarization->cluster, &done, err);
+        return status == VP_OK && done
+                   ? settle(diarization, cluster_result(diarization->cluster), scratch, err)
+                   : status;
+    }
+    status = tracking_step(diarization->tracking, scratch, &done, err);
+    return status == VP_OK && done
+               ? conclude(diarization, cluster_result(diarization->cluster), err)
+               : status;
+}
+
+/* Of the whole work; the hearing's share is smaller where voices are tracked. */
+static double fraction(const vp_diarization *diarization)
+{
+    const double tracking = diarization->tsvad != NULL ? TRACKING_SHARE : 0.0;
+    const double hearing = HEARING_SHARE - tracking;
+    if (diarization->done)
+        return 1.0;
+    if (diarization->tracking != NULL)
+        return hearing + tracking * tracking_progress(diarization->tracking);
+    if (diarization->cluster != NULL)
+        return hearing;
+    return hearing * (diarization->listening != NULL ? listening_progress(diarization->listening)
+                                                     : hearing_progress(diarization->hearing));
 }
 
 static void report(const vp_diarization *diarization, struct vp_diarize_progress *progress)
 {
-    const bool clusters = diarization->cluster != NULL;
     const struct listening *listening = diarization->listening;
-    const struct hearing *hearing = diarization->hearing;
     *progress = (struct vp_diarize_progress){
-        .fraction = diarization->done ? 1.0
-                    : clusters        ? HEARING_SHARE
-                               : HEARING_SHARE * (listening != NULL ? listening_progress(listening)
-                                                                    : hearing_progress(hearing)),
-        .stage = diarization->done ? "done"
-                 : clusters        ? "cluster"
-                                   : "embed",
-        .heard_s = listening != NULL ? listening_heard_s(listening) : hearing_heard_s(hearing),
+        .fraction = fraction(diarization),
+        .stage = diarization->done               ? "done"
+                 : diarization->tracking != NULL ? "track"
+                 : diarization->cluster != NULL  ? "cluster"
+                                                 : "embed",
+        .heard_s = listening != NULL ? listening_heard_s(listening)
+                                     : hearing_heard_s(diarization->hearing),
         .done = diarization->done,
     };
 }

@@ -52,6 +52,11 @@ enum vp_status resnet_trunk(struct resnet_state *state, const float *features, s
 void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,
                           const float *weights, float *embedding);
 
+/* Statistics of n stretches, [n, 2 resnet_trunk_rows] (means, then standard deviations), ->
+ * embeddings [n, dim], not normalised. */
+void resnet_embed_stats(const struct resnet *resnet, const float *stats, size_t n,
+                        float *embeddings);
+
 /* Another thread's part in the forward pass that runs on state; see vp_clip_help. */
 void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx);
 

@@ -341,6 +341,16 @@ void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t
     last_layer(state, embedding);
 }
 
+void resnet_embed_stats(const struct resnet *resnet, const float *stats, size_t n,
+                        float *embeddings)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(embeddings + i * resnet->dim, resnet->fc_bias, resnet->dim * sizeof *embeddings);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)resnet->dim,
+                (int)resnet->n_pooled, 1.0F, stats, (int)resnet->n_pooled, resnet->fc_weight,
+                (int)resnet->n_pooled, 1.0F, embeddings, (int)resnet->dim);
+}
+
 void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx)
 {
     team_help(&state->team, leave, ctx);

@@ -47,9 +47,9 @@ static enum vp_status sum_up(struct answer *answer, const struct answer_voice *v
     return VP_OK;
 }
 
-static unsigned remarks(const struct vp_diarization_result *result,
-                        const struct vp_diarize_options *options)
+static unsigned remarks(const struct answer *answer, const struct vp_diarize_options *options)
 {
+    const struct vp_diarization_result *result = &answer->result;
     const unsigned least =
         options->num_speakers > 0 ? options->num_speakers : options->min_speakers;
     const unsigned most =
@@ -63,7 +63,7 @@ static unsigned remarks(const struct vp_diarization_result *result,
         warnings |= VP_DIARIZE_WARN_SHORT_AUDIO;
     if (options->num_speakers == 0 && most > 1 && result->n_speakers >= most)
         warnings |= VP_DIARIZE_WARN_MANY_SPEAKERS;
-    if (result->engine == VP_DIARIZE_VAD)
+    if (!answer->tells_overlap)
         warnings |= VP_DIARIZE_WARN_NO_OVERLAP;
     return warnings;
 }
@@ -93,6 +93,6 @@ enum vp_status answer_make(struct answer *answer, const struct vp_diarize_option
     result->exclusive = answer->exclusive.list;
     result->n_exclusive = answer->exclusive.n;
     result->speakers = answer->speakers;
-    result->warnings = remarks(result, options);
+    result->warnings = remarks(answer, options);
     return VP_OK;
 }

@@ -12,6 +12,7 @@ struct answer {
     struct turns turns, exclusive;
     struct vp_diarized_speaker *speakers; /* owned */
     float *embeddings;                    /* owned, [n_speakers, dim] */
+    bool tells_overlap;                   /* said beforehand: may two speak at once? */
 };
 
 /* A speaker as clustering knows it, before it is numbered. */
@@ -21,9 +22,9 @@ struct answer_voice {
 };
 
 /*
- * Fills *answer, which starts as zeroes and gets clip, engine and threshold in result beforehand.
- * Takes the raw turns (leaving *turns empty); voices [n_voices] are what turn.speaker counts.
- * VP_ERR_NO_MEMORY.
+ * Fills *answer, which starts as zeroes and gets clip, engine and threshold in result, and
+ * tells_overlap, beforehand. Takes the raw turns (leaving *turns empty); voices [n_voices] are what
+ * turn.speaker counts. VP_ERR_NO_MEMORY.
  */
 enum vp_status answer_make(struct answer *answer, const struct vp_diarize_options *options,
                            struct turns *turns, const struct answer_voice *voices, size_t n_voices,

@@ -154,26 +154,6 @@ size_t vad_flush(struct vad *vad, float *probabilities)
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-/* The tensor of that name and shape, as owned floats. */
-static enum vp_status take(const struct safetensors *file, const char *name, const size_t *dims,
-                           size_t n_dims, float **out, struct vp_err *err)
-{
-    for (size_t i = 0; i < file->n_tensors; i++) {
-        struct tensor *tensor = &file->tensors[i];
-        if (strcmp(tensor->name, name) != 0)
-            continue;
-        enum vp_status status = tensor_check_shape(tensor, dims, n_dims, err);
-        if (status != VP_OK)
-            return status;
-        *out = malloc(tensor->n_values * sizeof **out);
-        if (*out == NULL)
-            return status_no_memory(err, "the speech detector", tensor->n_values * sizeof **out);
-        tensor->used = true;
-        return tensor_read_floats(tensor, *out, err);
-    }
-    return status_fail(err, VP_ERR_MODEL, "tensor '%s' is missing", name);
-}
-
 /* row [n_out][n_in] -> panels, with input (i % n_minor) * n_major + i / n_minor at place i of a
  * row: PyTorch's convolution has the frames last, a window has them first. */
 static void pack(const float *rows, size_t n_minor, struct matrix *m)
@@ -199,9 +179,10 @@ static enum vp_status load_matrix(const struct safetensors *file, const struct m
     const size_t n_minor = shape->n_dims == 3 ? shape->dims[2] : 1;
     m->n_out = shape->dims[0];
     m->n_in = shape->dims[1] * n_minor;
-    enum vp_status status = take(file, shape->weight, shape->dims, shape->n_dims, &rows, err);
+    enum vp_status status =
+        safetensors_take(file, shape->weight, shape->dims, shape->n_dims, &rows, err);
     if (status == VP_OK)
-        status = take(file, shape->bias, &m->n_out, 1, &m->bias, err);
+        status = safetensors_take(file, shape->bias, &m->n_out, 1, &m->bias, err);
     if (status == VP_OK) {
         m->weight = malloc(m->n_out * m->n_in * sizeof *m->weight);
         if (m->weight == NULL)
@@ -232,19 +213,17 @@ static enum vp_status load(const struct safetensors *file, struct vad *vad, stru
     const size_t head_dims[] = {1, N_HIDDEN};
     float *head = NULL, *head_bias = NULL;
     if (status == VP_OK)
-        status = take(file, "head.weight", head_dims, 2, &head, err);
+        status = safetensors_take(file, "head.weight", head_dims, 2, &head, err);
     if (status == VP_OK)
-        status = take(file, "head.bias", head_dims, 1, &head_bias, err);
+        status = safetensors_take(file, "head.bias", head_dims, 1, &head_bias, err);
     if (status == VP_OK) {
         memcpy(vad->head, head, sizeof vad->head);
         vad->head_bias = head_bias[0];
     }
     free(head);
     free(head_bias);
-    for (size_t i = 0; i < file->n_tensors && status == VP_OK; i++)
-        if (!file->tensors[i].used)
-            status = status_fail(err, VP_ERR_MODEL, "tensor '%s' is none of a speech detector",
-                                 file->tensors[i].name);
+    if (status == VP_OK)
+        status = safetensors_finish(file, "a speech detector", err);
     return status;
 }
 

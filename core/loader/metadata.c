@@ -50,6 +50,17 @@ static bool parse_hex(const char *text, char hex[DIGEST_HEX_CHARS])
     return true;
 }
 
+/* "sha256:" and the digits. */
+static bool parse_digest(const char *text, char digest[METADATA_DIGEST_CHARS])
+{
+    char hex[DIGEST_HEX_CHARS];
+    const size_t n_prefix = METADATA_DIGEST_CHARS - DIGEST_HEX_CHARS;
+    if (strncmp(text, "sha256:", n_prefix) != 0 || !parse_hex(text + n_prefix, hex))
+        return false;
+    memcpy(digest, text, METADATA_DIGEST_CHARS);
+    return true;
+}
+
 /* "[0.01, -0.2, ...]": the unit vector that the built-in signal must give. */
 static enum vp_status parse_self_test(struct metadata *metadata, const char *value,
                                       struct vp_err *err)
@@ -148,6 +159,9 @@ enum vp_status metadata_set(struct metadata *metadata, const char *key, const ch
     } else if (strcmp(key, "weights_sha256") == 0) {
         if (!parse_hex(value, metadata->weights_sha256))
             return refuse(err, key, value, "64 lower-case hex digits");
+    } else if (strcmp(key, "model_digest") == 0) {
+        if (!parse_digest(value, metadata->model_digest))
+            return refuse(err, key, value, "sha256: and 64 lower-case hex digits");
     }
     return set_segmentation(metadata, key, value, err);
 }

@@ -10,6 +10,8 @@
 #include "digest.h"
 #include "net.h"
 
+#define METADATA_DIGEST_CHARS (sizeof "sha256:" - 1 + DIGEST_HEX_CHARS)
+
 struct metadata {
     char *name; /* owned, or NULL */
     bool untrained;
@@ -20,7 +22,10 @@ struct metadata {
     float *self_test; /* owned, [n_self_test], or NULL */
     size_t n_self_test;
     char weights_sha256[DIGEST_HEX_CHARS]; /* "" : not said */
-    struct {                               /* of a segmentation network; 0: not said */
+    /* Of the embedding model that a net of another kind was trained on, "sha256:..."; "": not said
+     */
+    char model_digest[METADATA_DIGEST_CHARS];
+    struct { /* of a segmentation network; 0: not said */
         size_t num_speakers, powerset_max_classes, num_classes, sample_rate, window_size;
     } segmentation;
 };

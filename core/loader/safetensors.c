@@ -232,3 +232,33 @@ void safetensors_close(struct safetensors *file)
     json_decref(file->header);
     *file = (struct safetensors){0};
 }
+
+enum vp_status safetensors_take(const struct safetensors *file, const char *name,
+                                const size_t *dims, size_t n_dims, float **out, struct vp_err *err)
+{
+    *out = NULL;
+    for (size_t i = 0; i < file->n_tensors; i++) {
+        struct tensor *tensor = &file->tensors[i];
+        if (strcmp(tensor->name, name) != 0)
+            continue;
+        const enum vp_status status = tensor_check_shape(tensor, dims, n_dims, err);
+        if (status != VP_OK)
+            return status;
+        *out = malloc(tensor->n_values * sizeof **out);
+        if (*out == NULL)
+            return status_no_memory(err, name, tensor->n_values * sizeof **out);
+        tensor->used = true;
+        return tensor_read_floats(tensor, *out, err);
+    }
+    return status_fail(err, VP_ERR_MODEL, "tensor '%s' is missing", name);
+}
+
+enum vp_status safetensors_finish(const struct safetensors *file, const char *what,
+                                  struct vp_err *err)
+{
+    for (size_t i = 0; i < file->n_tensors; i++)
+        if (!file->tensors[i].used)
+            return status_fail(err, VP_ERR_MODEL, "tensor '%s' is none of %s",
+                               file->tensors[i].name, what);
+    return VP_OK;
+}

@@ -24,4 +24,14 @@ enum vp_status safetensors_open(const void *bytes, size_t n_bytes, struct safete
                                 struct metadata *metadata, struct vp_err *err) VP_MUST_CHECK;
 void safetensors_close(struct safetensors *file);
 
+/* The tensor of that name and shape dims [n_dims] as floats, owned *out (free()); it counts as
+ * used. VP_ERR_MODEL when it is missing, of another shape or not finite; VP_ERR_NO_MEMORY. */
+enum vp_status safetensors_take(const struct safetensors *file, const char *name,
+                                const size_t *dims, size_t n_dims, float **out,
+                                struct vp_err *err) VP_MUST_CHECK;
+
+/* VP_ERR_MODEL when a tensor is left that nobody took; `what` is what the file should be. */
+enum vp_status safetensors_finish(const struct safetensors *file, const char *what,
+                                  struct vp_err *err) VP_MUST_CHECK;
+
 #endif

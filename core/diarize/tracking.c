@@ -1,0 +1,326 @@
+/* A cursor over trunk frames: computed, compared with the voices, judged. */
+#include "diarize/tracking.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diarize/activity.h"
+#include "diarize/frames.h"
+#include "diarize/intake.h"
+#include "diarize/vad.h"
+#include "scratch.h"
+#include "stats_pool.h"
+
+#define HOP     8u  /* log-mel frames of a trunk frame */
+#define STRETCH 64u /* trunk frames that a stretch gives, */
+#define MARGIN                                                                                     \
+    4u /* and that are computed on either side, to be dropped: 0.32 s, more than                   \
+          a convolution reaches */
+#define MOST_COMPUTED (STRETCH + 2 * MARGIN)
+#define REACH         9u /* the largest of tsvad_reach */
+#define MOST_HELD     (STRETCH + 2 * REACH)
+/* Log-mel frames: what a probability depends on, and where it is asked for outside segments. */
+#define SPEECH_NEAR   ((TSVAD_CONTEXT + REACH) * HOP + (size_t)(100 * ACTIVITY_MARGIN_S))
+#define VAD_MOST      (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + VAD_DELAY_FRAMES + 2)
+#define FRAMES_A_PART (HOP / TSVAD_N_PARTS)
+
+struct tracking {
+    struct intake intake;
+    struct frames *frames; /* owned */
+    struct vad *vad;       /* owned */
+    struct tsvad *tsvad;   /* borrowed */
+    struct tracking_known known;
+    size_t dim, n_trunk; /* values of an embedding; trunk frames of the recording */
+    bool ended;          /* all samples were read */
+    size_t n_heard;      /* log-mel frames that the detector has judged */
+    float last_speech;   /* of the latest of them */
+    size_t segment;      /* the first that ends behind the stretch at hand */
+    size_t n_computed;   /* trunk frames so far, */
+    size_t n_compared;   /* those with cosines, */
+    size_t n_judged;     /* and those with probabilities */
+    float *computed;     /* owned, [MOST_COMPUTED, TSVAD_TRUNK_ROWS] */
+    float *held;         /* owned, [MOST_HELD, TSVAD_TRUNK_ROWS]: the latest trunk frames, */
+    size_t first_held;   /* from this one on */
+    float *stats;        /* owned, [STRETCH + REACH, 2 TSVAD_TRUNK_ROWS] */
+    float *embeddings;   /* owned, [STRETCH + REACH, dim] */
+    double *pool_memory; /* owned, [STATS_POOL_DOUBLES(TSVAD_TRUNK_ROWS)] */
+    float *cosines, *speech, *projected; /* owned, of the recording: see struct tsvad_input */
+    float *probabilities;                /* owned, [n_trunk, TSVAD_N_PARTS, n_voices] */
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static size_t floats_a_frame(const struct tracking *t)
+{
+    return t->known.n_voices * (TSVAD_N_SCALES + TSVAD_N_PARTS) + TSVAD_N_PARTS + TSVAD_N_PROJECTED;
+}
+
+static enum vp_status allocate(struct tracking *t, struct vp_err *err)
+{
+    const size_t n = t->n_trunk, n_voices = t->known.n_voices;
+    size_t n_bytes;
+    if (!size_multiply(n, floats_a_frame(t) * sizeof(float), &n_bytes))
+        return status_no_memory(err, "who speaks when", SIZE_MAX);
+    t->computed = calloc(MOST_COMPUTED * TSVAD_TRUNK_ROWS, sizeof(float));
+    t->held = calloc(MOST_HELD * TSVAD_TRUNK_ROWS, sizeof(float));
+    t->stats = calloc((STRETCH + REACH) * 2 * TSVAD_TRUNK_ROWS, sizeof(float));
+    t->embeddings = calloc((STRETCH + REACH) * t->dim, sizeof(float));
+    t->pool_memory = calloc(STATS_POOL_DOUBLES(TSVAD_TRUNK_ROWS), sizeof(double));
+    t->cosines = calloc(n, n_voices * TSVAD_N_SCALES * sizeof(float));
+    t->speech = calloc(n, TSVAD_N_PARTS * sizeof(float));
+    t->projected = calloc(n, TSVAD_N_PROJECTED * sizeof(float));
+    t->probabilities = calloc(n, n_voices * TSVAD_N_PARTS * sizeof(float));
+    const void *const all[] = {t->computed,   t->held,        t->stats,
+                               t->embeddings, t->pool_memory, t->cosines,
+                               t->speech,     t->projected,   t->probabilities};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] == NULL)
+            return status_no_memory(err, "who speaks when", n_bytes);
+    return VP_OK;
+}
+
+enum vp_status tracking_new(const vp_model *model, struct tsvad *tsvad,
+                            const struct container *container, const struct tracking_known *known,
+                            struct tracking **out, struct vp_err *err)
+{
+    *out = NULL;
+    struct tracking *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return status_no_memory(err, "who speaks when", sizeof *t);
+    t->tsvad = tsvad;
+    t->known = *known;
+    t->dim = model->info.dim;
+    t->n_trunk = (known->n_frames + HOP - 1) / HOP;
+    t->last_speech = tsvad_speech(0.0F);
+    enum vp_status status = allocate(t, err);
+    if (status == VP_OK)
+        status = frames_new(VAD_N_MELS, MONO_BLOCK_SAMPLES, &t->frames, err);
+    if (status == VP_OK)
+        status = vad_new(NULL, 0, &t->vad, err);
+    if (status == VP_OK)
+        status = intake_open(&t->intake, container, known->max_duration_s, err);
+    if (status == VP_OK)
+        *out = t;
+    else
+        tracking_free(t);
+    return status;
+}
+
+void tracking_free(struct tracking *tracking)
+{
+    if (tracking == NULL)
+        return;
+    intake_close(&tracking->intake);
+    frames_free(tracking->frames);
+    vad_free(tracking->vad);
+    free(tracking->computed);
+    free(tracking->held);
+    free(tracking->stats);
+    free(tracking->embeddings);
+    free(tracking->pool_memory);
+    free(tracking->cosines);
+    free(tracking->speech);
+    free(tracking->projected);
+    free(tracking->probabilities);
+    free(tracking);
+}
+
+/* ---- samples --------------------------------------------------------------------------------- */
+
+/* Frames whose features are there. More than the first hearing counted would mean that the bytes
+ * changed meanwhile. */
+static size_t frames_ready(const struct tracking *t)
+{
+    const size_t n = frames_end(t->frames);
+    return n < t->known.n_frames ? n : t->known.n_frames;
+}
+
+/* The next n probabilities of speech; each part is the mean of its frames. */
+static void take_speech(struct tracking *t, const float *probabilities, size_t n)
+{
+    for (size_t i = 0; i < n && t->n_heard < t->n_trunk * HOP; i++, t->n_heard++) {
+        t->last_speech = tsvad_speech(probabilities[i]);
+        t->speech[t->n_heard / FRAMES_A_PART] += t->last_speech / FRAMES_A_PART;
+    }
+}
+
+static enum vp_status read_block(struct tracking *t, vp_scratch *scratch, struct vp_err *err)
+{
+    size_t n;
+    float probabilities[VAD_MOST], *samples = scratch->audio.samples;
+    const enum vp_status status = intake_read(&t->intake, samples, &n, &t->ended, err);
+    if (status != VP_OK)
+        return status;
+    const size_t first = frames_end(t->frames);
+    frames_push(t->frames, scratch->fbank, samples, n);
+    n = vad_push(t->vad, frames_from(t->frames, first), frames_end(t->frames) - first,
+                 probabilities);
+    take_speech(t, probabilities, n);
+    if (!t->ended)
+        return VP_OK;
+    n = vad_flush(t->vad, probabilities);
+    take_speech(t, probabilities, n);
+    while (t->n_heard < t->n_trunk * HOP) { /* the last trunk frame reaches beyond */
+        t->speech[t->n_heard / FRAMES_A_PART] += t->last_speech / FRAMES_A_PART;
+        t->n_heard++;
+    }
+    return VP_OK;
+}
+
+/* ---- trunk ----------------------------------------------------------------------------------- */
+
+/* Does anybody speak in log-mel frames first .. end - 1, or nearby? Asked in order of time. */
+static bool speech_near(struct tracking *t, size_t first, size_t end)
+{
+    const struct segments *segments = t->known.segments;
+    while (t->segment < segments->n && segments->list[t->segment].end + SPEECH_NEAR < first)
+        t->segment++;
+    return t->segment < segments->n && segments->list[t->segment].first < end + SPEECH_NEAR;
+}
+
+/* The next stretch's trunk frames, behind those held. Without speech they are zeroes. */
+static enum vp_status compute(struct tracking *t, vp_scratch *scratch, struct vp_err *err)
+{
+    const size_t left = t->n_trunk - t->n_computed, n = left < STRETCH ? left : STRETCH;
+    const size_t before = t->n_computed < MARGIN ? t->n_computed : MARGIN;
+    const size_t first = (t->n_computed - before) * HOP, ready = frames_ready(t);
+    const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
+    const size_t end = wanted < ready ? wanted : ready, n_mels = VAD_N_MELS;
+    float *out = t->held + (t->n_computed - t->first_held) * TSVAD_TRUNK_ROWS;
+    memset(out, 0, n * TSVAD_TRUNK_ROWS * sizeof *out);
+    enum vp_status status = VP_OK;
+    if (end >= first + RESNET_MIN_FRAMES && end > t->n_computed * HOP &&
+        speech_near(t, first, end)) {
+        memcpy(scratch->features, frames_from(t->frames, first),
+               (end - first) * n_mels * sizeof(float));
+        fbank_subtract_mean(scratch->fbank, scratch->features, end - first);
+        status = resnet_trunk(scratch->state, scratch->features, end - first, t->computed, err);
+        const size_t made = (end - first + HOP - 1) / HOP - before;
+        memcpy(out, t->computed + before * TSVAD_TRUNK_ROWS,
+               (made < n ? made : n) * TSVAD_TRUNK_ROWS * sizeof *out);
+    }
+    tsvad_project(t->tsvad, out, n, t->projected + t->n_computed * TSVAD_N_PROJECTED);
+    t->n_computed += n;
+    return status;
+}
+
+/* ---- cosines --------------------------------------------------------------------------------- */
+
+/* Statistics of the trunk frames within reach of frame i, [2 TSVAD_TRUNK_ROWS]. */
+static void pool_around(const struct tracking *t, size_t i, size_t reach, float *stats)
+{
+    const float *frames[2 * REACH + 1];
+    struct stats_pool pool;
+    const size_t first = i > reach ? i - reach : 0;
+    const size_t end = i + reach + 1 < t->n_trunk ? i + reach + 1 : t->n_trunk;
+    for (size_t k = first; k < end; k++)
+        frames[k - first] = t->held + (k - t->first_held) * TSVAD_TRUNK_ROWS;
+    stats_pool_start(&pool, TSVAD_TRUNK_ROWS, t->pool_memory);
+    stats_pool_add(&pool, frames, end - first);
+    for (size_t r = 0; r < TSVAD_TRUNK_ROWS; r++) {
+        stats[r] = stats_pool_mean(&pool, r);
+        stats[TSVAD_TRUNK_ROWS + r] = stats_pool_std(&pool, r);
+    }
+}
+
+/* Embeddings of n frames from first on at one scale, compared with all voices. */
+static void compare_scale(struct tracking *t, const struct resnet *resnet, size_t first, size_t n,
+                          size_t scale)
+{
+    const size_t n_voices = t->known.n_voices, dim = t->dim;
+    for (size_t i = 0; i < n; i++)
+        pool_around(t, first + i, tsvad_reach[scale], t->stats + i * 2 * TSVAD_TRUNK_ROWS);
+    resnet_embed_stats(resnet, t->stats, n, t->embeddings);
+    for (size_t i = 0; i < n; i++) {
+        const float *embedding = t->embeddings + i * dim;
+        const float norm = cblas_snrm2((int)dim, embedding, 1);
+        for (size_t v = 0; v < n_voices; v++) {
+            const float dot = cblas_sdot((int)dim, embedding, 1, t->known.directions + v * dim, 1);
+            t->cosines[((first + i) * n_voices + v) * TSVAD_N_SCALES + scale] =
+                norm > 0.0F ? dot / norm : 0.0F;
+        }
+    }
+}
+
+/* One behind the last frame whose surroundings are computed. */
+static size_t comparable(const struct tracking *t)
+{
+    if (t->n_computed == t->n_trunk)
+        return t->n_trunk;
+    return t->n_computed > REACH ? t->n_computed - REACH : 0;
+}
+
+/* All frames that can be; what no later frame reaches is let go of. */
+static void compare(struct tracking *t, const struct resnet *resnet)
+{
+    const size_t end = comparable(t);
+    for (size_t s = 0; s < TSVAD_N_SCALES; s++)
+        compare_scale(t, resnet, t->n_compared, end - t->n_compared, s);
+    t->n_compared = end;
+    const size_t keep = end > REACH ? end - REACH : 0;
+    memmove(t->held, t->held + (keep - t->first_held) * TSVAD_TRUNK_ROWS,
+            (t->n_computed - keep) * TSVAD_TRUNK_ROWS * sizeof *t->held);
+    t->first_held = keep;
+}
+
+/* ---- probabilities --------------------------------------------------------------------------- */
+
+static void judge(struct tracking *t)
+{
+    const struct tsvad_input input = {.n_frames = t->n_trunk,
+                                      .n_voices = t->known.n_voices,
+                                      .cosines = t->cosines,
+                                      .speech = t->speech,
+                                      .projected = t->projected};
+    float probabilities[TSVAD_MOST * TSVAD_N_PARTS];
+    const size_t left = t->n_trunk - t->n_judged, n = left < TSVAD_MOST ? left : TSVAD_MOST;
+    for (size_t v = 0; v < input.n_voices; v++) {
+        tsvad_run(t->tsvad, &input, v, t->n_judged, n, probabilities);
+        for (size_t i = 0; i < n * TSVAD_N_PARTS; i++)
+            t->probabilities[(t->n_judged * TSVAD_N_PARTS + i) * input.n_voices + v] =
+                probabilities[i];
+    }
+    t->n_judged += n;
+}
+
+enum vp_status tracking_step(struct tracking *t, vp_scratch *scratch, bool *done,
+                             struct vp_err *err)
+{
+    *done = false;
+    const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
+    if (t->n_compared < comparable(t))
+        compare(t, scratch->model->resnet);
+    else if (!t->ended && (t->n_computed == t->n_trunk || frames_end(t->frames) < wanted))
+        return read_block(t, scratch, err); /* at the end, the detector lags behind */
+    else if (t->n_computed < t->n_trunk)
+        return compute(t, scratch, err);
+    else
+        judge(t);
+    *done = t->n_judged == t->n_trunk;
+    return VP_OK;
+}
+
+/* ---- what came of it ------------------------------------------------------------------------- */
+
+double tracking_progress(const struct tracking *tracking)
+{
+    return (double)tracking->n_computed / (double)tracking->n_trunk;
+}
+
+size_t tracking_bytes(const struct tracking *tracking)
+{
+    const size_t n_rows = MOST_COMPUTED + MOST_HELD + 2 * (STRETCH + REACH);
+    return sizeof *tracking + frames_bytes(tracking->frames) +
+           tracking->n_trunk * floats_a_frame(tracking) * sizeof(float) +
+           n_rows * TSVAD_TRUNK_ROWS * sizeof(float) +
+           STATS_POOL_DOUBLES(TSVAD_TRUNK_ROWS) * sizeof(double) +
+           (STRETCH + REACH) * tracking->dim * sizeof(float);
+}
+
+const float *tracking_probabilities(const struct tracking *tracking, size_t *n_parts)
+{
+    *n_parts = tracking->n_trunk * TSVAD_N_PARTS;
+    return tracking->probabilities;
+}

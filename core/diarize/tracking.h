@@ -1,0 +1,51 @@
+/*
+ * The second hearing of a recording, when its voices are known: who speaks when, to 20 ms, several
+ * at once.
+ *
+ *   bytes -> samples -> log-mel frames -> the speech detector                        [20 ms]
+ *                                      -> stretches of 5 s, each less its mean -> trunk  [80 ms]
+ *   trunk -> embeddings around each frame -> cosines with the voices -> tsvad -> probabilities
+ *
+ * Stretches without speech nearby cost nothing: nobody is asked for there. One owner at a time.
+ */
+#ifndef VP_TRACKING_H
+#define VP_TRACKING_H
+
+#include "container.h"
+#include "diarize/segments.h"
+#include "diarize/tsvad.h"
+#include "voiceprint.h"
+
+#define TRACKING_LEAST_FRAMES 100u /* of a recording: below, windows know as much */
+#define TRACKING_SCRATCH_S    6.0  /* of the clips that the scratch must hold */
+
+struct tracking;
+
+/* What is known from the first hearing. */
+struct tracking_known {
+    double max_duration_s;
+    size_t n_frames;                 /* of the recording, TRACKING_LEAST_FRAMES or more */
+    const struct segments *segments; /* where there is speech; borrowed */
+    const float *directions;         /* [n_voices, dim], norm 1; borrowed */
+    size_t n_voices;
+};
+
+/* Borrows all arguments until freed; tsvad must serve the model. Returns owned *out. Errors:
+ * VP_ERR_NO_MEMORY, those of intake_open. */
+enum vp_status tracking_new(const vp_model *model, struct tsvad *tsvad,
+                            const struct container *container, const struct tracking_known *known,
+                            struct tracking **out, struct vp_err *err) VP_MUST_CHECK;
+void tracking_free(struct tracking *tracking); /* takes; NULL is legal */
+
+/* One block of samples, one stretch or one piece of the net: up to 40 ms of work. *done when the
+ * probabilities are there. Errors: those of vp_diarization_step. */
+enum vp_status tracking_step(struct tracking *tracking, vp_scratch *scratch, bool *done,
+                             struct vp_err *err) VP_MUST_CHECK;
+
+double tracking_progress(const struct tracking *tracking); /* 0..1 */
+size_t tracking_bytes(const struct tracking *tracking);
+
+/* Once done: probabilities [*n_parts, n_voices], of 20 ms each, borrowed. */
+const float *tracking_probabilities(const struct tracking *tracking, size_t *n_parts);
+
+#endif
