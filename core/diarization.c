@@ -308,8 +308,11 @@ static enum vp_status settle(vp_diarization *diarization, struct partition *part
         return status_no_memory(err, "the speakers", n * dim * sizeof *diarization->directions);
     for (size_t v = 0; v < partition->n_clusters; v++)
         partition_direction(partition, v, diarization->directions + v * dim);
+    size_t n_probabilities;
+    const float *probabilities = hearing_probabilities(hearing, &n_probabilities);
     const struct tracking_known known = {.max_duration_s = diarization->options.max_duration_s,
-                                         .n_frames = hearing_clip(hearing)->n_frames,
+                                         .n_frames = n_probabilities,
+                                         .probabilities = probabilities,
                                          .segments = hearing_segments(hearing),
                                          .directions = diarization->directions,
                                          .n_voices = partition->n_clusters};

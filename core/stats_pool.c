@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define WEIGHT_FLOOR   1e-8 /* added to sums of weights, as pyannote's StatsPool does */
-#define VARIANCE_FLOOR 1e-7 /* added to the variance, as WeSpeaker's TSTP does */
+#define WEIGHT_FLOOR 1e-8 /* added to sums of weights, as pyannote's StatsPool does */
 
 void stats_pool_start(struct stats_pool *pool, size_t n_values, double *memory)
 {
@@ -51,7 +50,7 @@ float stats_pool_mean(const struct stats_pool *pool, size_t i)
 
 float stats_pool_std(const struct stats_pool *pool, size_t i)
 {
-    return (float)sqrt(pool->m2[i] / (double)(pool->n_frames - 1) + VARIANCE_FLOOR);
+    return (float)sqrt(pool->m2[i] / (double)(pool->n_frames - 1) + STATS_POOL_VARIANCE_FLOOR);
 }
 
 void stats_pool_weighted(const float *frames, size_t n, size_t n_values, const float *weights,

@@ -12,6 +12,8 @@
 
 #include <stddef.h>
 
+#define STATS_POOL_VARIANCE_FLOOR 1e-7 /* added to the variance, as WeSpeaker's TSTP does */
+
 struct stats_pool {
     size_t n_values; /* of a frame */
     size_t n_frames; /* so far */

@@ -22,7 +22,9 @@ struct hearing {
     bool ended; /* all samples were read */
     struct frames *frames;
     bool speech_given;
-    struct vad *vad; /* NULL where speech is given */
+    struct vad *vad;      /* NULL where speech is given and the model has other features */
+    float *probabilities; /* owned, [most_probabilities]: of speech, of the first n frames */
+    size_t n_probabilities, most_probabilities;
     struct speech speech;
     struct segments segments;
     struct windows windows;
@@ -73,8 +75,9 @@ enum vp_status hearing_new(const vp_model *model, const struct container *contai
     enum vp_status status =
         frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, &hearing->frames, err);
     if (status == VP_OK)
-        status = options->speech != NULL ? take_speech(hearing, options, err)
-                                         : vad_new(NULL, 0, &hearing->vad, err);
+        status = options->speech != NULL ? take_speech(hearing, options, err) : VP_OK;
+    if (status == VP_OK && model->info.n_mels == VAD_N_MELS)
+        status = vad_new(NULL, 0, &hearing->vad, err);
     if (status == VP_OK)
         status = intake_open(&hearing->intake, container, options->max_duration_s, err);
     if (status == VP_OK)
@@ -91,6 +94,7 @@ void hearing_free(struct hearing *hearing)
     intake_close(&hearing->intake);
     frames_free(hearing->frames);
     vad_free(hearing->vad);
+    free(hearing->probabilities);
     segments_clear(&hearing->segments);
     units_clear(&hearing->units);
     free(hearing);
@@ -98,24 +102,55 @@ void hearing_free(struct hearing *hearing)
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
+/* Room for n more probabilities. */
+static enum vp_status make_room(struct hearing *hearing, size_t n, struct vp_err *err)
+{
+    if (hearing->n_probabilities + n <= hearing->most_probabilities)
+        return VP_OK;
+    const size_t most = hearing->most_probabilities + hearing->most_probabilities / 2 + n + 4096;
+    float *grown = realloc(hearing->probabilities, most * sizeof *grown);
+    if (grown == NULL)
+        return status_no_memory(err, "the probabilities of speech", most * sizeof *grown);
+    hearing->probabilities = grown;
+    hearing->most_probabilities = most;
+    return VP_OK;
+}
+
+/* The latest n probabilities, which are in place already: kept, and cut into segments unless those
+ * are given. */
+static enum vp_status judge(struct hearing *hearing, size_t n, struct vp_err *err)
+{
+    unsigned char decided[MOST_DETECTED + MOST_DELAYED];
+    const float *latest = hearing->probabilities + hearing->n_probabilities;
+    hearing->n_probabilities += n;
+    if (hearing->speech_given)
+        return VP_OK;
+    return segments_push(&hearing->segments, decided,
+                         speech_push(&hearing->speech, latest, n, decided), err);
+}
+
 /* Frames from first on through the detector; ended: and what it still owes. */
 static enum vp_status detect(struct hearing *hearing, size_t first, bool ended, struct vp_err *err)
 {
-    float probabilities[MOST_DETECTED];
-    unsigned char decided[MOST_DETECTED + MOST_DELAYED];
-    size_t n = frames_end(hearing->frames) - first;
-    n = vad_push(hearing->vad, frames_from(hearing->frames, first), n, probabilities);
-    n = speech_push(&hearing->speech, probabilities, n, decided);
-    enum vp_status status = segments_push(&hearing->segments, decided, n, err);
-    if (status != VP_OK || !ended)
-        return status;
-    n = vad_flush(hearing->vad, probabilities);
-    n = speech_push(&hearing->speech, probabilities, n, decided);
-    status = segments_push(&hearing->segments, decided, n, err);
+    enum vp_status status = make_room(hearing, MOST_DETECTED, err);
     if (status != VP_OK)
         return status;
-    n = speech_finish(&hearing->speech, decided);
-    status = segments_push(&hearing->segments, decided, n, err);
+    status = judge(hearing,
+                   vad_push(hearing->vad, frames_from(hearing->frames, first),
+                            frames_end(hearing->frames) - first,
+                            hearing->probabilities + hearing->n_probabilities),
+                   err);
+    if (status == VP_OK && ended)
+        status = make_room(hearing, MOST_DETECTED, err);
+    if (status != VP_OK || !ended)
+        return status;
+    status = judge(hearing,
+                   vad_flush(hearing->vad, hearing->probabilities + hearing->n_probabilities), err);
+    if (status != VP_OK || hearing->speech_given)
+        return status;
+    unsigned char decided[MOST_DELAYED];
+    status =
+        segments_push(&hearing->segments, decided, speech_finish(&hearing->speech, decided), err);
     return status == VP_OK
                ? segments_finish(&hearing->segments, hearing->intake.clip.duration_s, err)
                : status;
@@ -141,7 +176,7 @@ static enum vp_status hear_block(struct hearing *hearing, vp_scratch *scratch, s
     frames_push(hearing->frames, scratch->fbank, samples, n);
     if (hearing->ended)
         conclude(hearing);
-    return hearing->speech_given ? VP_OK : detect(hearing, first, hearing->ended, err);
+    return hearing->vad != NULL ? detect(hearing, first, hearing->ended, err) : VP_OK;
 }
 
 /* ---- windows --------------------------------------------------------------------------------- */
@@ -237,8 +272,15 @@ const struct vp_clip_info *hearing_clip(const struct hearing *hearing)
     return &hearing->intake.clip;
 }
 
+const float *hearing_probabilities(const struct hearing *hearing, size_t *n)
+{
+    *n = hearing->n_probabilities;
+    return hearing->probabilities;
+}
+
 size_t hearing_bytes(const struct hearing *hearing)
 {
-    return sizeof *hearing + frames_bytes(hearing->frames) + units_bytes(&hearing->units) +
+    return sizeof *hearing + hearing->most_probabilities * sizeof(float) +
+           frames_bytes(hearing->frames) + units_bytes(&hearing->units) +
            hearing->segments.capacity * sizeof *hearing->segments.list;
 }

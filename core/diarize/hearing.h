@@ -35,6 +35,9 @@ double hearing_heard_s(const struct hearing *hearing);
 const struct segments *hearing_segments(const struct hearing *hearing);
 const struct units *hearing_units(const struct hearing *hearing);
 const struct vp_clip_info *hearing_clip(const struct hearing *hearing);
+/* Of speech, for each of the recording's n frames of 10 ms; none where speech is given and the
+ * model's features are not the detector's. */
+const float *hearing_probabilities(const struct hearing *hearing, size_t *n);
 size_t hearing_bytes(const struct hearing *hearing);
 
 #endif

@@ -9,7 +9,6 @@
 #include "diarize/activity.h"
 #include "diarize/frames.h"
 #include "diarize/intake.h"
-#include "diarize/vad.h"
 #include "scratch.h"
 #include "stats_pool.h"
 
@@ -21,21 +20,19 @@
 #define MOST_COMPUTED (STRETCH + 2 * MARGIN)
 #define REACH         9u /* the largest of tsvad_reach */
 #define MOST_HELD     (STRETCH + 2 * REACH)
+#define BATCH         16u /* frames that are embedded at once */
+#define MOST_STATS    (BATCH * TSVAD_N_SCALES)
 /* Log-mel frames: what a probability depends on, and where it is asked for outside segments. */
 #define SPEECH_NEAR   ((TSVAD_CONTEXT + REACH) * HOP + (size_t)(100 * ACTIVITY_MARGIN_S))
-#define VAD_MOST      (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + VAD_DELAY_FRAMES + 2)
 #define FRAMES_A_PART (HOP / TSVAD_N_PARTS)
 
 struct tracking {
     struct intake intake;
     struct frames *frames; /* owned */
-    struct vad *vad;       /* owned */
     struct tsvad *tsvad;   /* borrowed */
     struct tracking_known known;
     size_t dim, n_trunk; /* values of an embedding; trunk frames of the recording */
     bool ended;          /* all samples were read */
-    size_t n_heard;      /* log-mel frames that the detector has judged */
-    float last_speech;   /* of the latest of them */
     size_t segment;      /* the first that ends behind the stretch at hand */
     size_t n_computed;   /* trunk frames so far, */
     size_t n_compared;   /* those with cosines, */
@@ -43,9 +40,9 @@ struct tracking {
     float *computed;     /* owned, [MOST_COMPUTED, TSVAD_TRUNK_ROWS] */
     float *held;         /* owned, [MOST_HELD, TSVAD_TRUNK_ROWS]: the latest trunk frames, */
     size_t first_held;   /* from this one on */
-    float *stats;        /* owned, [STRETCH + REACH, 2 TSVAD_TRUNK_ROWS] */
-    float *embeddings;   /* owned, [STRETCH + REACH, dim] */
-    double *pool_memory; /* owned, [STATS_POOL_DOUBLES(TSVAD_TRUNK_ROWS)] */
+    float *stats;        /* owned, [MOST_STATS, 2 TSVAD_TRUNK_ROWS] */
+    float *embeddings;   /* owned, [MOST_STATS, dim] */
+    double *sums;        /* owned, [2 TSVAD_TRUNK_ROWS]: sums, sums of squares */
     float *cosines, *speech, *projected; /* owned, of the recording: see struct tsvad_input */
     float *probabilities;                /* owned, [n_trunk, TSVAD_N_PARTS, n_voices] */
 };
@@ -65,20 +62,29 @@ static enum vp_status allocate(struct tracking *t, struct vp_err *err)
         return status_no_memory(err, "who speaks when", SIZE_MAX);
     t->computed = calloc(MOST_COMPUTED * TSVAD_TRUNK_ROWS, sizeof(float));
     t->held = calloc(MOST_HELD * TSVAD_TRUNK_ROWS, sizeof(float));
-    t->stats = calloc((STRETCH + REACH) * 2 * TSVAD_TRUNK_ROWS, sizeof(float));
-    t->embeddings = calloc((STRETCH + REACH) * t->dim, sizeof(float));
-    t->pool_memory = calloc(STATS_POOL_DOUBLES(TSVAD_TRUNK_ROWS), sizeof(double));
+    t->stats = calloc(MOST_STATS * 2 * TSVAD_TRUNK_ROWS, sizeof(float));
+    t->embeddings = calloc(MOST_STATS * t->dim, sizeof(float));
+    t->sums = calloc(2 * TSVAD_TRUNK_ROWS, sizeof(double));
     t->cosines = calloc(n, n_voices * TSVAD_N_SCALES * sizeof(float));
     t->speech = calloc(n, TSVAD_N_PARTS * sizeof(float));
     t->projected = calloc(n, TSVAD_N_PROJECTED * sizeof(float));
     t->probabilities = calloc(n, n_voices * TSVAD_N_PARTS * sizeof(float));
-    const void *const all[] = {t->computed,   t->held,        t->stats,
-                               t->embeddings, t->pool_memory, t->cosines,
-                               t->speech,     t->projected,   t->probabilities};
+    const void *const all[] = {t->computed, t->held,   t->stats,     t->embeddings,   t->sums,
+                               t->cosines,  t->speech, t->projected, t->probabilities};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] == NULL)
             return status_no_memory(err, "who speaks when", n_bytes);
     return VP_OK;
+}
+
+/* Each part is the mean of its frames; the last trunk frame may reach beyond them. */
+static void take_speech(struct tracking *t, const float *probabilities)
+{
+    for (size_t i = 0; i < t->n_trunk * HOP; i++) {
+        const size_t last = t->known.n_frames - 1;
+        t->speech[i / FRAMES_A_PART] +=
+            tsvad_speech(probabilities[i < last ? i : last]) / FRAMES_A_PART;
+    }
 }
 
 enum vp_status tracking_new(const vp_model *model, struct tsvad *tsvad,
@@ -93,19 +99,18 @@ enum vp_status tracking_new(const vp_model *model, struct tsvad *tsvad,
     t->known = *known;
     t->dim = model->info.dim;
     t->n_trunk = (known->n_frames + HOP - 1) / HOP;
-    t->last_speech = tsvad_speech(0.0F);
     enum vp_status status = allocate(t, err);
     if (status == VP_OK)
-        status = frames_new(VAD_N_MELS, MONO_BLOCK_SAMPLES, &t->frames, err);
-    if (status == VP_OK)
-        status = vad_new(NULL, 0, &t->vad, err);
+        status = frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, &t->frames, err);
     if (status == VP_OK)
         status = intake_open(&t->intake, container, known->max_duration_s, err);
-    if (status == VP_OK)
-        *out = t;
-    else
+    if (status != VP_OK) {
         tracking_free(t);
-    return status;
+        return status;
+    }
+    take_speech(t, known->probabilities);
+    *out = t;
+    return VP_OK;
 }
 
 void tracking_free(struct tracking *tracking)
@@ -114,12 +119,11 @@ void tracking_free(struct tracking *tracking)
         return;
     intake_close(&tracking->intake);
     frames_free(tracking->frames);
-    vad_free(tracking->vad);
     free(tracking->computed);
     free(tracking->held);
     free(tracking->stats);
     free(tracking->embeddings);
-    free(tracking->pool_memory);
+    free(tracking->sums);
     free(tracking->cosines);
     free(tracking->speech);
     free(tracking->projected);
@@ -137,36 +141,14 @@ static size_t frames_ready(const struct tracking *t)
     return n < t->known.n_frames ? n : t->known.n_frames;
 }
 
-/* The next n probabilities of speech; each part is the mean of its frames. */
-static void take_speech(struct tracking *t, const float *probabilities, size_t n)
-{
-    for (size_t i = 0; i < n && t->n_heard < t->n_trunk * HOP; i++, t->n_heard++) {
-        t->last_speech = tsvad_speech(probabilities[i]);
-        t->speech[t->n_heard / FRAMES_A_PART] += t->last_speech / FRAMES_A_PART;
-    }
-}
-
 static enum vp_status read_block(struct tracking *t, vp_scratch *scratch, struct vp_err *err)
 {
     size_t n;
-    float probabilities[VAD_MOST], *samples = scratch->audio.samples;
+    float *samples = scratch->audio.samples;
     const enum vp_status status = intake_read(&t->intake, samples, &n, &t->ended, err);
-    if (status != VP_OK)
-        return status;
-    const size_t first = frames_end(t->frames);
-    frames_push(t->frames, scratch->fbank, samples, n);
-    n = vad_push(t->vad, frames_from(t->frames, first), frames_end(t->frames) - first,
-                 probabilities);
-    take_speech(t, probabilities, n);
-    if (!t->ended)
-        return VP_OK;
-    n = vad_flush(t->vad, probabilities);
-    take_speech(t, probabilities, n);
-    while (t->n_heard < t->n_trunk * HOP) { /* the last trunk frame reaches beyond */
-        t->speech[t->n_heard / FRAMES_A_PART] += t->last_speech / FRAMES_A_PART;
-        t->n_heard++;
-    }
-    return VP_OK;
+    if (status == VP_OK)
+        frames_push(t->frames, scratch->fbank, samples, n);
+    return status;
 }
 
 /* ---- trunk ----------------------------------------------------------------------------------- */
@@ -187,7 +169,8 @@ static enum vp_status compute(struct tracking *t, vp_scratch *scratch, struct vp
     const size_t before = t->n_computed < MARGIN ? t->n_computed : MARGIN;
     const size_t first = (t->n_computed - before) * HOP, ready = frames_ready(t);
     const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
-    const size_t end = wanted < ready ? wanted : ready, n_mels = VAD_N_MELS;
+    const size_t end = wanted < ready ? wanted : ready;
+    const size_t n_mels = scratch->model->info.n_mels;
     float *out = t->held + (t->n_computed - t->first_held) * TSVAD_TRUNK_ROWS;
     memset(out, 0, n * TSVAD_TRUNK_ROWS * sizeof *out);
     enum vp_status status = VP_OK;
@@ -208,39 +191,56 @@ static enum vp_status compute(struct tracking *t, vp_scratch *scratch, struct vp
 
 /* ---- cosines --------------------------------------------------------------------------------- */
 
-/* Statistics of the trunk frames within reach of frame i, [2 TSVAD_TRUNK_ROWS]. */
-static void pool_around(const struct tracking *t, size_t i, size_t reach, float *stats)
+/* Adds a trunk frame to the sums and the sums of squares, in double: nothing cancels that floats
+ * can tell. */
+static void add_frame(const float *frame, double *restrict sums, double *restrict squares)
 {
-    const float *frames[2 * REACH + 1];
-    struct stats_pool pool;
-    const size_t first = i > reach ? i - reach : 0;
-    const size_t end = i + reach + 1 < t->n_trunk ? i + reach + 1 : t->n_trunk;
-    for (size_t k = first; k < end; k++)
-        frames[k - first] = t->held + (k - t->first_held) * TSVAD_TRUNK_ROWS;
-    stats_pool_start(&pool, TSVAD_TRUNK_ROWS, t->pool_memory);
-    stats_pool_add(&pool, frames, end - first);
     for (size_t r = 0; r < TSVAD_TRUNK_ROWS; r++) {
-        stats[r] = stats_pool_mean(&pool, r);
-        stats[TSVAD_TRUNK_ROWS + r] = stats_pool_std(&pool, r);
+        const double x = (double)frame[r];
+        sums[r] += x;
+        squares[r] += x * x;
     }
 }
 
-/* Embeddings of n frames from first on at one scale, compared with all voices. */
-static void compare_scale(struct tracking *t, const struct resnet *resnet, size_t first, size_t n,
-                          size_t scale)
+/* Statistics of the trunk frames around frame i, scale by scale, [TSVAD_N_SCALES, 2 rows]: means,
+ * then standard deviations, as stats_pool.h has them. */
+static void pool_around(const struct tracking *t, size_t i, float *stats)
+{
+    double *sums = t->sums, *squares = t->sums + TSVAD_TRUNK_ROWS;
+    memset(sums, 0, 2 * TSVAD_TRUNK_ROWS * sizeof *sums);
+    const float *frame = t->held + (i - t->first_held) * TSVAD_TRUNK_ROWS;
+    add_frame(frame, sums, squares);
+    size_t n = 1, reach = 0;
+    for (size_t s = 0; s < TSVAD_N_SCALES; s++, stats += 2 * TSVAD_TRUNK_ROWS) {
+        while (reach++ < tsvad_reach[s]) {
+            if (reach <= i) {
+                add_frame(frame - reach * TSVAD_TRUNK_ROWS, sums, squares);
+                n++;
+            }
+            if (i + reach < t->n_trunk) {
+                add_frame(frame + reach * TSVAD_TRUNK_ROWS, sums, squares);
+                n++;
+            }
+        }
+        reach = tsvad_reach[s];
+        const double share = 1.0 / (double)n, freedom = 1.0 / (double)(n - 1);
+        for (size_t r = 0; r < TSVAD_TRUNK_ROWS; r++) {
+            const double mean = sums[r] * share;
+            const double variance = fmax(squares[r] - sums[r] * mean, 0.0) * freedom;
+            stats[r] = (float)mean;
+            stats[TSVAD_TRUNK_ROWS + r] = (float)sqrt(variance + STATS_POOL_VARIANCE_FLOOR);
+        }
+    }
+}
+
+/* Cosines of frame i at one scale with all voices. */
+static void compare_embedding(struct tracking *t, const float *embedding, size_t i, size_t scale)
 {
     const size_t n_voices = t->known.n_voices, dim = t->dim;
-    for (size_t i = 0; i < n; i++)
-        pool_around(t, first + i, tsvad_reach[scale], t->stats + i * 2 * TSVAD_TRUNK_ROWS);
-    resnet_embed_stats(resnet, t->stats, n, t->embeddings);
-    for (size_t i = 0; i < n; i++) {
-        const float *embedding = t->embeddings + i * dim;
-        const float norm = cblas_snrm2((int)dim, embedding, 1);
-        for (size_t v = 0; v < n_voices; v++) {
-            const float dot = cblas_sdot((int)dim, embedding, 1, t->known.directions + v * dim, 1);
-            t->cosines[((first + i) * n_voices + v) * TSVAD_N_SCALES + scale] =
-                norm > 0.0F ? dot / norm : 0.0F;
-        }
+    const float norm = cblas_snrm2((int)dim, embedding, 1);
+    for (size_t v = 0; v < n_voices; v++) {
+        const float dot = cblas_sdot((int)dim, embedding, 1, t->known.directions + v * dim, 1);
+        t->cosines[(i * n_voices + v) * TSVAD_N_SCALES + scale] = norm > 0.0F ? dot / norm : 0.0F;
     }
 }
 
@@ -256,9 +256,16 @@ static size_t comparable(const struct tracking *t)
 static void compare(struct tracking *t, const struct resnet *resnet)
 {
     const size_t end = comparable(t);
-    for (size_t s = 0; s < TSVAD_N_SCALES; s++)
-        compare_scale(t, resnet, t->n_compared, end - t->n_compared, s);
-    t->n_compared = end;
+    while (t->n_compared < end) {
+        const size_t left = end - t->n_compared, n = left < BATCH ? left : BATCH;
+        for (size_t i = 0; i < n; i++)
+            pool_around(t, t->n_compared + i, t->stats + i * TSVAD_N_SCALES * 2 * TSVAD_TRUNK_ROWS);
+        resnet_embed_stats(resnet, t->stats, n * TSVAD_N_SCALES, t->embeddings);
+        for (size_t i = 0; i < n * TSVAD_N_SCALES; i++)
+            compare_embedding(t, t->embeddings + i * t->dim, t->n_compared + i / TSVAD_N_SCALES,
+                              i % TSVAD_N_SCALES);
+        t->n_compared += n;
+    }
     const size_t keep = end > REACH ? end - REACH : 0;
     memmove(t->held, t->held + (keep - t->first_held) * TSVAD_TRUNK_ROWS,
             (t->n_computed - keep) * TSVAD_TRUNK_ROWS * sizeof *t->held);
@@ -292,8 +299,8 @@ enum vp_status tracking_step(struct tracking *t, vp_scratch *scratch, bool *done
     const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
     if (t->n_compared < comparable(t))
         compare(t, scratch->model->resnet);
-    else if (!t->ended && (t->n_computed == t->n_trunk || frames_end(t->frames) < wanted))
-        return read_block(t, scratch, err); /* at the end, the detector lags behind */
+    else if (t->n_computed < t->n_trunk && !t->ended && frames_end(t->frames) < wanted)
+        return read_block(t, scratch, err);
     else if (t->n_computed < t->n_trunk)
         return compute(t, scratch, err);
     else
@@ -311,12 +318,10 @@ double tracking_progress(const struct tracking *tracking)
 
 size_t tracking_bytes(const struct tracking *tracking)
 {
-    const size_t n_rows = MOST_COMPUTED + MOST_HELD + 2 * (STRETCH + REACH);
+    const size_t n_rows = MOST_COMPUTED + MOST_HELD + 2 * MOST_STATS + 4;
     return sizeof *tracking + frames_bytes(tracking->frames) +
            tracking->n_trunk * floats_a_frame(tracking) * sizeof(float) +
-           n_rows * TSVAD_TRUNK_ROWS * sizeof(float) +
-           STATS_POOL_DOUBLES(TSVAD_TRUNK_ROWS) * sizeof(double) +
-           (STRETCH + REACH) * tracking->dim * sizeof(float);
+           n_rows * TSVAD_TRUNK_ROWS * sizeof(float) + MOST_STATS * tracking->dim * sizeof(float);
 }
 
 const float *tracking_probabilities(const struct tracking *tracking, size_t *n_parts)

@@ -2,8 +2,7 @@
  * The second hearing of a recording, when its voices are known: who speaks when, to 20 ms, several
  * at once.
  *
- *   bytes -> samples -> log-mel frames -> the speech detector                        [20 ms]
- *                                      -> stretches of 5 s, each less its mean -> trunk  [80 ms]
+ *   bytes -> samples -> log-mel frames -> stretches of 5 s, each less its mean -> trunk
  *   trunk -> embeddings around each frame -> cosines with the voices -> tsvad -> probabilities
  *
  * Stretches without speech nearby cost nothing: nobody is asked for there. One owner at a time.
@@ -24,7 +23,8 @@ struct tracking;
 /* What is known from the first hearing. */
 struct tracking_known {
     double max_duration_s;
-    size_t n_frames;                 /* of the recording, TRACKING_LEAST_FRAMES or more */
+    size_t n_frames;                 /* of 10 ms, of the recording, TRACKING_LEAST_FRAMES or more */
+    const float *probabilities;      /* of speech, [n_frames]; borrowed for tracking_new only */
     const struct segments *segments; /* where there is speech; borrowed */
     const float *directions;         /* [n_voices, dim], norm 1; borrowed */
     size_t n_voices;
