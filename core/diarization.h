@@ -17,17 +17,20 @@
  *   ...
  *   vp_diarization_free(d);
  *
- * The recording is decoded as a stream and never held as samples: per hour of audio about 8 MiB
- * are kept (embeddings of speech windows, a few numbers a frame), whatever its rate and channels.
+ * The recording is decoded as a stream and never held as samples: per hour of audio about 20 MiB
+ * are kept (embeddings of speech windows, some numbers a frame and voice), whatever its rate and
+ * channels.
  *
  * The same bytes, options and models give the same result to the last bit, on one worker or on
  * many, whatever lies between the steps (the kernel in use is part of the model: see vp_kernel).
  *
  * Two engines:
  *
- *   VP_DIARIZE_VAD           speech detection, windows of 1.5 s, clustering. Needs nothing but the
- *                            embedding model. One speaker an instant: simultaneous voices are given
- *                            to one of them, and the result warns so.
+ *   VP_DIARIZE_VAD           speech detection, windows of 1.5 s, clustering; then, where the library
+ *                            holds a net for the embedding model in use (it does for the one in the
+ *                            box), a second hearing in which each voice is followed by itself and
+ *                            several may speak at once. Without such a net, and below a second of
+ *                            audio, each instant is given to one speaker, and the result warns so.
  *   VP_DIARIZE_SEGMENTATION  a segmentation network (pyannote/segmentation-3.0), which hears up to
  *                            two voices at once.
  *
@@ -131,7 +134,7 @@ void vp_diarization_free(vp_diarization *diarization);
 
 struct vp_diarize_progress {
     double fraction;   /* 0..1 of the whole work, never falls; an estimate until the end is seen */
-    const char *stage; /* "decode", "embed", "cluster", "done": borrowed static string */
+    const char *stage; /* "embed", "cluster", "track", "done": borrowed static string */
     double heard_s;    /* seconds of the recording behind us */
     bool done;         /* the result is there */
 };
@@ -139,7 +142,7 @@ struct vp_diarize_progress {
 /*
  * Does about 40 ms of work on one core with scratch, which must belong to the same model and
  * hold clips of at least 2 s (vp_limits.max_duration_s; 10 s with a segmentation network), else
- * VP_ERR_ARGUMENT. The clip in the scratch is lost. After the step that sets done, further steps
+ * VP_ERR_ARGUMENT; voices are followed only in one for clips of 6 s. The clip in the scratch is lost. After the step that sets done, further steps
  * do nothing.
  * Errors: every VP_ERR_AUDIO_* that decoding can meet (never _TOO_SHORT, never _SILENT: silence
  * is an answer without turns), VP_ERR_INFERENCE, VP_ERR_NO_MEMORY. An error is final: the same
@@ -158,7 +161,8 @@ size_t vp_diarization_bytes(const vp_diarization *diarization);
 struct vp_turn {
     double start_s, end_s; /* in whole milliseconds, end_s > start_s */
     unsigned speaker;      /* index into speakers; labels are "SPEAKER_00" for 0, and so on */
-    double confidence;     /* 0..1: how much nearer this speaker is than the next; -1: one only */
+    double confidence; /* 0..1: how probable it is that the speaker speaks, where voices are followed
+                          by themselves; else how much nearer it is than the next; -1: one only */
 };
 
 struct vp_diarized_speaker {
@@ -175,7 +179,7 @@ enum vp_diarize_warning {
     VP_DIARIZE_WARN_FEWER_SPEAKERS = 1u << 1, /* than num_speakers or min_speakers asked for */
     VP_DIARIZE_WARN_SHORT_AUDIO = 1u << 2,    /* below 5 s */
     VP_DIARIZE_WARN_MANY_SPEAKERS = 1u << 3,  /* as many as max_speakers allows, or 20 */
-    VP_DIARIZE_WARN_NO_OVERLAP = 1u << 4      /* engine VAD: simultaneous voices are not told */
+    VP_DIARIZE_WARN_NO_OVERLAP = 1u << 4      /* simultaneous voices were not told */
 };
 #define VP_N_DIARIZE_WARNINGS 5
 /* Name of warning bit i, 0 <= i < VP_N_DIARIZE_WARNINGS: "no_speech",
@@ -190,7 +194,7 @@ struct vp_diarization_result {
     struct vp_clip_info clip;
     double duration_s;       /* of the recording */
     double speech_s;         /* time in which anybody speaks */
-    double overlap_s;        /* time in which two or more do; 0 with engine VAD */
+    double overlap_s;        /* time in which two or more do; 0 where nobody could tell */
     size_t n_speakers;       /* 0 without speech */
     bool num_speakers_given; /* num_speakers was asked for and honoured: "request" */
     double threshold;        /* that was used */
