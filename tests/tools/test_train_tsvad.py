@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -315,3 +316,9 @@ def test_what_is_not_the_network_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="mid.3.bias"):
         export.export(state, "sha256:0", tmp_path / "x.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_goldens_are_what_pytorch_says() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "tests/reference/tsvad_golden.py"), "--check"],
+                          capture_output=True, text=True, timeout=120)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
