@@ -69,7 +69,7 @@ struct tsvad_input {
 float tsvad_speech(float probability);
 
 /* Does the voice speak in frames first .. first + n - 1? n is at most TSVAD_MOST. Probabilities
- * [n, TSVAD_N_PARTS], the same whatever the pieces. */
+ * [n, TSVAD_N_PARTS], the same whatever the pieces but for rounding. */
 void tsvad_run(struct tsvad *tsvad, const struct tsvad_input *input, size_t voice, size_t first,
                size_t n, float *probabilities);
 
