@@ -26,11 +26,10 @@
  *
  * Two engines:
  *
- *   VP_DIARIZE_VAD           speech detection, windows of 1.5 s, clustering; then, where the library
- *                            holds a net for the embedding model in use (it does for the one in the
- *                            box), a second hearing in which each voice is followed by itself and
- *                            several may speak at once. Without such a net, and below a second of
- *                            audio, each instant is given to one speaker, and the result warns so.
+ *   VP_DIARIZE_VAD           speech detection, windows of 1.5 s, clustering; then, where the
+ * library holds a net for the embedding model in use (it does for the one in the box), a second
+ * hearing in which each voice is followed by itself and several may speak at once. Without such a
+ * net, and below a second of audio, each instant is given to one speaker, and the result warns so.
  *   VP_DIARIZE_SEGMENTATION  a segmentation network (pyannote/segmentation-3.0), which hears up to
  *                            two voices at once.
  *
@@ -142,11 +141,11 @@ struct vp_diarize_progress {
 /*
  * Does about 40 ms of work on one core with scratch, which must belong to the same model and
  * hold clips of at least 2 s (vp_limits.max_duration_s; 10 s with a segmentation network), else
- * VP_ERR_ARGUMENT; voices are followed only in one for clips of 6 s. The clip in the scratch is lost. After the step that sets done, further steps
- * do nothing.
- * Errors: every VP_ERR_AUDIO_* that decoding can meet (never _TOO_SHORT, never _SILENT: silence
- * is an answer without turns), VP_ERR_INFERENCE, VP_ERR_NO_MEMORY. An error is final: the same
- * error comes from every later step.
+ * VP_ERR_ARGUMENT; voices are followed only in one for clips of 6 s. The clip in the scratch is
+ * lost. After the step that sets done, further steps do nothing. Errors: every VP_ERR_AUDIO_* that
+ * decoding can meet (never _TOO_SHORT, never _SILENT: silence is an answer without turns),
+ * VP_ERR_INFERENCE, VP_ERR_NO_MEMORY. An error is final: the same error comes from every later
+ * step.
  */
 enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scratch,
                                    struct vp_diarize_progress *progress,
@@ -161,8 +160,9 @@ size_t vp_diarization_bytes(const vp_diarization *diarization);
 struct vp_turn {
     double start_s, end_s; /* in whole milliseconds, end_s > start_s */
     unsigned speaker;      /* index into speakers; labels are "SPEAKER_00" for 0, and so on */
-    double confidence; /* 0..1: how probable it is that the speaker speaks, where voices are followed
-                          by themselves; else how much nearer it is than the next; -1: one only */
+    double
+        confidence; /* 0..1: how probable it is that the speaker speaks, where voices are followed
+                       by themselves; else how much nearer it is than the next; -1: one only */
 };
 
 struct vp_diarized_speaker {
