@@ -1,0 +1,23 @@
+/*
+ * The second hearing of a recording by its definition: no stretch left out, no buffer that slides.
+ * The features, the trunk, the detector and the net are those of core/, judged elsewhere.
+ */
+#ifndef VP_NAIVE_TRACKING_H
+#define VP_NAIVE_TRACKING_H
+
+#include "diarize/tsvad.h"
+#include "voiceprint.h"
+
+struct naive_tracking {
+    size_t n_frames, n_trunk, n_voices;
+    float *trunk, *cosines, *speech, *projected; /* owned, of the recording: see tsvad_input */
+    float *probabilities;                        /* owned, [n_trunk, 4, n_voices] */
+};
+
+/* samples [n], 16 kHz; directions [n_voices, dim]. Fails the test without memory. Free with
+ * naive_tracking_free. */
+struct naive_tracking naive_track(vp_scratch *scratch, struct tsvad *tsvad, const float *samples,
+                                  size_t n, const float *directions, size_t n_voices);
+void naive_tracking_free(struct naive_tracking *twin); /* what is inside, not the struct */
+
+#endif
