@@ -1,7 +1,8 @@
-/* Safetensors files: what a good one gives. */
+/* Safetensors files: what a good one gives, as a network and tensor by tensor. */
 #include "unit.h"
 
 #include "loader/digest.h"
+#include "loader/safetensors.h"
 #include "net.h"
 #include "spoilt.h"
 
@@ -112,6 +113,116 @@ static void training_leftovers_are_dropped(void **state)
     draft_safetensors_close(&d);
 }
 
+/* ---- tensor by tensor ----------------------------------------------------------------------- */
+
+/* Two tensors, "a" [2, 3] and "b" [1], and a digest of the model that they belong to. */
+static struct draft_safetensors two_tensors(void)
+{
+    static const float values[7] = {1.5F, -2.0F, 3.0F, 4.0F, -5.25F, 6.0F, 7.0F};
+    struct draft_safetensors d = {.header = json_object()};
+    json_object_set_new(d.header, "__metadata__", json_object());
+    json_object_set_new(
+        d.header, "a",
+        json_pack("{s:s, s:[i,i], s:[i,i]}", "dtype", "F32", "shape", 2, 3, "data_offsets", 0, 24));
+    json_object_set_new(
+        d.header, "b",
+        json_pack("{s:s, s:[i], s:[i,i]}", "dtype", "F32", "shape", 1, "data_offsets", 24, 28));
+    draft_safetensors_grow(&d, sizeof values);
+    memcpy(d.data, values, sizeof values);
+    return d;
+}
+
+/* Takes draft. *bytes is owned, and must outlive file. */
+static void open_file(struct draft_safetensors draft, unsigned char **bytes,
+                      struct safetensors *file, struct metadata *metadata)
+{
+    size_t n_bytes;
+    struct vp_err err = {0};
+    *bytes = draft_safetensors_write(&draft, &n_bytes);
+    *metadata = (struct metadata){0};
+    if (safetensors_open(*bytes, n_bytes, file, metadata, &err) != VP_OK)
+        fail_msg("%s", err.message);
+    draft_safetensors_close(&draft);
+}
+
+static void tensors_are_taken_one_by_one(void **state)
+{
+    (void)state;
+    static const size_t dims[] = {2, 3};
+    struct safetensors file;
+    struct metadata metadata;
+    struct vp_err err = {0};
+    unsigned char *bytes;
+    float *a, *b;
+    open_file(two_tensors(), &bytes, &file, &metadata);
+    assert_string_equal(metadata.model_digest, "");
+    assert_int_equal(safetensors_take(&file, "a", dims, 2, &a, &err), VP_OK);
+    assert_true(a[0] == 1.5F && a[4] == -5.25F && a[5] == 6.0F);
+    assert_int_equal(safetensors_finish(&file, "a test", &err), VP_ERR_MODEL);
+    assert_non_null(strstr(err.message, "tensor 'b' is none of a test"));
+    assert_int_equal(safetensors_take(&file, "b", (const size_t[]){1}, 1, &b, &err), VP_OK);
+    assert_true(b[0] == 7.0F);
+    assert_int_equal(safetensors_finish(&file, "a test", &err), VP_OK);
+    free(a);
+    free(b);
+    safetensors_close(&file);
+    metadata_clear(&metadata);
+    free(bytes);
+}
+
+static void a_tensor_of_another_shape_is_not_taken(void **state)
+{
+    (void)state;
+    struct draft_safetensors draft = two_tensors();
+    static const struct {
+        const char *name;
+        size_t n_dims, dims[3];
+        const char *sentence;
+    } wrong[] = {
+        {"c", 1, {1}, "tensor 'c' is missing"},
+        {"A", 2, {2, 3}, "tensor 'A' is missing"},
+        {"a", 2, {3, 2}, "'a' has shape [2, 3] where [3, 2]"},
+        {"a", 1, {6}, "'a' has shape [2, 3] where [6]"},
+        {"a", 3, {2, 3, 1}, "'a' has shape [2, 3] where [2, 3, 1]"},
+        {"b", 1, {1}, "'b' holds NaN or infinity (value 0)"},
+    };
+    struct safetensors file;
+    struct metadata metadata;
+    unsigned char *bytes;
+    draft_safetensors_values(&draft, "b")[0] = NAN;
+    open_file(draft, &bytes, &file, &metadata);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct vp_err err = {0};
+        float *values;
+        assert_int_equal(
+            safetensors_take(&file, wrong[i].name, wrong[i].dims, wrong[i].n_dims, &values, &err),
+            VP_ERR_MODEL);
+        if (strstr(err.message, wrong[i].sentence) == NULL)
+            fail_msg("'%s' does not say '%s'", err.message, wrong[i].sentence);
+        free(values);
+    }
+    safetensors_close(&file);
+    metadata_clear(&metadata);
+    free(bytes);
+}
+
+static void the_digest_of_a_model_is_metadata(void **state)
+{
+    (void)state;
+    static const char digest[] =
+        "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct draft_safetensors draft = two_tensors();
+    struct safetensors file;
+    struct metadata metadata;
+    unsigned char *bytes;
+    draft_safetensors_metadata(&draft, "model_digest", digest);
+    open_file(draft, &bytes, &file, &metadata);
+    assert_string_equal(metadata.model_digest, digest);
+    safetensors_close(&file);
+    metadata_clear(&metadata);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +230,9 @@ int main(void)
         cmocka_unit_test(half_precision_is_read),
         cmocka_unit_test(metadata_is_taken),
         cmocka_unit_test(training_leftovers_are_dropped),
+        cmocka_unit_test(tensors_are_taken_one_by_one),
+        cmocka_unit_test(a_tensor_of_another_shape_is_not_taken),
+        cmocka_unit_test(the_digest_of_a_model_is_metadata),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

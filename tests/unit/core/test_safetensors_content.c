@@ -157,6 +157,12 @@ static void hash_no_hash(draft *d)
     draft_safetensors_metadata(d, "weights_sha256", "abc");
 }
 
+static void digest_of_no_kind(draft *d)
+{
+    draft_safetensors_metadata(d, "model_digest",
+                               "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+}
+
 static void dim_of_another(draft *d)
 {
     draft_safetensors_metadata(d, "dim", "256");
@@ -218,6 +224,8 @@ static const struct spoilt_safetensors refused[] = {
     {"slope_alone", slope_alone, "'calibration_slope' without 'calibration_offset'"},
     {"slope_negative", slope_negative, "metadata 'calibration_slope' is '-10'"},
     {"hash_no_hash", hash_no_hash, "metadata 'weights_sha256' is 'abc'"},
+    {"digest_of_no_kind", digest_of_no_kind,
+     "'model_digest' is something else where sha256: and 64"},
     {"dim_of_another", dim_of_another, "metadata 'dim' says 256, but the embedding has 8"},
     {"mels_of_another", mels_of_another, "'seg_1.weight' has shape [8, 320] where [8, 160]"},
     {"mels_vast", mels_vast, "metadata 'n_mels' is '1e9'"},

@@ -97,10 +97,10 @@ static void damaged_weights_are_refused_by_name(void **state)
         {tensor_surplus, "tensor 'mid.4.bias' is none of the net that tells who speaks"},
         {value_nan, "'mid.3.weight' holds NaN or infinity (value 7)"},
         {value_infinite, "'proj.bias' holds NaN or infinity (value 15)"},
-        {digest_without_its_kind, "metadata 'model_digest'"},
+        {digest_without_its_kind, "'model_digest' is something else where sha256: and 64"},
         {digest_cut, "metadata 'model_digest' is 'sha256:0123456789abcdef'"},
-        {digest_longer, "metadata 'model_digest'"},
-        {digest_in_capitals, "metadata 'model_digest'"},
+        {digest_longer, "'model_digest' is something else where sha256: and 64"},
+        {digest_in_capitals, "'model_digest' is something else where sha256: and 64"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         struct draft_safetensors draft = naive_tsvad_random(11);
