@@ -26,6 +26,21 @@ void audio_file_buzz(float *samples, size_t n, double rate_hz)
     }
 }
 
+void audio_file_talk(float *samples, size_t n)
+{
+    float *other = calloc(n + 1, sizeof *other);
+    if (other == NULL)
+        abort();
+    audio_file_buzz(samples, n, 16000.0);
+    audio_file_buzz(other, n, 10000.0);
+    for (size_t i = 0; i < n; i++) {
+        const double at_s = fmod((double)i / 16000.0, 3.4);
+        samples[i] =
+            (at_s < 1.7 || at_s >= 3.2 ? samples[i] : 0.0F) + (at_s >= 1.5 ? other[i] : 0.0F);
+    }
+    free(other);
+}
+
 /* ---- libsndfile into memory ----------------------------------------------------------------- */
 
 struct sink {

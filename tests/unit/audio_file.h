@@ -14,6 +14,9 @@ struct audio_file {
 
 /* Two vowels a second with pauses between, pseudo-random, amplitude below 0.5: samples [n]. */
 void audio_file_buzz(float *samples, size_t n, double rate_hz);
+/* Two such voices at 16 kHz in turn, 1.5 s each, with 0.2 s of both between: samples [n]. The
+ * second is what audio_file_buzz gives at 10 kHz. */
+void audio_file_talk(float *samples, size_t n);
 
 /* samples [n, channels] in a format of sndfile.h (SF_FORMAT_WAV | SF_FORMAT_PCM_16, ...). Aborts
  * the test when libsndfile will not. Returns owned bytes (audio_file_free). */

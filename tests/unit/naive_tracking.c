@@ -59,18 +59,13 @@ static void plain_trunk(struct naive_tracking *twin, vp_scratch *scratch, const 
 /* Mean and standard deviation of the frames within reach of frame at -> stats [2 N_ROWS] */
 static void plain_stats(const struct naive_tracking *twin, size_t at, size_t reach, double *stats)
 {
+    const size_t first = at > reach ? at - reach : 0;
     for (size_t r = 0; r < N_ROWS; r++) {
         double sum = 0.0, squares = 0.0, n = 0.0;
-        for (size_t t = 0; t < twin->n_trunk; t++)
-            if (t + reach >= at && t <= at + reach) {
-                sum += (double)twin->trunk[t * N_ROWS + r];
-                n += 1.0;
-            }
-        for (size_t t = 0; t < twin->n_trunk; t++)
-            if (t + reach >= at && t <= at + reach) {
-                const double distance = (double)twin->trunk[t * N_ROWS + r] - sum / n;
-                squares += distance * distance;
-            }
+        for (size_t t = first; t <= at + reach && t < twin->n_trunk; t++, n += 1.0)
+            sum += (double)twin->trunk[t * N_ROWS + r];
+        for (size_t t = first; t <= at + reach && t < twin->n_trunk; t++)
+            squares += pow((double)twin->trunk[t * N_ROWS + r] - sum / n, 2.0);
         stats[r] = sum / n;
         stats[N_ROWS + r] = sqrt(squares / (n - 1.0) + 1e-7);
     }
@@ -79,9 +74,11 @@ static void plain_stats(const struct naive_tracking *twin, size_t at, size_t rea
 static void plain_embedding(const struct resnet *resnet, const double *stats, double *embedding)
 {
     for (size_t d = 0; d < resnet->dim; d++) {
-        embedding[d] = (double)resnet->fc_bias[d];
+        const float *weight = resnet->fc_weight + d * 2 * N_ROWS;
+        double sum = (double)resnet->fc_bias[d];
         for (size_t i = 0; i < 2 * N_ROWS; i++)
-            embedding[d] += (double)resnet->fc_weight[d * 2 * N_ROWS + i] * stats[i];
+            sum += (double)weight[i] * stats[i];
+        embedding[d] = sum;
     }
 }
 

@@ -39,24 +39,11 @@ static void buzz(size_t voice, float *out, size_t n)
     audio_file_buzz(out, n, rates_hz[voice]);
 }
 
-/* Two voices in turn, 1.7 s each and 0.4 s of it both -> samples [n] */
-static void record(size_t n)
-{
-    float *other = calloc(n, sizeof *other);
-    assert_true(n <= MOST && other != NULL);
-    buzz(0, samples, n);
-    buzz(1, other, n);
-    for (size_t i = 0; i < n; i++) {
-        const double at_s = fmod((double)i / 16000.0, 3.4);
-        const float a = at_s < 1.9 || at_s > 3.2, b = at_s > 1.7;
-        samples[i] = 0.5F * (a * samples[i] + b * other[i]);
-    }
-    free(other);
-}
-
 static size_t samples_of(size_t n_frames)
 {
-    return (n_frames - 1) * 160 + 400 + 37; /* and some that make no frame */
+    const size_t n = (n_frames - 1) * 160 + 400 + 37; /* and some that make no frame */
+    assert_true(n <= MOST);
+    return n;
 }
 
 static struct audio_file write_wav(size_t n)
@@ -207,11 +194,11 @@ static void agrees_with_the_twin(void **state)
     (void)state;
     static const struct {
         size_t n_frames, n_voices;
-    } cases[] = {{100, 2}, {105, 1}, {512, 1}, {513, 2}, {518, 3}, {578, 2}, {1098, 2}, {2343, 2}};
+    } cases[] = {{100, 2}, {105, 1}, {512, 1}, {513, 2}, {518, 3}, {578, 2}, {1098, 2}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const size_t n = samples_of(cases[i].n_frames), n_voices = cases[i].n_voices;
         double low = 1.0, high = 0.0;
-        record(n);
+        audio_file_talk(samples, n);
         segments_clear(&segments);
         speech(0, cases[i].n_frames);
         struct naive_tracking twin = make_twin(n, n_voices);
@@ -231,19 +218,20 @@ static void agrees_with_the_twin(void **state)
     }
 }
 
-/* There is sound everywhere, but the first hearing found speech in some of it only. */
+/* 23.4 s. There is sound everywhere, but the first hearing found speech in some of it only. */
 static void what_is_left_out_changes_nothing_nearby(void **state)
 {
     (void)state;
     enum { N_FRAMES = 2343 };
     static const size_t spans[][2][2] = {
+        {{0, 1200}, {1200, N_FRAMES}},  /* everything is asked for */
         {{0, 200}, {2200, N_FRAMES}},   /* stretches 1 and 2 are nobody's */
         {{30, 738}, {2340, N_FRAMES}},  /* the last frame for which stretch 2 is still computed */
         {{700, 880}, {2340, N_FRAMES}}, /* what is asked for behind it depends on stretch 2 */
         {{1100, 1101}, {1102, 1110}},   /* one stretch and its neighbours */
     };
     const size_t n = samples_of(N_FRAMES);
-    record(n);
+    audio_file_talk(samples, n);
     struct naive_tracking twin = make_twin(n, 2);
     for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
         segments_clear(&segments);
@@ -253,7 +241,7 @@ static void what_is_left_out_changes_nothing_nearby(void **state)
         const double worst = difference(&twin, found, true);
         if (!(worst <= BAR))
             fail_msg("spans %zu: %g off", i, worst);
-        assert_true(difference(&twin, found, false) > 0.01); /* something was left out */
+        assert_true(i == 0 || difference(&twin, found, false) > 0.01); /* some was left out */
         free(found);
     }
     naive_tracking_free(&twin);
@@ -263,7 +251,7 @@ static void without_speech_nothing_is_computed(void **state)
 {
     (void)state;
     const size_t n = samples_of(600);
-    record(n);
+    audio_file_talk(samples, n);
     struct naive_tracking twin = make_twin(n, 2);
     float *found = track_well(write_wav(n), 600, 2);
     assert_true(difference(&twin, found, false) > 0.01);
@@ -279,7 +267,7 @@ static void the_same_bytes_give_the_same_bits(void **state)
     enum { N_FRAMES = 777 };
     static float twice[2 * (N_FRAMES * 160 + 400)];
     const size_t n = samples_of(N_FRAMES), n_values = (N_FRAMES + 7) / 8 * 4 * 2;
-    record(n);
+    audio_file_talk(samples, n);
     speech(0, N_FRAMES);
     float *found = track_well(write_wav(n), N_FRAMES, 2);
     float *again = track_well(write_wav(n), N_FRAMES, 2);
@@ -297,13 +285,13 @@ static void the_same_bytes_give_the_same_bits(void **state)
 static void bytes_that_changed_meanwhile_do_no_harm(void **state)
 {
     (void)state;
-    static const size_t now[] = {1, 9, 100, 511, 512, 545, 600, 1098, 2000};
-    static const size_t before[] = {100, 600, 1098};
+    static const size_t now[] = {1, 9, 100, 511, 545, 1098};
+    static const size_t before[] = {100, 600};
     speech(20, 300);
     speech(400, 1098);
     for (size_t i = 0; i < sizeof now / sizeof now[0]; i++)
         for (size_t k = 0; k < sizeof before / sizeof before[0]; k++) {
-            record(samples_of(now[i]));
+            audio_file_talk(samples, samples_of(now[i]));
             float *found = track_well(write_wav(samples_of(now[i])), before[k], 2);
             for (size_t j = 0; j < (before[k] + 7) / 8 * 4 * 2; j++)
                 assert_true(found[j] >= 0.0F && found[j] <= 1.0F);
@@ -316,7 +304,7 @@ static void bad_bytes_are_refused_as_in_the_first_hearing(void **state)
     (void)state;
     float *found;
     size_t n_parts;
-    record(samples_of(518));
+    audio_file_talk(samples, samples_of(518));
     speech(0, 518);
     struct audio_file file = write_wav(samples_of(518));
     assert_int_equal(track(&file, 518, 2, 3.0, &found, &n_parts), VP_ERR_AUDIO_TOO_LONG);
@@ -356,7 +344,7 @@ static void statistics_give_the_embedding(void **state)
     float *features = floats(n * 80);
     double largest = 0.0;
     uint64_t seed = 1;
-    record(40000);
+    audio_file_talk(samples, 40000);
     fbank_compute(scratches[0]->fbank, samples, 40000, features);
     assert_int_equal(resnet_forward(scratches[0]->state, features, n, wanted, on_tap, NULL, &err),
                      VP_OK);
