@@ -17,19 +17,26 @@ static float *floats(size_t n)
     return values;
 }
 
-/* What the detector says, the last frame's word for what lies behind it. */
-static void plain_speech(struct naive_tracking *twin, const float *features)
+float *naive_detect(vp_scratch *scratch, const float *samples, size_t n)
 {
     struct vad *vad;
-    float *probabilities = floats(twin->n_frames + 1);
+    const size_t n_frames = fbank_n_frames(n);
+    float *features = floats(n_frames * 80), *probabilities = floats(n_frames + 1);
+    fbank_log_mel(scratch->fbank, samples, n, features);
     assert_int_equal(vad_new(NULL, 0, &vad, NULL), VP_OK);
-    size_t n = vad_push(vad, features, twin->n_frames, probabilities);
-    n += vad_flush(vad, probabilities + n);
-    assert_int_equal(n, twin->n_frames);
-    for (size_t i = 0; i < twin->n_trunk * 8; i++)
-        twin->speech[i / 2] += 0.5F * tsvad_speech(probabilities[i < n ? i : n - 1]);
-    free(probabilities);
+    const size_t n_pushed = vad_push(vad, features, n_frames, probabilities);
+    assert_int_equal(n_pushed + vad_flush(vad, probabilities + n_pushed), n_frames);
     vad_free(vad);
+    free(features);
+    return probabilities;
+}
+
+/* What the detector says, the last frame's word for what lies behind it. */
+static void plain_speech(struct naive_tracking *twin, const float *probabilities)
+{
+    const size_t last = twin->n_frames - 1;
+    for (size_t i = 0; i < twin->n_trunk * 8; i++)
+        twin->speech[i / 2] += 0.5F * tsvad_speech(probabilities[i < last ? i : last]);
 }
 
 /* Trunk frames 64 k .. 64 k + 63 come from the log-mel frames of 64 k - 4 .. 64 k + 67. */
@@ -119,7 +126,9 @@ struct naive_tracking naive_track(vp_scratch *scratch, struct tsvad *tsvad, cons
     twin.probabilities = floats(n_trunk * 4 * n_voices);
     float *features = floats(twin.n_frames * 80);
     fbank_log_mel(scratch->fbank, samples, n, features);
-    plain_speech(&twin, features);
+    float *probabilities = naive_detect(scratch, samples, n);
+    plain_speech(&twin, probabilities);
+    free(probabilities);
     plain_trunk(&twin, scratch, features);
     plain_cosines(&twin, scratch->model->resnet, directions);
     tsvad_project(tsvad, twin.trunk, n_trunk, twin.projected);

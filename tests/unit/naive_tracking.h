@@ -14,6 +14,9 @@ struct naive_tracking {
     float *probabilities;                        /* owned, [n_trunk, 4, n_voices] */
 };
 
+/* What the speech detector says of samples [n], 16 kHz: owned (free), one for each frame. */
+float *naive_detect(vp_scratch *scratch, const float *samples, size_t n);
+
 /* samples [n], 16 kHz; directions [n_voices, dim]. Fails the test without memory. Free with
  * naive_tracking_free. */
 struct naive_tracking naive_track(vp_scratch *scratch, struct tsvad *tsvad, const float *samples,

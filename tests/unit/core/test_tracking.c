@@ -126,8 +126,10 @@ static enum vp_status track(const struct audio_file *file, size_t n_frames, size
 {
     struct container container;
     struct tracking *tracking;
+    float *probabilities = naive_detect(scratches[1], samples, samples_of(n_frames));
     const struct tracking_known known = {.max_duration_s = max_duration_s,
                                          .n_frames = n_frames,
+                                         .probabilities = probabilities,
                                          .segments = &segments,
                                          .directions = directions,
                                          .n_voices = n_voices};
@@ -136,6 +138,7 @@ static enum vp_status track(const struct audio_file *file, size_t n_frames, size
     *out = NULL;
     assert_int_equal(container_read((struct bytes){file->bytes, file->n}, &container, &err), VP_OK);
     enum vp_status status = tracking_new(model, tsvad, &container, &known, &tracking, &err);
+    free(probabilities);
     for (size_t i = 0; status == VP_OK && !done; i++) {
         status = tracking_step(tracking, scratches[i % 2], &done, &err);
         const double now = tracking_progress(tracking);
