@@ -18,13 +18,13 @@
 #include "diarize/vad.h"
 #include "scratch.h"
 
-#define STEP_S 0.04 /* where a step ends changes nothing but the latency of others */
-#define TRACKING_STEP_S                                                                            \
-    0.01                    /* the same while voices are tracked: a stretch takes 0.035 by itself */
-#define HEARING_SHARE  0.97 /* of the whole work */
-#define TRACKING_SHARE 0.36 /* of it, where voices are tracked */
-#define LONGEST_OFF_S  5.0
-#define THRESHOLD      0.70 /* of models that state none */
+/* Where a step ends changes nothing but the latency of others. */
+#define STEP_S          0.04
+#define TRACKING_STEP_S 0.01 /* a stretch by itself takes 0.035 */
+#define HEARING_SHARE   0.97 /* of the whole work */
+#define TRACKING_SHARE  0.36 /* of it, where voices are tracked */
+#define LONGEST_OFF_S   5.0
+#define THRESHOLD       0.70 /* of models that state none */
 
 struct vp_diarization {
     const vp_model *model; /* borrowed */
