@@ -426,7 +426,9 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
                                    struct vp_diarize_progress *progress, struct vp_err *err)
 {
     scratch_check(scratch);
-    const unsigned least_s = diarization->listening != NULL ? 10 : 2;
+    const unsigned least_s = diarization->listening != NULL  ? 10
+                             : diarization->tracking != NULL ? (unsigned)TRACKING_SCRATCH_S
+                                                             : 2;
     if (scratch->model != diarization->model ||
         scratch->audio.capacity < (size_t)least_s * AUDIO_RATE_HZ)
         return status_fail(err, VP_ERR_ARGUMENT,

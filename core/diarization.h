@@ -140,12 +140,13 @@ struct vp_diarize_progress {
 
 /*
  * Does about 40 ms of work on one core with scratch, which must belong to the same model and
- * hold clips of at least 2 s (vp_limits.max_duration_s; 10 s with a segmentation network), else
- * VP_ERR_ARGUMENT; voices are followed only in one for clips of 6 s. The clip in the scratch is
- * lost. After the step that sets done, further steps do nothing. Errors: every VP_ERR_AUDIO_* that
- * decoding can meet (never _TOO_SHORT, never _SILENT: silence is an answer without turns),
- * VP_ERR_INFERENCE, VP_ERR_NO_MEMORY. An error is final: the same error comes from every later
- * step.
+ * hold clips of at least 2 s (vp_limits.max_duration_s; 10 s with a segmentation network; 6 s from
+ * stage "track" on, which is left out where the scratch at its beginning holds less), else
+ * VP_ERR_ARGUMENT. The clip in the scratch is lost. After the step that sets done, further steps
+ * do nothing.
+ * Errors: every VP_ERR_AUDIO_* that decoding can meet (never _TOO_SHORT, never _SILENT: silence
+ * is an answer without turns), VP_ERR_INFERENCE, VP_ERR_NO_MEMORY. An error is final: the same
+ * error comes from every later step.
  */
 enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scratch,
                                    struct vp_diarize_progress *progress,
