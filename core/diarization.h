@@ -26,10 +26,12 @@
  *
  * Two engines:
  *
- *   VP_DIARIZE_VAD           speech detection, windows of 1.5 s, clustering; then, where the
- * library holds a net for the embedding model in use (it does for the one in the box), a second
- * hearing in which each voice is followed by itself and several may speak at once. Without such a
- * net, and below a second of audio, each instant is given to one speaker, and the result warns so.
+ *   VP_DIARIZE_VAD           speech detection, windows of 1.5 s, clustering. Needs nothing but the
+ *                            embedding model. Where the library holds a net for that model (for the
+ *                            one in the box it does), each voice is then followed by itself in a
+ *                            second hearing, and several may speak at once. Without such a net, and
+ *                            below a second of audio, each instant is given to one speaker, and the
+ *                            result warns so.
  *   VP_DIARIZE_SEGMENTATION  a segmentation network (pyannote/segmentation-3.0), which hears up to
  *                            two voices at once.
  *
