@@ -347,7 +347,6 @@ static enum vp_status advance_listening(vp_diarization *diarization, vp_scratch 
     if (status != VP_OK || !done)
         return status;
     diarization->answer.result.clip = *listening_clip(diarization->listening);
-    diarization->answer.tells_overlap = true;
     status = crowd_conclude(listening_voices(diarization->listening),
                             listening_n_samples(diarization->listening), &diarization->options,
                             NULL, 0, &diarization->answer, err);

@@ -116,6 +116,7 @@ enum vp_status crowd_conclude(const struct voices *voices, size_t n_samples,
     size_t *labels = calloc(voices->n + 1, sizeof *labels);
     double *margins = calloc(voices->n + 1, sizeof *margins);
     enum vp_status status = VP_OK;
+    answer->tells_overlap = true;
     if (labels == NULL || margins == NULL)
         status = status_no_memory(err, "the voices", voices->n * sizeof *labels);
     if (status == VP_OK && truth == NULL)
