@@ -141,6 +141,27 @@ static void speech_that_is_given_is_spoken_all_through(void **state)
     vp_diarization_free(diarization);
 }
 
+/* Who was never heard clearly keeps the turns of the first hearing. */
+static void no_voice_gets_lost(void **state)
+{
+    (void)state;
+    bool tracked;
+    options.min_on_s = 0.0; /* else what is left of a voice may be too short to be told */
+    options.min_off_s = 0.0;
+    for (unsigned n_voices = 2; n_voices <= 6; n_voices++) {
+        options.num_speakers = n_voices;
+        vp_diarization *plain = diarize(MOST_S * 16000, small, small, &tracked);
+        assert_false(tracked);
+        vp_diarization *diarization = diarize(MOST_S * 16000, scratches[0], scratches[1], &tracked);
+        assert_true(tracked);
+        assert_true(vp_diarization_result(plain)->n_speakers >= 2);
+        assert_int_equal(vp_diarization_result(diarization)->n_speakers,
+                         vp_diarization_result(plain)->n_speakers);
+        vp_diarization_free(diarization);
+        vp_diarization_free(plain);
+    }
+}
+
 static void scratches_leave_no_trace(void **state)
 {
     (void)state;
@@ -202,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(voices_are_tracked_where_they_can_be, set_up),
         cmocka_unit_test_setup(speech_that_is_given_is_spoken_all_through, set_up),
+        cmocka_unit_test_setup(no_voice_gets_lost, set_up),
         cmocka_unit_test_setup(scratches_leave_no_trace, set_up),
         cmocka_unit_test_setup(a_scratch_too_small_for_tracking_is_refused, set_up),
     };
