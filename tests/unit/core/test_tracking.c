@@ -253,13 +253,18 @@ static void what_is_left_out_changes_nothing_nearby(void **state)
 static void without_speech_nothing_is_computed(void **state)
 {
     (void)state;
-    const size_t n = samples_of(600);
+    enum { N_FRAMES = 300, N_VALUES = (N_FRAMES + 7) / 8 * 4 * 2 };
+    const size_t n = samples_of(N_FRAMES);
+    double worst = 0.0;
     audio_file_talk(samples, n);
-    struct naive_tracking twin = make_twin(n, 2);
-    float *found = track_well(write_wav(n), 600, 2);
-    assert_true(difference(&twin, found, false) > 0.01);
+    float *found = track_well(write_wav(n), N_FRAMES, 2);
+    speech(0, N_FRAMES);
+    float *all = track_well(write_wav(n), N_FRAMES, 2);
+    for (size_t i = 0; i < N_VALUES; i++)
+        worst = fmax(worst, fabs((double)found[i] - (double)all[i]));
+    assert_true(worst > 0.01);
+    free(all);
     free(found);
-    naive_tracking_free(&twin);
 }
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
@@ -267,7 +272,7 @@ static void without_speech_nothing_is_computed(void **state)
 static void the_same_bytes_give_the_same_bits(void **state)
 {
     (void)state;
-    enum { N_FRAMES = 777 };
+    enum { N_FRAMES = 577 };
     static float twice[2 * (N_FRAMES * 160 + 400)];
     const size_t n = samples_of(N_FRAMES), n_values = (N_FRAMES + 7) / 8 * 4 * 2;
     audio_file_talk(samples, n);
@@ -288,7 +293,7 @@ static void the_same_bytes_give_the_same_bits(void **state)
 static void bytes_that_changed_meanwhile_do_no_harm(void **state)
 {
     (void)state;
-    static const size_t now[] = {1, 9, 100, 511, 545, 1098};
+    static const size_t now[] = {1, 9, 511, 1098};
     static const size_t before[] = {100, 600};
     speech(20, 300);
     speech(400, 1098);
