@@ -290,6 +290,19 @@ static void the_same_bytes_give_the_same_bits(void **state)
     free(found);
 }
 
+static void what_came_behind_is_left_out(void **state)
+{
+    (void)state;
+    enum { BEFORE = 300, NOW = 555, N_VALUES = (BEFORE + 7) / 8 * 4 * 2 };
+    speech(0, BEFORE);
+    audio_file_talk(samples, samples_of(NOW));
+    float *found = track_well(write_wav(samples_of(BEFORE)), BEFORE, 2);
+    float *grown = track_well(write_wav(samples_of(NOW)), BEFORE, 2);
+    assert_memory_equal(grown, found, N_VALUES * sizeof *found);
+    free(grown);
+    free(found);
+}
+
 static void bytes_that_changed_meanwhile_do_no_harm(void **state)
 {
     (void)state;
@@ -380,6 +393,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_left_out_changes_nothing_nearby, forget_speech),
         cmocka_unit_test_teardown(without_speech_nothing_is_computed, forget_speech),
         cmocka_unit_test_teardown(the_same_bytes_give_the_same_bits, forget_speech),
+        cmocka_unit_test_teardown(what_came_behind_is_left_out, forget_speech),
         cmocka_unit_test_teardown(bytes_that_changed_meanwhile_do_no_harm, forget_speech),
         cmocka_unit_test_teardown(bad_bytes_are_refused_as_in_the_first_hearing, forget_speech),
         cmocka_unit_test(statistics_give_the_embedding),
