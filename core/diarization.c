@@ -234,6 +234,8 @@ size_t vp_diarization_bytes(const vp_diarization *diarization)
         n_bytes += listening_bytes(diarization->listening);
     if (diarization->cluster != NULL)
         n_bytes += cluster_bytes(diarization->cluster);
+    if (diarization->tsvad != NULL)
+        n_bytes += tsvad_bytes(diarization->tsvad);
     if (diarization->tracking != NULL)
         n_bytes += tracking_bytes(diarization->tracking);
     return n_bytes;
@@ -255,8 +257,9 @@ static enum vp_status track_turns(const vp_diarization *diarization, size_t n_vo
                                 .duration_s = hearing_clip(diarization->hearing)->duration_s};
     activity.probabilities = tracking_probabilities(diarization->tracking, &activity.n_parts);
     enum vp_status status = activity_turns(&activity, turns, err);
-    for (size_t i = 0; i < turns->n; i++)
-        heard[turns->list[i].speaker] = true;
+    for (size_t i = 0; i < turns->n; i++) /* what is shorter will be dropped */
+        if (turns->list[i].end_s - turns->list[i].start_s >= diarization->options.min_on_s)
+            heard[turns->list[i].speaker] = true;
     for (size_t i = 0; i < of_windows.n && status == VP_OK; i++)
         if (!heard[of_windows.list[i].speaker])
             status = turns_add(turns, &of_windows.list[i], err);

@@ -5,7 +5,8 @@
  *   bytes -> samples -> log-mel frames -> stretches of 5 s, each less its mean -> trunk
  *   trunk -> embeddings around each frame -> cosines with the voices -> tsvad -> probabilities
  *
- * Stretches without speech nearby cost nothing: nobody is asked for there. One owner at a time.
+ * Stretches without speech nearby are left out of the trunk: nobody is asked for there. One owner
+ * at a time.
  */
 #ifndef VP_TRACKING_H
 #define VP_TRACKING_H
