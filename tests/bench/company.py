@@ -67,6 +67,16 @@ def begin_diarization(side: Side, recording: bytes) -> socket.socket:
     return connection
 
 
+def wait_for_stage(connection: socket.socket, stage: str) -> None:
+    """Reads lines of progress, one every few seconds, until they name the stage."""
+    heard = b""
+    while b'"%s"' % stage.encode() not in heard:
+        piece = connection.recv(65536)
+        if not piece:
+            sys.exit(f"the diarization ended before stage {stage}: {heard[-300:]!r}")
+        heard += piece
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--program", type=Path, default=ROOT / "build/release/voiceprintd")
@@ -74,6 +84,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=6, help="of each run of wrk")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--stage", choices=["embed", "track"], default="embed",
+                        help="of the diarization that is measured; track begins after 40 s")
     options = parser.parse_args()
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:2]))
     side = Side("voiceprintd", [str(options.program.resolve()), "--listen", "127.0.0.1:{port}", "--model",
@@ -92,6 +104,7 @@ def main() -> None:
             for _ in range(options.rounds):
                 rounds[False].append(side.load(clip, options.seconds, n_clients))
                 connection = begin_diarization(side, recording)
+                wait_for_stage(connection, options.stage)
                 rounds[True].append(side.load(clip, options.seconds, n_clients))
                 if not under_way(side):
                     sys.exit("the diarization ended before the load did")
