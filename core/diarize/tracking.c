@@ -12,11 +12,9 @@
 #include "scratch.h"
 #include "stats_pool.h"
 
-#define HOP     8u  /* log-mel frames of a trunk frame */
-#define STRETCH 64u /* trunk frames that a stretch gives, */
-#define MARGIN                                                                                     \
-    4u /* and that are computed on either side, to be dropped: 0.32 s, more than                   \
-          a convolution reaches */
+#define HOP           8u  /* log-mel frames of a trunk frame */
+#define STRETCH       64u /* trunk frames that a stretch gives, */
+#define MARGIN        4u  /* and that are computed on either side, dropped then: the trunk sees 3 */
 #define MOST_COMPUTED (STRETCH + 2 * MARGIN)
 #define REACH         9u /* the largest of tsvad_reach */
 #define MOST_HELD     (STRETCH + 2 * REACH)
@@ -212,7 +210,8 @@ static void pool_around(const struct tracking *t, size_t i, float *stats)
     add_frame(frame, sums, squares);
     size_t n = 1, reach = 0;
     for (size_t s = 0; s < TSVAD_N_SCALES; s++, stats += 2 * TSVAD_TRUNK_ROWS) {
-        while (reach++ < tsvad_reach[s]) {
+        while (reach < tsvad_reach[s]) {
+            reach++;
             if (reach <= i) {
                 add_frame(frame - reach * TSVAD_TRUNK_ROWS, sums, squares);
                 n++;
@@ -222,7 +221,6 @@ static void pool_around(const struct tracking *t, size_t i, float *stats)
                 n++;
             }
         }
-        reach = tsvad_reach[s];
         const double share = 1.0 / (double)n, freedom = 1.0 / (double)(n - 1);
         for (size_t r = 0; r < TSVAD_TRUNK_ROWS; r++) {
             const double mean = sums[r] * share;

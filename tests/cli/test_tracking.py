@@ -63,7 +63,7 @@ def test_two_at_once(talk: tuple[Path, Path]) -> None:
     assert answer["num_speakers"] == 2 and "no_overlap_detection" not in answer["warnings"]
     turns = answer["segments"]
     assert answer["overlap_s"] == pytest.approx(shared_s(turns, 0, 30), abs=0.1)
-    # They speak at once from 14.5 to 17.3 and from 21.5 to 24.4, and nowhere else; a third is found.
+    # They speak at once from 14.5 to 17.3 and from 21.5 to 24.4, and nowhere else; a quarter is found.
     assert shared_s(turns, 14.5, 17.4) > 0.4 and shared_s(turns, 21.5, 24.5) > 0.4
     assert shared_s(turns, 0, 14.0) < 0.3
     for turn in turns:

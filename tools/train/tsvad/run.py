@@ -7,7 +7,6 @@ checkpoint in its folder. `tsvad.safetensors` there is the network as it stands.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from torch.nn import functional
 
 from train.tsvad.export import export
 from train.tsvad.net import TsVad, rivals
+from train.vad.run import save
 
 BATCH = 16
 CROP_FRAMES = 190  # 15 s
@@ -95,11 +95,6 @@ def loss(model: TsVad, batch: Batch) -> Tensor:
     """Cross entropy of a talker's 20 ms, the mean over the talkers that have a voice."""
     logits = model(batch.cosines, rivals(batch.cosines, batch.present), batch.vad, batch.trunk)
     return functional.binary_cross_entropy_with_logits(logits[batch.present], batch.labels[batch.present])
-
-
-def save(path: Path, **state: object) -> None:
-    torch.save(state, path.with_suffix(".partial"))
-    os.replace(path.with_suffix(".partial"), path)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
