@@ -45,21 +45,22 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Ico
              -fstack-protector-strong -MMD -MP
 ALL_LDFLAGS = $(OPT_$(FLAVOUR)) $(LDFLAGS)
 
-CORE_SRC   := $(wildcard core/*.c core/*/*.c)
-SERVER_SRC := $(wildcard server/*.c)
+# Vector kernels (*_simd.c) are compiled once for each instruction set, below.
+CORE_SRC   := $(filter-out %_simd.c,$(wildcard core/*/*.c core/*/*/*.c))
+SERVER_SRC := $(wildcard server/*.c server/*/*.c)
 CLI_SRC    := $(wildcard tools/voiceprint/*.c)
-TEST_SRC   := $(wildcard tests/unit/*/test_*.c)
+TEST_SRC   := $(wildcard tests/unit/*/*/test_*.c tests/unit/*/*/*/test_*.c)
 TEST_HELP  := $(wildcard tests/unit/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 # The vector kernel: one source, one object for each instruction set; chosen when the program runs.
 ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
-SIMD_OBJ   := $(BUILD)/core/kernels/simd/conv_avx2.o $(BUILD)/core/kernels/simd/conv_avx512.o
-SEG_OBJ    := $(BUILD)/core/kernels/simd/seg_avx2.o $(BUILD)/core/kernels/simd/seg_avx512.o
-FBANK_OBJ  := $(BUILD)/core/kernels/simd/fbank_avx2.o $(BUILD)/core/kernels/simd/fbank_avx512.o
+SIMD_OBJ   := $(BUILD)/core/network/simd/conv_avx2.o $(BUILD)/core/network/simd/conv_avx512.o
+SEG_OBJ    := $(BUILD)/core/segmentation/simd/seg_avx2.o $(BUILD)/core/segmentation/simd/seg_avx512.o
+FBANK_OBJ  := $(BUILD)/core/features/simd/fbank_avx2.o $(BUILD)/core/features/simd/fbank_avx512.o
 endif
-SEG_OBJ    += $(BUILD)/core/kernels/simd/seg_plain.o
-FBANK_OBJ  += $(BUILD)/core/kernels/simd/fbank_plain.o
+SEG_OBJ    += $(BUILD)/core/segmentation/simd/seg_plain.o
+FBANK_OBJ  += $(BUILD)/core/features/simd/fbank_plain.o
 CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
@@ -217,32 +218,32 @@ $(BUILD)/%.o: %.c
 	@echo '  cc    $<'
 	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -c $< -o $@
 
-$(BUILD)/core/kernels/simd/conv_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv_avx2
+$(BUILD)/core/network/simd/conv_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv_avx2
 # Tuned for a CPU that has the instructions: 1 to 2 % faster than the compiler's mean of all, on Zen 5.
-$(BUILD)/core/kernels/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+$(BUILD)/core/network/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -mtune=icelake-server -DLANES=16 -DKERNEL=conv_avx512
-$(BUILD)/core/kernels/simd/seg_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=seg_avx2
-$(BUILD)/core/kernels/simd/seg_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+$(BUILD)/core/segmentation/simd/seg_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=seg_avx2
+$(BUILD)/core/segmentation/simd/seg_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=seg_avx512
-$(BUILD)/core/kernels/simd/seg_plain.o: SIMD := -DLANES=4 -DKERNEL=seg_plain
-$(BUILD)/core/kernels/simd/fbank_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=fbank_avx2
-$(BUILD)/core/kernels/simd/fbank_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+$(BUILD)/core/segmentation/simd/seg_plain.o: SIMD := -DLANES=4 -DKERNEL=seg_plain
+$(BUILD)/core/features/simd/fbank_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=fbank_avx2
+$(BUILD)/core/features/simd/fbank_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=fbank_avx512
-$(BUILD)/core/kernels/simd/fbank_plain.o: SIMD := -DLANES=4 -DKERNEL=fbank_plain
+$(BUILD)/core/features/simd/fbank_plain.o: SIMD := -DLANES=4 -DKERNEL=fbank_plain
 # AddressSanitizer's stand-in for the stack does not keep the 64-byte alignment of vectors there.
 ifeq ($(FLAVOUR),asan)
 $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ): CFLAGS += --param asan-use-after-return=0
 endif
-$(SIMD_OBJ): core/kernels/simd/conv_simd.c
-$(SEG_OBJ): core/kernels/simd/seg_simd.c
-$(FBANK_OBJ): core/kernels/simd/fbank_simd.c
+$(SIMD_OBJ): core/network/simd/conv_simd.c
+$(SEG_OBJ): core/segmentation/simd/seg_simd.c
+$(FBANK_OBJ): core/features/simd/fbank_simd.c
 $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
 	@mkdir -p $(@D)
 	@echo '  cc    $< ($(@F))'
 	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@
 
 # The speech detector's weights are in the library.
-$(BUILD)/core/diarize/vad_weights.o: models/vad.safetensors
+$(BUILD)/core/diarize/speech/vad_weights.o: models/vad.safetensors
 $(BUILD)/core/diarize/tsvad_weights.o: models/tsvad.safetensors
 
 $(LIB): $(CORE_OBJ)
@@ -281,9 +282,9 @@ build/pages/assets_table.c: tools/pages/embed.py openapi.yaml build/pages/docs.h
 	@echo '  embed $@'
 	@$(PYTHON) $< $@ $(filter-out $<,$^) $$(find build/swagger-ui -type f ! -name .done | sort)
 
-$(BUILD)/assets_table.o: build/pages/assets_table.c server/assets.h
+$(BUILD)/assets_table.o: build/pages/assets_table.c server/http/assets.h
 	@mkdir -p $(@D)
-	@$(CC) $(ALL_CFLAGS) -Iserver -c $< -o $@
+	@$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(BUILD)/voiceprint: $(CLI_OBJ) $(LIB)
 	@echo '  link  $@'
@@ -301,10 +302,10 @@ $(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
 
 # A fuzz target has libFuzzer's main; it may see the internals of core, and those of the server that
 # need neither loop nor connection.
-FUZZ_SERVER := $(patsubst %,build/fuzz/server/%.o,problem multipart json query crash)
+FUZZ_SERVER := $(patsubst %,build/fuzz/server/%.o,http/problem http/multipart http/json http/query util/crash)
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER)
 	@echo '  fuzz  $<'
-	@clang-14 $(ALL_CFLAGS) $(PKG_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_SERVER) \
+	@clang-14 $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_SERVER) \
 	    build/fuzz/libvoiceprint.a -o $@ $(PKG_LIBS) -lm -lpthread
 
 $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
@@ -325,6 +326,8 @@ $(BUILD)/tests/unit/server/%: tests/unit/server/%.c $(TEST_HELP) $(SERVER_OBJ) $
 	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Itests/unit -Iserver $(ALL_LDFLAGS) $< $(TEST_HELP) \
 	    $(filter-out %/main.o,$(SERVER_OBJ)) $(LIB) -o $@ \
 	    $(PKG_LIBS) $(PKG_SERVER_LIBS) -lcmocka -lm -lpthread
+
+$(SERVER_OBJ): ALL_CFLAGS += -Iserver
 
 -include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) \
          $(BUILD)/tools/untrained/untrained.d $(wildcard $(BUILD)/tests/bench/*.d)

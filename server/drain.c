@@ -1,11 +1,11 @@
 /* The orderly end of the service. */
 #include "drain.h"
 
-#include "clock.h"
-#include "log.h"
-#include "queue.h"
+#include "request/queue.h"
 #include "server.h"
-#include "thread.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/thread.h"
 
 #include <poll.h>
 #include <unistd.h>

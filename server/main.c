@@ -1,9 +1,9 @@
 /* voiceprintd: reads the configuration, then starts, runs and ends the service. */
-#include "crash.h"
-#include "fault.h"
-#include "log.h"
-#include "probe.h"
+#include "config/probe.h"
 #include "server.h"
+#include "util/crash.h"
+#include "util/fault.h"
+#include "util/log.h"
 #include "version.h"
 
 #include <fcntl.h>

@@ -1,13 +1,13 @@
 /* The loop: start, signals, jobs that come back, the clock's tick. The drain is in drain.c. */
 #include "server.h"
 
-#include "clock.h"
 #include "drain.h"
-#include "log.h"
-#include "queue.h"
-#include "request.h"
-#include "thread.h"
-#include "upload.h"
+#include "request/queue.h"
+#include "request/request.h"
+#include "request/upload.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/thread.h"
 
 #include <math.h>
 #include <signal.h>

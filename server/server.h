@@ -5,15 +5,15 @@
 #ifndef VP_SERVER_H
 #define VP_SERVER_H
 
-#include "body.h"
-#include "config.h"
-#include "connection.h"
-#include "engine.h"
-#include "keys.h"
-#include "listener.h"
-#include "mailbox.h"
-#include "metrics.h"
-#include "workers.h"
+#include "config/config.h"
+#include "config/keys.h"
+#include "http/connection.h"
+#include "http/listener.h"
+#include "request/body.h"
+#include "util/metrics.h"
+#include "work/engine.h"
+#include "work/mailbox.h"
+#include "work/workers.h"
 
 #include <uv.h>
 

@@ -115,9 +115,10 @@ def main() -> int:
     if os.environ.get("CI") != "true" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
         print("left out: the tests on real speech; SPEECH_DIR names no folder", flush=True)
     tally = Tally()
-    programs = sorted(p for p in (args.build / "tests/unit").glob("*/test_*")
+    built = args.build / "tests/unit"
+    programs = sorted(p for p in built.rglob("test_*")
                       if p.suffix == "" and os.access(p, os.X_OK) and not args.pages
-                      and (ROOT / "tests/unit" / p.parent.name / f"{p.name}.c").exists())
+                      and (ROOT / "tests/unit" / p.relative_to(built)).with_suffix(".c").exists())
     programs = [program for program in programs if args.only in str(program)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is one process that shares nothing
         for program, (output, status) in zip(programs, pool.map(run_unit, programs)):

@@ -8,7 +8,7 @@
 #ifndef VP_ACTIVITY_H
 #define VP_ACTIVITY_H
 
-#include "diarize/segments.h"
+#include "diarize/speech/segments.h"
 #include "diarize/turns.h"
 
 #define ACTIVITY_MARGIN_S 0.3 /* around a segment that was detected */

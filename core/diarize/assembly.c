@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "diarize/assignment.h"
+#include "cluster/assignment.h"
 
 #define RATE_HZ 16000.0
 #define LIKELY                                                                                     \

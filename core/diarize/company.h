@@ -9,7 +9,7 @@
 #ifndef VP_COMPANY_H
 #define VP_COMPANY_H
 
-#include "diarize/cluster.h"
+#include "cluster/cluster.h"
 #include "diarize/tracks.h"
 
 #define COMPANY_MOST 2000u /* 16 MB of cosines, 4 MB of company */

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diarize/frames.h"
-#include "diarize/intake.h"
-#include "diarize/speech.h"
-#include "diarize/vad.h"
-#include "score.h"
-#include "scratch.h"
+#include "audio/intake.h"
+#include "diarize/speech/speech.h"
+#include "diarize/speech/vad.h"
+#include "features/frames.h"
+#include "voice/score.h"
+#include "voice/scratch.h"
 
 /* Frames of one block, or those that the detector owes at the end; decisions that are delayed. */
 #define MOST_DETECTED (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + VAD_DELAY_FRAMES + 2)

@@ -10,10 +10,10 @@
 #ifndef VP_HEARING_H
 #define VP_HEARING_H
 
-#include "container.h"
+#include "audio/container.h"
 #include "diarization.h"
-#include "diarize/segments.h"
-#include "diarize/units.h"
+#include "diarize/speech/segments.h"
+#include "diarize/speech/window_embeddings.h"
 
 struct hearing;
 

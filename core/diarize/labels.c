@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "diarize/frames.h"
-#include "diarize/viterbi.h"
+#include "cluster/viterbi.h"
+#include "features/frames.h"
 
 /* What a change of speaker costs, as a difference of cosines: more within a segment, where windows
  * overlap, than across a pause. */

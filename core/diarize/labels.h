@@ -5,10 +5,10 @@
 #ifndef VP_LABELS_H
 #define VP_LABELS_H
 
-#include "diarize/partition.h"
-#include "diarize/segments.h"
+#include "cluster/partition.h"
+#include "diarize/speech/segments.h"
+#include "diarize/speech/window_embeddings.h"
 #include "diarize/turns.h"
-#include "diarize/units.h"
 
 /*
  * Gives each window the label that suits it and its neighbours best (viterbi), in place. windows

@@ -10,7 +10,7 @@
 #ifndef VP_LISTENING_H
 #define VP_LISTENING_H
 
-#include "diarize/intake.h"
+#include "audio/intake.h"
 #include "diarize/voices.h"
 
 struct listening;

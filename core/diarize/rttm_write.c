@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "diarization.h"
-#include "status.h"
 
 #define LONGEST_NAME 64u
 /* "SPEAKER name 1 start length <NA> <NA> SPEAKER_00 <NA> <NA>\n" with numbers below 1e9. */

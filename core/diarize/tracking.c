@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/intake.h"
 #include "diarize/activity.h"
-#include "diarize/frames.h"
-#include "diarize/intake.h"
-#include "scratch.h"
-#include "stats_pool.h"
+#include "features/frames.h"
+#include "network/stats_pool.h"
+#include "voice/scratch.h"
 
 #define HOP           8u  /* log-mel frames of a trunk frame */
 #define STRETCH       64u /* trunk frames that a stretch gives, */

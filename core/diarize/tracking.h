@@ -11,8 +11,8 @@
 #ifndef VP_TRACKING_H
 #define VP_TRACKING_H
 
-#include "container.h"
-#include "diarize/segments.h"
+#include "audio/container.h"
+#include "diarize/speech/segments.h"
 #include "diarize/tsvad.h"
 #include "voiceprint.h"
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "diarize/assignment.h"
+#include "cluster/assignment.h"
 
 #define LEAST_SHARED 0.5 /* frames that both hear, of those that either does */
 #define LEAST_FRAMES 12u /* 0.2 s that both hear */

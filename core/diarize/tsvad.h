@@ -25,7 +25,7 @@
 #ifndef VP_TSVAD_H
 #define VP_TSVAD_H
 
-#include "status.h"
+#include "base/status.h"
 
 #define TSVAD_N_SCALES    4u
 #define TSVAD_N_PARTS     4u /* of a frame, 20 ms each */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "status.h"
+#include "base/status.h"
 
 #define TOUCH_S 0.0005 /* times are whole milliseconds: nearer than half of one is the same */
 

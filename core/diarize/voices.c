@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "score.h"
+#include "voice/score.h"
 
 /* Frames alone from which the others are left out, and trunk frames below which there is no
  * embedding: two are the fewest that have a spread. A trunk frame is 80 ms, about five masks. */

@@ -9,8 +9,8 @@
 #ifndef VP_VOICES_H
 #define VP_VOICES_H
 
-#include "scratch.h"
 #include "segmentation/segmentation.h"
+#include "voice/scratch.h"
 
 #define VOICES_HOP  16000u       /* samples from window to window: 1 s */
 #define VOICES_NONE ((size_t)-1) /* no embedding, or no speaker */

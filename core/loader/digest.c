@@ -1,5 +1,5 @@
 /* SHA-256 as text. */
-#include "digest.h"
+#include "loader/digest.h"
 
 #include <nettle/sha2.h>
 

@@ -1,7 +1,7 @@
 /* The pairs of text in a model file. */
-#include "metadata.h"
+#include "loader/metadata.h"
 
-#include "tensor.h"
+#include "loader/tensor.h"
 
 #include <jansson.h>
 #include <math.h>

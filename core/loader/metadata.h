@@ -7,8 +7,8 @@
 #ifndef VP_METADATA_H
 #define VP_METADATA_H
 
-#include "digest.h"
-#include "net.h"
+#include "loader/digest.h"
+#include "network/net.h"
 
 #define METADATA_DIGEST_CHARS (sizeof "sha256:" - 1 + DIGEST_HEX_CHARS)
 

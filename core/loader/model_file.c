@@ -1,5 +1,5 @@
 /* A model file in memory. */
-#include "model_file.h"
+#include "loader/model_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #ifndef VP_MODEL_FILE_H
 #define VP_MODEL_FILE_H
 
-#include "status.h"
+#include "base/status.h"
 
 struct model_file {
     void *bytes;    /* owned, [n_bytes], page aligned */

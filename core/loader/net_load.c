@@ -1,11 +1,11 @@
 /* A model file -> struct net: which format it is, and whose digest. */
-#include "digest.h"
-#include "mistaken.h"
-#include "model_file.h"
-#include "net.h"
-#include "onnx_bind.h"
-#include "safetensors.h"
-#include "weights.h"
+#include "loader/digest.h"
+#include "loader/model_file.h"
+#include "loader/onnx/onnx_bind.h"
+#include "loader/safetensors.h"
+#include "loader/weights.h"
+#include "loader/wrong_file.h"
+#include "network/net.h"
 
 #include <stdio.h>
 #include <stdlib.h>

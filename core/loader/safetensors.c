@@ -1,5 +1,5 @@
 /* Reader of the safetensors format. */
-#include "safetensors.h"
+#include "loader/safetensors.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -7,8 +7,8 @@
 #ifndef VP_SAFETENSORS_H
 #define VP_SAFETENSORS_H
 
-#include "metadata.h"
-#include "tensor.h"
+#include "loader/metadata.h"
+#include "loader/tensor.h"
 
 struct safetensors {
     struct tensor *tensors; /* owned; names belong to header, data to the file's bytes */

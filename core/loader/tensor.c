@@ -1,5 +1,5 @@
 /* Tensors of model files: sizes, shapes, values. */
-#include "tensor.h"
+#include "loader/tensor.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef VP_TENSOR_H
 #define VP_TENSOR_H
 
-#include "status.h"
+#include "base/status.h"
 
 #define TENSOR_MAX_DIMS   8
 #define TENSOR_TEXT_CHARS 96 /* a shape as text, "[64, 32, 3, 3]" */

@@ -1,5 +1,5 @@
 /* WeSpeaker's tensor names -> struct net. */
-#include "weights.h"
+#include "loader/weights.h"
 
 #include <stdio.h>
 #include <stdlib.h>

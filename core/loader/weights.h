@@ -8,8 +8,8 @@
 #ifndef VP_WEIGHTS_H
 #define VP_WEIGHTS_H
 
-#include "net.h"
-#include "tensor.h"
+#include "loader/tensor.h"
+#include "network/net.h"
 
 /*
  * Fills net, whose n_mels is set. Each tensor the network needs is found once with its exact

@@ -11,8 +11,8 @@
 #ifndef VP_LSTM_H
 #define VP_LSTM_H
 
-#include "arena.h"
-#include "kernels/seg_kernel.h"
+#include "base/arena.h"
+#include "segmentation/seg_kernel.h"
 #include "segmentation/seg_net.h"
 
 #define LSTM_BLOCK 32u /* moments of one matrix product */

@@ -1,6 +1,6 @@
 /* A model file -> struct seg_net: which format it is, and tensors by pyannote's names. */
-#include "loader/mistaken.h"
 #include "loader/safetensors.h"
+#include "loader/wrong_file.h"
 #include "segmentation/seg_onnx.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef VP_SEG_NET_H
 #define VP_SEG_NET_H
 
-#include "loader/pool.h"
+#include "base/pool.h"
 
 enum {
     SEG_TAPS = 251,  /* of a sinc filter */

@@ -1,7 +1,7 @@
 /* The segmentation network, walked from its output. */
 #include "segmentation/seg_onnx.h"
 
-#include "loader/onnx_walk.h"
+#include "loader/onnx/onnx_walk.h"
 #include "segmentation/seg_probe.h"
 
 #include <math.h>

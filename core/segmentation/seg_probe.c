@@ -1,8 +1,8 @@
 /* Probes of a segmentation network's graph. */
 #include "segmentation/seg_probe.h"
 
-#include "loader/onnx_eval.h"
-#include "loader/onnx_walk.h"
+#include "loader/onnx/onnx_eval.h"
+#include "loader/onnx/onnx_walk.h"
 #include "segmentation/sinc.h"
 
 #include <math.h>

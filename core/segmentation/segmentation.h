@@ -10,8 +10,8 @@
 #define VP_SEGMENTATION_H
 
 #include "diarization.h"
-#include "kernels/seg_kernel.h"
 #include "segmentation/lstm.h"
+#include "segmentation/seg_kernel.h"
 #include "segmentation/sinc.h"
 
 #define SEG_WINDOW_SAMPLES VP_SEGMENTATION_SAMPLES

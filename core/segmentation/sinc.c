@@ -1,7 +1,7 @@
 /* Sinc filters by two matrix products over folded samples. */
 #include "segmentation/sinc.h"
 
-#include "kernels/seg_kernel.h"
+#include "segmentation/seg_kernel.h"
 
 #include <cblas.h>
 #include <math.h>

@@ -13,7 +13,7 @@
 #ifndef VP_SINC_H
 #define VP_SINC_H
 
-#include "arena.h"
+#include "base/arena.h"
 #include "segmentation/seg_net.h"
 
 #define SINC_HALF (SEG_TAPS / 2)

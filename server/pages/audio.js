@@ -33,7 +33,7 @@ export async function decode(blob) {
 }
 
 /**
- * Mean of the channels; the loudest alone where they cancel out. Judged as core/audio.c does: the
+ * Mean of the channels; the loudest alone where they cancel out. Judged as core/audio/audio.c does: the
  * service hears one channel and cannot tell any more.
  */
 function mixDown(audio) {

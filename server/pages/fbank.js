@@ -1,5 +1,5 @@
 // Log-mel features as the network sees them, for display: Kaldi's fbank without dither and
-// without the mean over time taken off. Same constants as core/fbank.c.
+// without the mean over time taken off. Same constants as core/features/fbank.c.
 
 const FRAME = 400; // 25 ms at 16 kHz
 const HOP = 160; // 10 ms

@@ -8,8 +8,8 @@
  * answers each line with one: milliseconds of one forward pass, milliseconds of the CPU in it, then
  * the embedding's numbers.
  */
-#include "net.h"
-#include "resnet.h"
+#include "network/net.h"
+#include "network/resnet.h"
 
 #include <cblas.h>
 #include <stdio.h>

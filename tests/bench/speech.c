@@ -3,13 +3,13 @@
  *
  *   speech [on=P] [off=P] [min_on=F] [min_off=F] [pad=F] FILE...
  *
- * writes where there is speech, as RTTM, on standard output (settings as in core/diarize/speech.h,
- * F in frames of 10 ms), and the time that features and detector took, on one core, on standard
- * error.
+ * writes where there is speech, as RTTM, on standard output (settings as in
+ * core/diarize/speech/speech.h, F in frames of 10 ms), and the time that features and detector
+ * took, on one core, on standard error.
  */
-#include "diarize/speech.h"
-#include "diarize/vad.h"
-#include "fbank.h"
+#include "diarize/speech/speech.h"
+#include "diarize/speech/vad.h"
+#include "features/fbank.h"
 
 #include <sndfile.h>
 #include <stdio.h>

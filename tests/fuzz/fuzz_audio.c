@@ -2,7 +2,7 @@
  * Any bytes as a recording: refused with a sentence, or finite samples within the limits; never a
  * crash, a leak or a read beyond the bytes. libFuzzer's main; `make fuzz` runs it.
  */
-#include "audio.h"
+#include "audio/audio.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * Any bytes as the JSON of /compare: refused with a sentence that names the member, or two unit
  * vectors of finite numbers. libFuzzer's main; `make fuzz` runs it.
  */
-#include "../../server/json.h"
+#include "http/json.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * Any bytes as a multipart body, the first line as its Content-Type: refused with a sentence, or
  * parts that lie within the body, in order and apart. libFuzzer's main; `make fuzz` runs it.
  */
-#include "../../server/multipart.h"
+#include "http/multipart.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * Any text as a query string: refused with a sentence, or options within their ranges. libFuzzer's
  * main; `make fuzz` runs it.
  */
-#include "../../server/query.h"
+#include "http/query.h"
 
 #include <stdint.h>
 #include <stdlib.h>

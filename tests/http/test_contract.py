@@ -97,11 +97,11 @@ def test_the_judge_can_fail(service: Service) -> None:
 
 def test_problem_names_are_those_of_the_table() -> None:
     """The document and the table in the source name the same problems."""
-    table = set(re.findall(r'\{"([a-z-]+)", [45]\d\d,', re.sub(r"\s+", " ", (ROOT / "server/problem.c").read_text())))
+    table = set(re.findall(r'\{"([a-z-]+)", [45]\d\d,', re.sub(r"\s+", " ", (ROOT / "server/http/problem.c").read_text())))
     stated = set(re.findall(r"urn:voiceprintd:problem:([a-z-]+)\b(?!\[)", (ROOT / "openapi.yaml").read_text()))
     assert table == stated and len(table) >= 22
 
 
 def test_routes_are_those_of_the_table() -> None:
-    table = set(re.findall(r'^ +\{\.path = "(/[a-z.]*)",', (ROOT / "server/routes.c").read_text(), re.M))
+    table = set(re.findall(r'^ +\{\.path = "(/[a-z.]*)",', (ROOT / "server/request/routes.c").read_text(), re.M))
     assert table - {"/", "/docs"} == set(DOCUMENT["paths"]), "pages are for people, not part of the contract"

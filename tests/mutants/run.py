@@ -57,7 +57,7 @@ def copy_tree(copy: Path) -> None:
 
 def programs_of(copy: Path, tests: str) -> list[str]:
     """What make must build for these tests: their own program, or the two that pytest drives."""
-    units = [path.relative_to(copy).with_suffix("") for path in copy.glob("tests/unit/*/test_*.c")]
+    units = [path.relative_to(copy).with_suffix("") for path in copy.glob("tests/unit/**/test_*.c")]
     programs = [f"build/release/{unit}" for unit in units if tests in f"build/release/{unit}"]
     return programs or ["all"]
 

@@ -5,7 +5,7 @@
 #ifndef VP_DECODING_H
 #define VP_DECODING_H
 
-#include "audio.h"
+#include "audio/audio.h"
 #include "audio_file.h"
 
 struct decoding {

@@ -5,7 +5,7 @@
 #ifndef VP_NAIVE_NET_H
 #define VP_NAIVE_NET_H
 
-#include "net.h"
+#include "network/net.h"
 
 /* Uniform in [-1, 1), the same sequence for a seed on every machine. */
 double naive_random(uint64_t *seed);

@@ -3,10 +3,10 @@
 
 #include <math.h>
 
-#include "diarize/vad.h"
-#include "resnet_ops.h"
-#include "scratch.h"
+#include "diarize/speech/vad.h"
+#include "network/resnet_ops.h"
 #include "unit.h"
+#include "voice/scratch.h"
 
 #define N_ROWS 2560u
 

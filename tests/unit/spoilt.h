@@ -2,9 +2,9 @@
 #ifndef VP_SPOILT_H
 #define VP_SPOILT_H
 
+#include "base/status.h"
 #include "draft_onnx.h"
 #include "draft_safetensors.h"
-#include "status.h"
 
 struct net;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the files of the pages as one C source: the table `assets` of server/assets.h.
+"""Writes the files of the pages as one C source: the table `assets` of server/http/assets.h.
 
 Each file becomes {path, content type, entity tag, bytes}. The path is where it is served:
 index.html at /, docs.html at /docs, openapi.yaml under its own name, the rest under /pages/.
@@ -33,7 +33,7 @@ def literal(data: bytes) -> str:
 
 
 def source(files: list[Path]) -> str:
-    parts = ["/* Made by tools/pages/embed.py; edit the files it was made from. */", '#include "assets.h"', ""]
+    parts = ["/* Made by tools/pages/embed.py; edit the files it was made from. */", '#include "http/assets.h"', ""]
     table = []
     for i, file in enumerate(sorted(files, key=lambda f: f.name)):
         data = file.read_bytes()

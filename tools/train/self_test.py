@@ -1,4 +1,4 @@
-"""The reference signal of core/self_test.c, from its formula: what a model file's `self_test` is of.
+"""The reference signal of core/voice/self_test.c, from its formula: what a model file's `self_test` is of.
 
 Two seconds of a pulse train at 110 Hz through three resonators, a vowel that changes half way,
 with a little noise.

@@ -1,4 +1,4 @@
-"""Samples to log-mel features by torchaudio: the reference of core/fbank.c."""
+"""Samples to log-mel features by torchaudio: the reference of core/features/fbank.c."""
 
 from __future__ import annotations
 

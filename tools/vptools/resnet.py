@@ -1,4 +1,4 @@
-"""The network of core/MODEL.md in PyTorch: the executable twin of core/resnet.c.
+"""The network of core/MODEL.md in PyTorch: the executable twin of core/network/resnet.c.
 
 A state dict of it has exactly the names of a WeSpeaker checkpoint (`avg_model.pt`), so published
 weights load with `strict=True`. Layout letters: B batch, C channel, F frequency, T time.

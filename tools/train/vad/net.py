@@ -1,4 +1,4 @@
-"""The speech detector in PyTorch; core/diarize/vad.c computes the same, frame by frame.
+"""The speech detector in PyTorch; core/diarize/speech/vad.c computes the same, frame by frame.
 
 features [B, T, 80]      log-mel, 10 ms a frame, mean not removed
   conv  80 -> 48, 4 frames, every 2nd    [B, S, 48]  S steps of 20 ms; ReLU

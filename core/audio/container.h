@@ -1,0 +1,66 @@
+/*
+ * What a recording says of itself: container, codec, and where its samples lie.
+ *
+ * The allow-list in front of libsndfile. The container is told by its magic, its header is read
+ * here and held against the bytes that are really there; only then does libsndfile see anything:
+ * the bare samples of the simple containers (it never parses their headers), or a FLAC, Ogg or
+ * MP3 stream. Everything else is refused by name. Pure functions of the bytes; any thread.
+ */
+#ifndef VP_CONTAINER_H
+#define VP_CONTAINER_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+struct container {
+    const char *name;  /* "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff", "au", "caf" */
+    const char *codec; /* "pcm_16", "float", "mulaw", "vorbis", ... */
+    float full_scale;  /* samples from here on are at the codec's limit */
+    struct bytes data; /* samples, or the coded stream; borrowed from the file */
+    int sf_format;     /* for sf_open: RAW and an encoding; 0: a stream that it recognises */
+    double rate_hz;    /* with RAW only */
+    unsigned channels; /* with RAW only */
+    uint64_t n_frames; /* samples per channel that the header promises; 0: unknown */
+};
+
+/* Recognises file and fills *out. VP_ERR_AUDIO_EMPTY, _UNSUPPORTED (err->detected names what it
+ * is), _UNDECODABLE (cut or contradictory). */
+enum vp_status container_read(struct bytes file, struct container *out,
+                              struct vp_err *err) VP_MUST_CHECK;
+
+/* Bare samples, 16 kHz mono in the machine's own float: name "raw". Errors:
+ * VP_ERR_AUDIO_EMPTY, VP_ERR_ARGUMENT (more than memory can hold). */
+enum vp_status container_of_samples(const float *samples, size_t n_samples, struct container *out,
+                                    struct vp_err *err) VP_MUST_CHECK;
+
+/* ---- for the parsers of single containers (riff, apple, ogg, mp3) --------------------------- */
+
+enum pcm { PCM_U8, PCM_S8, PCM_16, PCM_24, PCM_32, PCM_FLOAT, PCM_DOUBLE, PCM_ALAW, PCM_MULAW };
+
+/* What a header says about plain samples. */
+struct pcm_header {
+    const char *container;
+    enum pcm encoding;
+    bool big_endian;
+    double rate_hz;
+    uint64_t channels;
+    size_t data_at;      /* offset of the first sample */
+    uint64_t data_bytes; /* promised length */
+    bool until_end;      /* the length is a placeholder: a stream of unknown length */
+};
+
+/* Signed (or, with 8 bits in WAV, unsigned) integers of width bytes. False when there are none. */
+bool container_pcm_of_width(uint64_t width, enum pcm *out) VP_MUST_CHECK;
+
+/* Holds header against file and fills *out. */
+enum vp_status container_of_pcm(struct bytes file, const struct pcm_header *header,
+                                struct container *out, struct vp_err *err) VP_MUST_CHECK;
+
+/* VP_ERR_AUDIO_UNSUPPORTED; the formatted name goes to err->detected. */
+enum vp_status container_refuse(struct vp_err *err, const char *format, ...) VP_PRINTF(2, 3);
+
+/* VP_ERR_AUDIO_UNDECODABLE: `container` is cut, `part` promises more than there is. */
+enum vp_status container_cut(struct vp_err *err, const char *container, const char *part,
+                             uint64_t promised, uint64_t found);
+
+#endif

@@ -1,0 +1,87 @@
+/* Channels first, then blocks, then the facts. */
+#include "audio/intake.h"
+
+#include <math.h>
+
+#include "audio/audio.h"
+
+#define PROBE_S 300.0 /* of a recording of several channels, to hear whether they cancel */
+
+static enum vp_status open_stream(struct intake *intake, double max_duration_s, int channel,
+                                  struct vp_err *err)
+{
+    mono_close(intake->mono);
+    return mono_open(&intake->container, channel, max_duration_s, &intake->mono, err);
+}
+
+enum vp_status intake_open(struct intake *intake, const struct container *container,
+                           double max_duration_s, struct vp_err *err)
+{
+    *intake =
+        (struct intake){.container = *container, .max_duration_s = max_duration_s, .probing = true};
+    return open_stream(intake, fmin(max_duration_s, PROBE_S), MONO_MEAN, err);
+}
+
+void intake_close(struct intake *intake)
+{
+    mono_close(intake->mono);
+    intake->mono = NULL;
+}
+
+/* A block for no other end than to learn whether the channels cancel; one channel needs none. */
+static enum vp_status probe(struct intake *intake, float *samples, struct vp_err *err)
+{
+    size_t n;
+    bool ended = false;
+    struct mono_facts facts;
+    mono_facts(intake->mono, &facts);
+    enum vp_status status = VP_OK;
+    if (facts.channels > 1)
+        status = mono_read(intake->mono, samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
+    if (status != VP_OK || (facts.channels > 1 && !ended))
+        return status;
+    mono_facts(intake->mono, &facts);
+    int loudest;
+    const bool lost = mono_lost(&facts, &loudest);
+    if (mono_differs(&facts))
+        intake->clip.warnings |= VP_WARN_CHANNELS_DIFFER;
+    intake->probing = false;
+    /* what the header promises need not be read in vain */
+    if ((double)intake->container.n_frames / facts.rate_hz > intake->max_duration_s)
+        return audio_too_long(&intake->container, &facts, intake->max_duration_s, err);
+    return open_stream(intake, intake->max_duration_s, lost ? loudest : MONO_MEAN, err);
+}
+
+/* The recording is over: how long it was, and how loud. */
+static enum vp_status conclude(struct intake *intake, struct vp_err *err)
+{
+    struct mono_facts facts;
+    mono_facts(intake->mono, &facts);
+    if (facts.more)
+        return audio_too_long(&intake->container, &facts, intake->max_duration_s, err);
+    if (facts.n_frames == 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE, "the recording holds no samples");
+    audio_describe(&intake->container, &facts, &intake->clip);
+    levels_fill(&intake->levels, &facts, &intake->clip);
+    return VP_OK;
+}
+
+enum vp_status intake_read(struct intake *intake, float *samples, size_t *n, bool *ended,
+                           struct vp_err *err)
+{
+    *n = 0;
+    *ended = false;
+    if (intake->probing)
+        return probe(intake, samples, err);
+    const enum vp_status status =
+        mono_read(intake->mono, samples, MONO_BLOCK_SAMPLES, n, ended, err);
+    if (status != VP_OK)
+        return status;
+    levels_add(&intake->levels, samples, *n);
+    return *ended ? conclude(intake, err) : VP_OK;
+}
+
+double intake_progress(const struct intake *intake)
+{
+    return intake->probing ? 0.0 : mono_progress(intake->mono);
+}

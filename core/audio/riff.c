@@ -1,0 +1,209 @@
+/*
+ * WAV, RF64 and W64: a list of chunks, of which `fmt ` and `data` matter.
+ *
+ *   RIFF, RF64   8 bytes of head (id, size), body padded to 2;   RF64 keeps long sizes in `ds64`
+ *   W64          24 bytes of head (GUID, size that counts the head), padded to 8
+ */
+#include "audio/riff.h"
+
+#include <stdio.h>
+
+/* A data length from here on, when the bytes are not there, is what writers put who cannot seek
+ * back: 0xFFFFFFFF (ffmpeg), 0x7FFFF000 (sox), 0x80000000 (arecord). */
+#define PLACEHOLDER_BYTES 0x7F000000u
+
+/* The last 12 bytes of the GUIDs of W64, and of WAVE_FORMAT_EXTENSIBLE's formats. */
+static const unsigned char w64_riff_tail[12] = {0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6,
+                                                0x28, 0xDB, 0x04, 0xC1, 0x00, 0x00};
+static const unsigned char w64_tail[12] = {0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1,
+                                           0x00, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A};
+static const unsigned char wavex_tail[14] = {0x00, 0x00, 0x00, 0x00, 0x10, 0x00, 0x80,
+                                             0x00, 0x00, 0xAA, 0x00, 0x38, 0x9B, 0x71};
+
+struct riff {
+    const char *name;
+    bool is_w64;
+    uint64_t long_data_bytes; /* RF64: from ds64 */
+    struct bytes format;      /* body of the fmt chunk; empty before it is found */
+    size_t data_at;           /* 0 before it is found */
+    uint64_t data_bytes;
+};
+
+struct chunk {
+    char id[4];
+    size_t body_at;
+    uint64_t body_bytes;
+};
+
+static bool tail_matches(struct bytes file, size_t at, const unsigned char *tail, size_t n)
+{
+    return bytes_have(file, at, n) && memcmp(file.at + at, tail, n) == 0;
+}
+
+bool riff_is(struct bytes file)
+{
+    const bool wave = bytes_match(file, 8, "WAVE");
+    return (wave && (bytes_match(file, 0, "RIFF") || bytes_match(file, 0, "RF64"))) ||
+           (bytes_match(file, 0, "riff") && tail_matches(file, 4, w64_riff_tail, 12));
+}
+
+/* Reads the chunk head at *at and moves *at behind the body. False at the end of the file. */
+static bool next_chunk(struct bytes file, bool is_w64, size_t *at, struct chunk *chunk)
+{
+    const size_t head = is_w64 ? 24 : 8, align = is_w64 ? 8 : 2;
+    if (!bytes_have(file, *at, head))
+        return false;
+    memcpy(chunk->id, file.at + *at, 4);
+    chunk->body_at = *at + head;
+    chunk->body_bytes = bytes_little(file, *at + (is_w64 ? 16 : 4), is_w64 ? 8 : 4);
+    if (is_w64) {
+        if (chunk->body_bytes < head || !tail_matches(file, *at + 4, w64_tail, 12))
+            return false;
+        chunk->body_bytes -= head;
+    }
+    const uint64_t rest = file.n - chunk->body_at;
+    if (chunk->body_bytes >= rest)
+        *at = file.n;
+    else
+        *at = chunk->body_at + (size_t)((chunk->body_bytes + align - 1) / align * align);
+    return true;
+}
+
+static enum vp_status walk(struct bytes file, struct riff *riff, struct vp_err *err)
+{
+    size_t at = riff->is_w64 ? 40 : 12;
+    struct chunk chunk;
+    while (riff->data_at == 0 && next_chunk(file, riff->is_w64, &at, &chunk)) {
+        const struct bytes body = bytes_from(file, chunk.body_at, chunk.body_bytes);
+        if (memcmp(chunk.id, "data", 4) == 0) {
+            riff->data_at = chunk.body_at;
+            riff->data_bytes = chunk.body_bytes;
+        } else if (body.n < chunk.body_bytes) {
+            return container_cut(err, riff->name, "a chunk of its header", chunk.body_bytes,
+                                 body.n);
+        } else if (memcmp(chunk.id, "fmt ", 4) == 0) {
+            if (riff->format.n > 0)
+                return status_fail(err, VP_ERR_AUDIO_UNDECODABLE, "the %s file has two fmt chunks",
+                                   riff->name);
+            riff->format = body;
+        } else if (memcmp(chunk.id, "ds64", 4) == 0) {
+            riff->long_data_bytes = bytes_little(body, 8, 8);
+        }
+    }
+    if (riff->format.n < 16 || riff->data_at == 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file ends in its header: no %s chunk; send the whole file",
+                           riff->name, riff->format.n < 16 ? "fmt" : "data");
+    return VP_OK;
+}
+
+static const char *codec_name(uint64_t tag, char unknown[16])
+{
+    switch (tag) {
+    case 0x0002:
+        return "ms_adpcm";
+    case 0x0011:
+        return "ima_adpcm";
+    case 0x0031:
+        return "gsm";
+    case 0x0040:
+    case 0x0045:
+    case 0x0064:
+        return "g726";
+    case 0x0050:
+        return "mp2";
+    case 0x0055:
+        return "mp3";
+    case 0x00FF:
+        return "aac";
+    case 0x0160:
+    case 0x0161:
+    case 0x0162:
+        return "wma";
+    default:
+        snprintf(unknown, 16, "tag 0x%04x", (unsigned)tag);
+        return unknown;
+    }
+}
+
+/* The fmt chunk -> encoding, rate, channels. */
+static enum vp_status read_format(const struct riff *riff, struct pcm_header *header,
+                                  struct vp_err *err)
+{
+    const struct bytes format = riff->format;
+    uint64_t tag = bytes_little(format, 0, 2);
+    const uint64_t align = bytes_little(format, 12, 2), bits = bytes_little(format, 14, 2);
+    header->channels = bytes_little(format, 2, 2);
+    header->rate_hz = (double)bytes_little(format, 4, 4);
+    if (tag == 0xFFFE) { /* extensible: the first two bytes of a GUID are the tag */
+        if (!tail_matches(format, 26, wavex_tail, sizeof wavex_tail))
+            return container_refuse(err, "%s (unknown subformat)", riff->name);
+        tag = bytes_little(format, 24, 2);
+    }
+    /* bytes of one sample: a 20-bit one, say, lies left-justified in 3 */
+    const uint64_t width =
+        header->channels > 0 && align % header->channels == 0 ? align / header->channels : 0;
+    bool known = width * 8 >= bits && bits > 0;
+    if (tag == 1) {
+        known = known && container_pcm_of_width(width, &header->encoding);
+        if (width == 1)
+            header->encoding = PCM_U8;
+    } else if (tag == 3) {
+        known = known && (width == 4 || width == 8) && bits == width * 8;
+        header->encoding = width == 8 ? PCM_DOUBLE : PCM_FLOAT;
+    } else if (tag == 6 || tag == 7) {
+        known = width == 1; /* some writers leave the bits out */
+        header->encoding = tag == 6 ? PCM_ALAW : PCM_MULAW;
+    } else {
+        char unknown[16];
+        return container_refuse(err, "%s (%s)", riff->name, codec_name(tag, unknown));
+    }
+    if (!known && header->channels > 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s header contradicts itself: %u bits, %u channels, %u bytes a "
+                           "frame",
+                           riff->name, (unsigned)bits, (unsigned)header->channels, (unsigned)align);
+    return VP_OK;
+}
+
+/* A length of 0 though bytes follow that are no chunk: written by somebody who streamed. */
+static bool streamed_without_length(struct bytes file, const struct riff *riff)
+{
+    if (riff->data_bytes != 0 || riff->data_at >= file.n)
+        return false;
+    size_t at = riff->data_at;
+    struct chunk chunk;
+    if (!next_chunk(file, riff->is_w64, &at, &chunk))
+        return true;
+    for (size_t i = 0; i < 4; i++)
+        if (chunk.id[i] < ' ' || chunk.id[i] > '~')
+            return true;
+    return chunk.body_bytes > file.n - chunk.body_at;
+}
+
+enum vp_status riff_read(struct bytes file, struct container *out, struct vp_err *err)
+{
+    struct riff riff = {.name = "wav"};
+    if (bytes_match(file, 0, "RF64"))
+        riff.name = "rf64";
+    if (bytes_match(file, 0, "riff")) {
+        riff.name = "w64";
+        riff.is_w64 = true;
+    }
+    enum vp_status status = walk(file, &riff, err);
+    if (status != VP_OK)
+        return status;
+    if (bytes_match(file, 0, "RF64") && riff.data_bytes == 0xFFFFFFFF && riff.long_data_bytes != 0)
+        riff.data_bytes = riff.long_data_bytes;
+
+    struct pcm_header header = {
+        .container = riff.name,
+        .data_at = riff.data_at,
+        .data_bytes = riff.data_bytes,
+    };
+    const bool absurd = riff.data_bytes >= PLACEHOLDER_BYTES && riff.data_bytes <= 0xFFFFFFFF &&
+                        riff.data_bytes > file.n - riff.data_at;
+    header.until_end = absurd || streamed_without_length(file, &riff);
+    status = read_format(&riff, &header, err);
+    return status == VP_OK ? container_of_pcm(file, &header, out, err) : status;
+}

@@ -1,0 +1,274 @@
+/* libsndfile over bytes in memory, libmpg123 for MP3. Nothing they say of lengths is believed. */
+#include "audio/source.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <sndfile.h>
+#include <stdlib.h>
+
+#include "audio/mp3_decoder.h"
+#include "base/lanes.h"
+
+struct source {
+    const char *name; /* of the container, static */
+    float full_scale;
+    struct bytes data;       /* borrowed */
+    size_t position;         /* of libsndfile in data */
+    SNDFILE *file;           /* owned; NULL for MP3 */
+    struct mp3_decoder *mp3; /* owned; NULL for all others */
+    unsigned rate_hz, channels;
+    uint64_t n_promised; /* frames; 0: unknown */
+    uint64_t n_read, n_clipped;
+    float peak;
+};
+
+/* ---- what libsndfile calls ------------------------------------------------------------------ */
+
+static sf_count_t on_length(void *user)
+{
+    const struct source *source = user;
+    return (sf_count_t)source->data.n;
+}
+
+static sf_count_t on_tell(void *user)
+{
+    const struct source *source = user;
+    return (sf_count_t)source->position;
+}
+
+static sf_count_t on_seek(sf_count_t offset, int whence, void *user)
+{
+    struct source *source = user;
+    sf_count_t target;
+    const size_t base = whence == SEEK_CUR   ? source->position
+                        : whence == SEEK_END ? source->data.n
+                                             : 0;
+    if (__builtin_add_overflow((sf_count_t)base, offset, &target) || target < 0 ||
+        (uint64_t)target > source->data.n)
+        return -1;
+    source->position = (size_t)target;
+    return target;
+}
+
+static sf_count_t on_read(void *into, sf_count_t n, void *user)
+{
+    struct source *source = user;
+    const struct bytes piece = bytes_from(source->data, source->position, n > 0 ? (uint64_t)n : 0);
+    if (piece.n > 0)
+        memcpy(into, piece.at, piece.n);
+    source->position += piece.n;
+    return (sf_count_t)piece.n;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/* A double, so that rates from headers that are absurd or no numbers at all can be told. */
+static enum vp_status check_rate(double rate_hz, struct vp_err *err)
+{
+    if (rate_hz >= SOURCE_MIN_RATE_HZ && rate_hz <= SOURCE_MAX_RATE_HZ)
+        return VP_OK;
+    const double limit = rate_hz > SOURCE_MAX_RATE_HZ ? SOURCE_MAX_RATE_HZ : SOURCE_MIN_RATE_HZ;
+    return status_fail_limit(
+        err, VP_ERR_AUDIO_RATE, isfinite(rate_hz) ? rate_hz : 0.0, limit,
+        "a sample rate of %g Hz is outside %u to %u Hz; resample the recording", rate_hz,
+        SOURCE_MIN_RATE_HZ, SOURCE_MAX_RATE_HZ);
+}
+
+static enum vp_status check_channels(unsigned channels, struct vp_err *err)
+{
+    if (channels <= SOURCE_MAX_CHANNELS)
+        return VP_OK;
+    return status_fail_limit(err, VP_ERR_AUDIO_CHANNELS, channels, SOURCE_MAX_CHANNELS,
+                             "%u channels; send at most %u", channels, SOURCE_MAX_CHANNELS);
+}
+
+/* Second lock behind the allow-list: is this the decoder that the container asked for? */
+static bool is_as_expected(const struct container *container, int format)
+{
+    const int type = format & SF_FORMAT_TYPEMASK, subtype = format & SF_FORMAT_SUBMASK;
+    if (container->sf_format != 0)
+        return type == SF_FORMAT_RAW;
+    if (strcmp(container->codec, "flac") == 0)
+        return type == SF_FORMAT_FLAC;
+    return type == SF_FORMAT_OGG &&
+           subtype == (strcmp(container->codec, "opus") == 0 ? SF_FORMAT_OPUS : SF_FORMAT_VORBIS);
+}
+
+static enum vp_status open_sndfile(struct source *source, const struct container *container,
+                                   struct vp_err *err)
+{
+    SF_VIRTUAL_IO io = {
+        .get_filelen = on_length, .seek = on_seek, .read = on_read, .tell = on_tell};
+    SF_INFO info = {.format = container->sf_format};
+    if (container->sf_format != 0) {
+        info.samplerate = (int)lround(container->rate_hz);
+        info.channels = (int)container->channels;
+    }
+    source->file = sf_open_virtual(&io, SFM_READ, &info, source);
+    /* Its reason for a failure lies in a global that threads share: not asked for. */
+    if (source->file == NULL || info.channels < 1 || info.samplerate < 0 ||
+        !is_as_expected(container, info.format))
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file cannot be decoded: its header is damaged or cut",
+                           container->name);
+    source->rate_hz = (unsigned)info.samplerate;
+    source->channels = (unsigned)info.channels;
+    return VP_OK;
+}
+
+/* Rate and channels are checked twice: what a header claims before a decoder sees it, and what
+ * the decoder found before a sample is read. */
+static enum vp_status open_decoder(struct source *source, const struct container *container,
+                                   struct vp_err *err)
+{
+    enum vp_status status = VP_OK;
+    if (container->sf_format != 0) {
+        if ((status = check_rate(container->rate_hz, err)) != VP_OK ||
+            (status = check_channels(container->channels, err)) != VP_OK)
+            return status;
+    }
+    if (container->data.n == 0)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file has a header and no audio behind it", container->name);
+    if (strcmp(container->codec, "mp3") == 0)
+        status = mp3_decoder_open(container->data, &source->mp3, &source->rate_hz,
+                                  &source->channels, err);
+    else
+        status = open_sndfile(source, container, err);
+    if (status == VP_OK)
+        status = check_rate(source->rate_hz, err);
+    return status == VP_OK ? check_channels(source->channels, err) : status;
+}
+
+enum vp_status source_open(const struct container *container, struct source **out,
+                           struct vp_err *err)
+{
+    *out = NULL;
+    struct source *source = calloc(1, sizeof *source);
+    if (source == NULL)
+        return status_no_memory(err, "a decoder", sizeof *source);
+    source->name = container->name;
+    source->full_scale = container->full_scale;
+    source->data = container->data;
+    source->n_promised = container->n_frames;
+    enum vp_status status = open_decoder(source, container, err);
+    if (status == VP_OK)
+        *out = source;
+    else
+        source_close(source);
+    return status;
+}
+
+void source_close(struct source *source)
+{
+    if (source == NULL)
+        return;
+    if (source->file != NULL)
+        sf_close(source->file); /* its result tells of writing only */
+    mp3_decoder_close(source->mp3);
+    free(source);
+}
+
+unsigned source_rate_hz(const struct source *source)
+{
+    return source->rate_hz;
+}
+
+unsigned source_channels(const struct source *source)
+{
+    return source->channels;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+/* Peak, clipped samples, and whether all are numbers of sane size. */
+static bool inspect(struct source *source, const float *samples, size_t n)
+{
+    const float full_scale = source->full_scale;
+    const lanes most4 = lanes_fill(SOURCE_MAX_SAMPLE), full4 = lanes_fill(full_scale);
+    lanes peak4 = lanes_fill(source->peak);
+    lanes_mask bad4 = {0}, clipped4 = {0}; /* counted downwards; a block is far below their range */
+    size_t i = 0;
+    for (; i + N_LANES <= n; i += N_LANES) {
+        const lanes magnitude = lanes_abs(lanes_load(samples + i));
+        bad4 += ~(magnitude <= most4); /* true for NaN as well */
+        clipped4 += magnitude >= full4;
+        peak4 = lanes_select(magnitude > peak4, magnitude, peak4);
+    }
+    float peak = 0.0F;
+    size_t n_bad = 0, n_clipped = 0;
+    for (size_t k = 0; k < N_LANES; k++) {
+        peak = peak4[k] > peak ? peak4[k] : peak;
+        n_bad += (size_t)-bad4[k];
+        n_clipped += (size_t)-clipped4[k];
+    }
+    for (; i < n; i++) {
+        const float magnitude = fabsf(samples[i]);
+        n_bad += !(magnitude <= SOURCE_MAX_SAMPLE);
+        n_clipped += magnitude >= full_scale;
+        peak = magnitude > peak ? magnitude : peak;
+    }
+    source->peak = peak;
+    source->n_clipped += n_clipped;
+    return n_bad == 0;
+}
+
+/* Frames from whichever decoder it is; *reason tells why there are none. */
+static bool read_frames(struct source *source, float *interleaved, size_t n_frames, size_t *n_read,
+                        const char **reason)
+{
+    if (source->mp3 != NULL) {
+        const bool good =
+            mp3_decoder_read(source->mp3, interleaved, n_frames * source->channels, n_read, reason);
+        *n_read /= source->channels;
+        return good;
+    }
+    const sf_count_t n = sf_readf_float(source->file, interleaved, (sf_count_t)n_frames);
+    *reason = sf_error_number(sf_error(source->file)); /* "Error : flac decoder lost sync." */
+    if (strncmp(*reason, "Error : ", 8) == 0)
+        *reason += 8;
+    *n_read = n >= 0 ? (size_t)n : 0;
+    return n >= 0 && *n_read <= n_frames && sf_error(source->file) == SF_ERR_NO_ERROR;
+}
+
+enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
+                           size_t *n_read, struct vp_err *err)
+{
+    *n_read = 0;
+    size_t n;
+    const char *reason;
+    if (!read_frames(source, interleaved, n_frames, &n, &reason))
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file is damaged or cut after %.1f s (%.100s)", source->name,
+                           (double)source->n_read / source->rate_hz, reason);
+    source->n_read += n;
+    if (n < n_frames && source->n_read < source->n_promised)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file is cut or damaged: its header promises %" PRIu64
+                           " samples and %" PRIu64 " could be read; send the whole file",
+                           source->name, source->n_promised, source->n_read);
+    if (!inspect(source, interleaved, n * source->channels))
+        return status_fail(err, VP_ERR_AUDIO_SAMPLES,
+                           "the %s file holds samples that are no numbers (NaN, infinity) or "
+                           "beyond 2^32; mend the program that wrote it",
+                           source->name);
+    *n_read = n;
+    return VP_OK;
+}
+
+float source_peak(const struct source *source)
+{
+    return source->peak;
+}
+
+uint64_t source_n_clipped(const struct source *source)
+{
+    return source->n_clipped;
+}
+
+double source_progress(const struct source *source)
+{
+    const size_t position =
+        source->mp3 != NULL ? mp3_decoder_position(source->mp3) : source->position;
+    return position < source->data.n ? (double)position / (double)source->data.n : 1.0;
+}

@@ -1,0 +1,42 @@
+/*
+ * A recording opened for reading: interleaved float frames, block by block, from bytes in memory,
+ * by libsndfile (MP3: libmpg123). Checks rate and channels before a sample is read, and each sample
+ * as it is read. One owner; any thread.
+ */
+#ifndef VP_SOURCE_H
+#define VP_SOURCE_H
+
+#include "audio/container.h"
+
+#define SOURCE_MAX_CHANNELS 8u
+#define SOURCE_MIN_RATE_HZ  8000u
+#define SOURCE_MAX_RATE_HZ  192000u
+/* Larger samples are refused like infinity: their power would leave float's range. The room
+ * above 1.0 is for float files that hold the numbers of 16 or 32-bit integers. */
+#define SOURCE_MAX_SAMPLE 4294967296.0F
+
+struct source;
+
+/* Opens what container describes; borrows its bytes until source_close. Returns owned *out.
+ * Errors: VP_ERR_AUDIO_RATE, _CHANNELS, _UNDECODABLE, VP_ERR_NO_MEMORY. */
+enum vp_status source_open(const struct container *container, struct source **out,
+                           struct vp_err *err) VP_MUST_CHECK;
+void source_close(struct source *source); /* takes; NULL is legal */
+
+unsigned source_rate_hz(const struct source *source);
+unsigned source_channels(const struct source *source);
+
+/* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer only at the end.
+ * Errors: VP_ERR_AUDIO_UNDECODABLE (damaged, or fewer frames than the header promised),
+ * VP_ERR_AUDIO_SAMPLES (NaN, infinity, beyond SOURCE_MAX_SAMPLE). */
+enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
+                           size_t *n_read, struct vp_err *err) VP_MUST_CHECK;
+
+/* Of all samples read so far: the largest magnitude, and how many are at the codec's limit. */
+float source_peak(const struct source *source);
+uint64_t source_n_clipped(const struct source *source);
+
+/* Share of the bytes that were taken in, 0..1: how far reading has come, roughly. */
+double source_progress(const struct source *source);
+
+#endif

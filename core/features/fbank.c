@@ -1,0 +1,151 @@
+/*
+ * Kaldi log-mel features: per frame the mean removed, pre-emphasis, Hamming, power spectrum, mel
+ * triangles, log; then the mean over time is subtracted. core/MODEL.md has the formulas.
+ *
+ * Frames go through the lanes of vectors side by side (kernels/fbank_kernel.h).
+ */
+#include "features/fbank.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "features/fbank_kernel.h"
+
+#define RATE_HZ 16000.0
+#define LOW_HZ  20.0
+#define HIGH_HZ 8000.0
+#define PI      3.14159265358979323846
+
+struct fbank_plan {
+    double window[FBANK_FRAME_SAMPLES]; /* Hamming, not Kaldi's default Povey */
+    struct mel_bank mel;
+    struct rfft_plan rfft;
+    const struct fbank_kernel *kernel;
+};
+
+struct fbank_work {
+    _Alignas(64) double signal[RFFT_N * FBANK_MOST_LANES];
+    _Alignas(64) double power[RFFT_N_BINS * FBANK_MOST_LANES];
+    const struct fbank_plan *plan; /* borrowed */
+    double *mean;                  /* owned, [n_mels] */
+    float *energies;               /* owned, [lanes, n_mels] */
+};
+
+size_t fbank_n_frames(size_t n_samples)
+{
+    if (n_samples < FBANK_FRAME_SAMPLES)
+        return 0;
+    return 1 + (n_samples - FBANK_FRAME_SAMPLES) / FBANK_HOP_SAMPLES;
+}
+
+enum vp_status fbank_plan_new(size_t n_mels, enum vp_kernel kernel, struct fbank_plan **out,
+                              struct vp_err *err)
+{
+    *out = NULL;
+    struct fbank_plan *plan = calloc(1, sizeof *plan);
+    if (plan == NULL)
+        return status_no_memory(err, "the fbank plan", sizeof *plan);
+    for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++)
+        plan->window[i] = 0.54 - 0.46 * cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0));
+    enum vp_status status =
+        mel_bank_init(&plan->mel, n_mels, RFFT_N, RATE_HZ, LOW_HZ, HIGH_HZ, err);
+    if (status != VP_OK) {
+        free(plan);
+        return status;
+    }
+    rfft_plan_init(&plan->rfft);
+    plan->kernel = fbank_kernel_get(kernel);
+    *out = plan;
+    return VP_OK;
+}
+
+void fbank_plan_free(struct fbank_plan *plan)
+{
+    if (plan != NULL)
+        mel_bank_free(&plan->mel);
+    free(plan);
+}
+
+enum vp_status fbank_work_new(const struct fbank_plan *plan, struct fbank_work **out,
+                              struct vp_err *err)
+{
+    *out = NULL;
+    struct fbank_work *work = aligned_alloc(_Alignof(struct fbank_work), sizeof *work);
+    if (work == NULL)
+        return status_no_memory(err, "the fbank buffers", sizeof *work);
+    memset(work, 0, sizeof *work);
+    work->plan = plan;
+    const size_t n_mels = plan->mel.n_mels;
+    work->mean = calloc(n_mels, sizeof *work->mean);
+    work->energies = calloc(plan->kernel->lanes * n_mels, sizeof *work->energies);
+    if (work->mean == NULL || work->energies == NULL) {
+        fbank_work_free(work);
+        return status_no_memory(err, "the fbank buffers", n_mels * sizeof *work->mean);
+    }
+    *out = work;
+    return VP_OK;
+}
+
+void fbank_work_free(struct fbank_work *work)
+{
+    if (work != NULL) {
+        free(work->mean);
+        free(work->energies);
+    }
+    free(work);
+}
+
+/* Frames t to t + n - 1 of the samples, n at most as many as lanes -> features [n, n_mels]. Lanes
+ * that are left over repeat the last frame. */
+static void compute_frames(struct fbank_work *work, const float *samples, size_t t, size_t n,
+                           float *features)
+{
+    const struct fbank_plan *plan = work->plan;
+    const struct fbank_kernel *kernel = plan->kernel;
+    const float *frames[FBANK_MOST_LANES];
+    for (size_t l = 0; l < kernel->lanes; l++)
+        frames[l] = samples + (t + (l < n ? l : n - 1)) * FBANK_HOP_SAMPLES;
+    kernel->window(plan->window, frames, work->signal);
+    kernel->power(&plan->rfft, work->signal, work->power);
+    kernel->mel(&plan->mel, work->power, work->energies);
+    for (size_t i = 0; i < n * plan->mel.n_mels; i++)
+        features[i] = logf(fmaxf(work->energies[i], FLT_EPSILON));
+}
+
+size_t fbank_log_mel(struct fbank_work *work, const float *samples, size_t n_samples,
+                     float *features)
+{
+    const size_t n_frames = fbank_n_frames(n_samples), n_mels = work->plan->mel.n_mels;
+    const size_t lanes = work->plan->kernel->lanes;
+    for (size_t t = 0; t < n_frames; t += lanes)
+        compute_frames(work, samples, t, n_frames - t < lanes ? n_frames - t : lanes,
+                       features + t * n_mels);
+    return n_frames;
+}
+
+void fbank_subtract_mean(struct fbank_work *work, float *features, size_t n_frames)
+{
+    const size_t n_mels = work->plan->mel.n_mels;
+    double *mean = work->mean;
+    for (size_t m = 0; m < n_mels; m++)
+        mean[m] = 0.0;
+    for (size_t t = 0; t < n_frames; t++)
+        for (size_t m = 0; m < n_mels; m++)
+            mean[m] += (double)features[t * n_mels + m];
+    for (size_t m = 0; m < n_mels; m++) {
+        const float column_mean = (float)(mean[m] / (double)n_frames);
+        for (size_t t = 0; t < n_frames; t++)
+            features[t * n_mels + m] -= column_mean;
+    }
+}
+
+size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_samples,
+                     float *features)
+{
+    const size_t n_frames = fbank_log_mel(work, samples, n_samples, features);
+    if (n_frames > 0)
+        fbank_subtract_mean(work, features, n_frames);
+    return n_frames;
+}

@@ -1,0 +1,155 @@
+/* Conv and BatchNormalization nodes. */
+#include "loader/onnx/onnx_conv.h"
+
+#include "loader/onnx/onnx_walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CHANNELS 65536u /* far beyond any layer, far below any overflow */
+
+/* The node of `value` if it is a convolution, behind a BatchNormalization if there is one. */
+static struct onnx_node *find_conv(const struct onnx_graph *graph, size_t value,
+                                   struct onnx_node **norm)
+{
+    struct onnx_node *node = onnx_producer(graph, onnx_walk_source(graph, value));
+    *norm = NULL;
+    if (onnx_walk_is(node, "BatchNormalization") && node->n_inputs > 0) {
+        *norm = node;
+        node = onnx_producer(graph, onnx_walk_source(graph, node->inputs[0]));
+    }
+    return onnx_walk_is(node, "Conv") && node->n_inputs > 0 ? node : NULL;
+}
+
+size_t onnx_conv_input(const struct onnx_graph *graph, size_t value)
+{
+    struct onnx_node *norm;
+    const struct onnx_node *conv = find_conv(graph, value, &norm);
+    return conv != NULL ? onnx_walk_source(graph, conv->inputs[0]) : ONNX_NONE;
+}
+
+/* An INTS attribute, if there, must be n times the same value. */
+static bool all_equal(const struct onnx_node *node, const char *name, size_t n, int64_t value)
+{
+    const struct onnx_attribute *a = onnx_attribute(node, name);
+    if (a == NULL)
+        return value == (strcmp(name, "pads") == 0 ? 0 : 1); /* ONNX's defaults */
+    bool equal = a->kind == ONNX_ATTRIBUTE_INTS && a->n_values == n;
+    for (size_t i = 0; i < n && equal; i++)
+        equal = a->integers[i] == value;
+    return equal;
+}
+
+/* Strides of 1 or 2 in both directions; 0 for anything else. */
+static size_t read_stride(const struct onnx_node *node)
+{
+    return all_equal(node, "strides", 2, 1) ? 1 : all_equal(node, "strides", 2, 2) ? 2 : 0;
+}
+
+static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel,
+                                     struct vp_err *err)
+{
+    const struct onnx_attribute *auto_pad = onnx_attribute(node, "auto_pad");
+    const char *wrong = NULL;
+    int64_t group;
+    if (onnx_attribute(node, "kernel_shape") != NULL &&
+        !all_equal(node, "kernel_shape", 2, (int64_t)kernel))
+        wrong = "kernel_shape";
+    if (!all_equal(node, "pads", 4, (int64_t)kernel / 2))
+        wrong = "pads";
+    if (!all_equal(node, "dilations", 2, 1))
+        wrong = "dilations";
+    if (read_stride(node) == 0)
+        wrong = "strides";
+    if (!onnx_attribute_int(node, "group", 1, &group) || group != 1)
+        wrong = "group";
+    if (auto_pad != NULL &&
+        (auto_pad->kind != ONNX_ATTRIBUTE_STRING || strcmp(auto_pad->text, "NOTSET") != 0))
+        wrong = "auto_pad";
+    if (wrong == NULL)
+        return VP_OK;
+    return status_fail(err, VP_ERR_MODEL,
+                       "ONNX: node '%.100s' (Conv): its %s is not that of a ResNet", node->name,
+                       wrong);
+}
+
+/* A constant [n] of floats, owned by the caller. */
+static enum vp_status take_vector(const struct onnx_graph *graph, const struct onnx_node *node,
+                                  size_t input, size_t n, float *out, struct vp_err *err)
+{
+    struct tensor *tensor = onnx_walk_constant(graph, node->inputs[input]);
+    if (tensor == NULL)
+        return status_fail(err, VP_ERR_MODEL,
+                           "ONNX: node '%.80s' (%.40s): input %zu is no constant", node->name,
+                           node->op, input);
+    enum vp_status status = tensor_check_shape(tensor, &n, 1, err);
+    return status != VP_OK ? status : tensor_read_floats(tensor, out, err);
+}
+
+static enum vp_status fold_norm(const struct onnx_graph *graph, struct onnx_node *norm,
+                                struct net_conv *conv, struct vp_err *err)
+{
+    enum vp_status status =
+        onnx_walk_use(norm, "epsilon momentum training_mode spatial", 5, 5, err);
+    const struct onnx_attribute *epsilon = onnx_attribute(norm, "epsilon");
+    int64_t training;
+    if (status != VP_OK)
+        return status;
+    if (!onnx_attribute_int(norm, "training_mode", 0, &training) || training != 0 ||
+        (epsilon != NULL && epsilon->kind != ONNX_ATTRIBUTE_FLOAT))
+        return status_fail(err, VP_ERR_MODEL, "ONNX: node '%.100s' is in training mode",
+                           norm->name);
+    float *parts = calloc(4 * conv->n_out, sizeof *parts);
+    if (parts == NULL)
+        return status_no_memory(err, "BatchNormalization", 4 * conv->n_out * sizeof *parts);
+    for (size_t i = 0; i < 4 && status == VP_OK; i++)
+        status = take_vector(graph, norm, i + 1, conv->n_out, parts + i * conv->n_out, err);
+    const struct net_norm folded = {
+        .weight = parts,
+        .bias = parts + conv->n_out,
+        .mean = parts + 2 * conv->n_out,
+        .variance = parts + 3 * conv->n_out,
+        .eps = epsilon != NULL ? epsilon->number : 1e-5, /* ONNX's default */
+    };
+    if (status == VP_OK)
+        status = net_conv_fold(conv, &folded, norm->name, err);
+    free(parts);
+    return status;
+}
+
+enum vp_status onnx_conv_take(const struct onnx_graph *graph, size_t value, struct net_conv *out,
+                              struct vp_err *err)
+{
+    struct onnx_node *norm = NULL;
+    struct onnx_node *conv = find_conv(graph, value, &norm);
+    if (conv == NULL)
+        return status_fail(err, VP_ERR_MODEL, "ONNX: '%.100s' is not given by a convolution",
+                           graph->values[value].name);
+    enum vp_status status =
+        onnx_walk_use(conv, "auto_pad dilations group kernel_shape pads strides", 2, 3, err);
+    if (status != VP_OK)
+        return status;
+    const struct tensor *weight = onnx_walk_constant(graph, conv->inputs[1]);
+    if (weight == NULL || weight->n_dims != 4 || weight->dims[2] != weight->dims[3] ||
+        (weight->dims[2] != 1 && weight->dims[2] != 3) || weight->dims[0] > MAX_CHANNELS ||
+        weight->n_values == 0)
+        return status_fail(err, VP_ERR_MODEL,
+                           "ONNX: node '%.80s' (Conv): weight '%.80s' is no constant [C, C, 3, 3] "
+                           "or [C, C, 1, 1]",
+                           conv->name, conv->input_names[1]);
+    status = check_geometry(conv, weight->dims[2], err);
+    if (status == VP_OK)
+        status = net_conv_init(out, weight->dims[0], weight->dims[1], weight->dims[2],
+                               read_stride(conv), err);
+    if (status == VP_OK)
+        status = tensor_read_floats(weight, out->weight, err);
+    if (status != VP_OK)
+        return status;
+    if (conv->n_inputs == 3 && conv->inputs[2] != ONNX_NONE)
+        status = take_vector(graph, conv, 2, out->n_out, out->bias, err);
+    else if (norm == NULL)
+        status = status_fail(err, VP_ERR_MODEL,
+                             "ONNX: node '%.100s' (Conv) has neither bias nor BatchNormalization",
+                             conv->name);
+    return status == VP_OK && norm != NULL ? fold_norm(graph, norm, out, err) : status;
+}

@@ -1,0 +1,222 @@
+/* The network as a model file states it: memory, BatchNorm, and whether everything agrees. */
+#include "network/net.h"
+
+#include "loader/tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CHANNELS 65536u /* 32 times the widest layer in use, and far from any overflow */
+#define NAME_CHARS   64     /* "layer4.1234.shortcut.0" */
+
+enum vp_status net_conv_init(struct net_conv *conv, size_t n_out, size_t n_in, size_t kernel,
+                             size_t stride, struct vp_err *err)
+{
+    *conv = (struct net_conv){.n_in = n_in, .n_out = n_out, .kernel = kernel, .stride = stride};
+    const size_t dims[] = {n_out, n_in, kernel, kernel, sizeof(float)};
+    size_t n_bytes;
+    if (!tensor_count(dims, 5, &n_bytes))
+        return status_no_memory(err, "a convolution's weights", SIZE_MAX);
+    conv->weight = calloc(1, n_bytes);
+    conv->bias = calloc(n_out, sizeof *conv->bias);
+    if (conv->weight != NULL && conv->bias != NULL)
+        return VP_OK;
+    free(conv->weight);
+    free(conv->bias);
+    *conv = (struct net_conv){0};
+    return status_no_memory(err, "a convolution's weights", n_bytes);
+}
+
+size_t net_conv_n_weights(const struct net_conv *conv)
+{
+    return conv->n_out * conv->n_in * conv->kernel * conv->kernel;
+}
+
+/* y = (x - mean) / sqrt(variance + eps) * weight + bias, written into the convolution before it. */
+enum vp_status net_conv_fold(struct net_conv *conv, const struct net_norm *norm, const char *name,
+                             struct vp_err *err)
+{
+    size_t n_taps = conv->n_in * conv->kernel * conv->kernel;
+    for (size_t o = 0; o < conv->n_out; o++) {
+        double variance = (double)norm->variance[o];
+        if (!(variance >= 0.0) || !(variance + norm->eps > 0.0))
+            return status_fail(err, VP_ERR_MODEL, "'%.100s' has a variance of %g in channel %zu",
+                               name, variance, o);
+        double scale = (double)norm->weight[o] / sqrt(variance + norm->eps);
+        float *taps = conv->weight + o * n_taps;
+        for (size_t i = 0; i < n_taps; i++)
+            taps[i] = (float)((double)taps[i] * scale);
+        conv->bias[o] = (float)(((double)conv->bias[o] - (double)norm->mean[o]) * scale +
+                                (double)norm->bias[o]);
+    }
+    return VP_OK;
+}
+
+struct net_block *net_stage_add(struct net_stage *stage)
+{
+    struct net_block *blocks = realloc(stage->blocks, (stage->n_blocks + 1) * sizeof *blocks);
+    if (blocks == NULL)
+        return NULL;
+    stage->blocks = blocks;
+    blocks[stage->n_blocks] = (struct net_block){0};
+    return &blocks[stage->n_blocks++];
+}
+
+size_t net_stage_n_freq(const struct net *net, size_t stage)
+{
+    size_t n_freq = net->n_mels;
+    for (size_t s = 1; s <= stage; s++)
+        n_freq = n_freq / 2 + n_freq % 2; /* 3x3, stride 2, padding 1: rounds up */
+    return n_freq;
+}
+
+static enum vp_status check_finite(const float *values, size_t n, const char *name,
+                                   struct vp_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return status_fail(err, VP_ERR_MODEL,
+                               "'%s' has NaN or infinity among its weights (value %zu)", name, i);
+    return VP_OK;
+}
+
+static enum vp_status check_conv(const struct net_conv *conv, size_t n_in, size_t kernel,
+                                 size_t stride, const char *name, struct vp_err *err)
+{
+    if (conv->weight == NULL || conv->bias == NULL)
+        return status_fail(err, VP_ERR_MODEL, "'%s' has no %s", name,
+                           conv->weight == NULL ? "weights" : "bias");
+    if (conv->n_in != n_in)
+        return status_fail(err, VP_ERR_MODEL,
+                           "'%s' takes %zu channels, but the layer before it gives %zu", name,
+                           conv->n_in, n_in);
+    if (conv->kernel != kernel || conv->stride != stride)
+        return status_fail(
+            err, VP_ERR_MODEL,
+            "'%s' is %zux%zu with stride %zu where %zux%zu with stride %zu is needed", name,
+            conv->kernel, conv->kernel, conv->stride, kernel, kernel, stride);
+    if (conv->n_out == 0 || conv->n_out > MAX_CHANNELS)
+        return status_fail(err, VP_ERR_MODEL, "'%s' gives %zu channels", name, conv->n_out);
+    enum vp_status status = check_finite(conv->weight, net_conv_n_weights(conv), name, err);
+    return status != VP_OK ? status : check_finite(conv->bias, conv->n_out, name, err);
+}
+
+/* *n_channels: into the block, and out of it. */
+static enum vp_status check_block(const struct net_block *block, size_t stride, size_t *n_channels,
+                                  const char *name, struct vp_err *err)
+{
+    static const size_t kernels[2][3] = {{3, 3, 0}, {1, 3, 1}}; /* BasicBlock, Bottleneck */
+    if (block->n_convs != 2 && block->n_convs != 3)
+        return status_fail(err, VP_ERR_MODEL, "'%s' has %zu convolutions", name, block->n_convs);
+    size_t strided = block->n_convs - 2; /* the convolution that halves: the first 3x3 */
+    size_t n_in = *n_channels;
+    char conv_name[NAME_CHARS];
+    for (size_t i = 0; i < block->n_convs; i++) {
+        snprintf(conv_name, sizeof conv_name, "%.30s.conv%zu", name, i + 1);
+        enum vp_status status = check_conv(&block->convs[i], n_in, kernels[block->n_convs - 2][i],
+                                           i == strided ? stride : 1, conv_name, err);
+        if (status != VP_OK)
+            return status;
+        n_in = block->convs[i].n_out;
+    }
+    bool must_project = stride != 1 || n_in != *n_channels;
+    if (block->has_shortcut != must_project)
+        return status_fail(err, VP_ERR_MODEL, "'%s.shortcut' is %s", name,
+                           must_project ? "missing, and the block changes the shape"
+                                        : "there, but the block keeps its shape");
+    if (block->has_shortcut) {
+        snprintf(conv_name, sizeof conv_name, "%.30s.shortcut", name);
+        enum vp_status status =
+            check_conv(&block->shortcut, *n_channels, 1, stride, conv_name, err);
+        if (status != VP_OK)
+            return status;
+        if (block->shortcut.n_out != n_in)
+            return status_fail(err, VP_ERR_MODEL, "'%s' gives %zu channels, its main branch %zu",
+                               conv_name, block->shortcut.n_out, n_in);
+    }
+    *n_channels = n_in;
+    return VP_OK;
+}
+
+static enum vp_status check_stage(const struct net *net, size_t s, size_t *n_channels,
+                                  struct vp_err *err)
+{
+    const struct net_stage *stage = &net->stages[s];
+    if (stage->n_blocks == 0)
+        return status_fail(err, VP_ERR_MODEL, "'layer%zu' has no blocks", s + 1);
+    for (size_t b = 0; b < stage->n_blocks; b++) {
+        char name[NAME_CHARS];
+        snprintf(name, sizeof name, "layer%zu.%zu", s + 1, b);
+        if (stage->blocks[b].n_convs != net->stages[0].blocks[0].n_convs)
+            return status_fail(err, VP_ERR_MODEL, "'%s' has %zu convolutions, 'layer1.0' has %zu",
+                               name, stage->blocks[b].n_convs, net->stages[0].blocks[0].n_convs);
+        size_t before = *n_channels;
+        enum vp_status status =
+            check_block(&stage->blocks[b], s > 0 && b == 0 ? 2 : 1, n_channels, name, err);
+        if (status != VP_OK)
+            return status;
+        if (b > 0 && *n_channels != before)
+            return status_fail(err, VP_ERR_MODEL, "'%s' changes the number of channels", name);
+    }
+    return VP_OK;
+}
+
+static enum vp_status check_head(const struct net *net, size_t n_channels, struct vp_err *err)
+{
+    const size_t rows[] = {2, n_channels, net_stage_n_freq(net, VP_MAX_STAGES - 1)};
+    size_t n_in = 0, n_weights = 0;
+    if (!tensor_count(rows, 3, &n_in) || !size_multiply(n_in, net->dim, &n_weights) ||
+        net->fc_weight == NULL || net->fc_bias == NULL || net->dim == 0 || net->dim > MAX_CHANNELS)
+        return status_fail(err, VP_ERR_MODEL, "the final linear layer 'seg_1' is missing");
+    enum vp_status status = check_finite(net->fc_weight, n_weights, "seg_1.weight", err);
+    if (status == VP_OK)
+        status = check_finite(net->fc_bias, net->dim, "seg_1.bias", err);
+    if (status == VP_OK && net->mean_vec != NULL)
+        status = check_finite(net->mean_vec, net->dim, "mean_vec", err);
+    return status;
+}
+
+enum vp_status net_check(const struct net *net, struct vp_err *err)
+{
+    if (net->n_mels == 0)
+        return status_fail(err, VP_ERR_MODEL, "the network takes no mel bins");
+    enum vp_status status = check_conv(&net->stem, 1, 3, 1, "conv1", err);
+    size_t n_channels = net->stem.n_out;
+    for (size_t s = 0; s < VP_MAX_STAGES && status == VP_OK; s++)
+        status = check_stage(net, s, &n_channels, err);
+    return status != VP_OK ? status : check_head(net, n_channels, err);
+}
+
+static void free_conv(struct net_conv *conv)
+{
+    free(conv->weight);
+    free(conv->bias);
+}
+
+void net_block_clear(struct net_block *block)
+{
+    for (size_t i = 0; i < 3; i++)
+        free_conv(&block->convs[i]);
+    free_conv(&block->shortcut);
+    *block = (struct net_block){0};
+}
+
+void net_free(struct net *net)
+{
+    if (net == NULL)
+        return;
+    free_conv(&net->stem);
+    for (size_t s = 0; s < VP_MAX_STAGES; s++) {
+        for (size_t b = 0; b < net->stages[s].n_blocks; b++)
+            net_block_clear(&net->stages[s].blocks[b]);
+        free(net->stages[s].blocks);
+    }
+    free(net->fc_weight);
+    free(net->fc_bias);
+    free(net->mean_vec);
+    free(net->name);
+    free(net->self_test);
+    free(net);
+}

@@ -1,0 +1,63 @@
+/*
+ * The network at work: fbank features [T, n_mels] -> embedding [dim].
+ *
+ *   struct resnet        weights packed for one kernel. Immutable, shared by all threads.
+ *   struct resnet_state  activations of one worker, all allocated at creation. One owner.
+ */
+#ifndef VP_RESNET_H
+#define VP_RESNET_H
+
+#include "network/net.h"
+
+struct resnet;
+struct resnet_state;
+
+/* Fewest frames that leave two after layer4: one has no variance. */
+#define RESNET_MIN_FRAMES 9
+
+/* Packs net's weights for kernel (not AUTO, and available). Borrows net for the call only.
+ * Returns owned *out (resnet_free), NULL on error: VP_ERR_NO_MEMORY. */
+enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct resnet **out,
+                          struct vp_err *err) VP_MUST_CHECK;
+void resnet_free(struct resnet *resnet); /* takes; NULL is legal */
+size_t resnet_bytes(const struct resnet *resnet);
+
+/* Everything a worker needs for clips of up to max_frames, on which n_threads (1..TEAM_MOST), the
+ * worker included, may work at once. Borrows resnet for its lifetime. Returns owned *out
+ * (resnet_state_free). */
+enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, size_t n_threads,
+                                struct resnet_state **out, struct vp_err *err) VP_MUST_CHECK;
+void resnet_state_free(struct resnet_state *state); /* takes; NULL is legal */
+size_t resnet_state_bytes(const struct resnet_state *state);
+
+/*
+ * features [n_frames, n_mels], mean removed -> embedding [dim], not normalised. Never allocates.
+ * tap may be NULL; see vp_clip_embed_tapped. VP_ERR_ARGUMENT when n_frames is below
+ * RESNET_MIN_FRAMES or above max_frames. The embedding is not judged here.
+ */
+enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
+                              float *embedding, vp_tap tap, void *tap_ctx,
+                              struct vp_err *err) VP_MUST_CHECK;
+
+/*
+ * The trunk by itself: features -> the frames behind the last block, [resnet_trunk_frames,
+ * resnet_trunk_rows], row c F + f. One trunk then serves several voices: resnet_pool_weighted pools
+ * it under weights [n_trunk], 0..1, and gives an embedding [dim]. All weights 0 give an embedding
+ * of nothing: the caller's to know. Errors as resnet_forward; neither allocates.
+ */
+size_t resnet_trunk_frames(const struct resnet *resnet, size_t n_frames);
+size_t resnet_trunk_rows(const struct resnet *resnet);
+enum vp_status resnet_trunk(struct resnet_state *state, const float *features, size_t n_frames,
+                            float *trunk, struct vp_err *err) VP_MUST_CHECK;
+void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,
+                          const float *weights, float *embedding);
+
+/* Statistics of n stretches, [n, 2 resnet_trunk_rows] (means, then standard deviations), ->
+ * embeddings [n, dim], not normalised. */
+void resnet_embed_stats(const struct resnet *resnet, const float *stats, size_t n,
+                        float *embeddings);
+
+/* Another thread's part in the forward pass that runs on state; see vp_clip_help. */
+void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx);
+
+#endif

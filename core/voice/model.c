@@ -1,0 +1,140 @@
+/* An opened model: the file's facts, the packed network and the feature plan. */
+#include "voice/model.h"
+
+#include "loader/tensor.h"
+
+#include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAMPLE_RATE_HZ 16000u /* of the samples that the features are defined on */
+
+static enum vp_status pick_kernel(enum vp_kernel wanted, enum vp_kernel *out, struct vp_err *err)
+{
+    static const enum vp_kernel fastest_first[] = {VP_KERNEL_AVX512, VP_KERNEL_AVX2,
+                                                   VP_KERNEL_BLAS};
+    *out = wanted;
+    for (size_t i = 0; *out == VP_KERNEL_AUTO; i++) /* BLAS is always there: the loop ends */
+        if (vp_kernel_available(fastest_first[i]))
+            *out = fastest_first[i];
+    if (!vp_kernel_available(*out))
+        return status_fail(err, VP_ERR_ARGUMENT, "this CPU or build cannot run kernel %s; use auto",
+                           vp_kernel_name(wanted));
+    return VP_OK;
+}
+
+static size_t conv_parameters(const struct net_conv *conv)
+{
+    return net_conv_n_weights(conv) + conv->n_out; /* 0 for a shortcut that is not there */
+}
+
+static size_t count_parameters(const struct net *net)
+{
+    const struct net_stage *last = &net->stages[VP_MAX_STAGES - 1];
+    const struct net_block *block = &last->blocks[last->n_blocks - 1];
+    size_t n_rows =
+        block->convs[block->n_convs - 1].n_out * net_stage_n_freq(net, VP_MAX_STAGES - 1);
+    size_t n = conv_parameters(&net->stem) + net->dim * 2 * n_rows + net->dim;
+    for (size_t s = 0; s < VP_MAX_STAGES; s++)
+        for (size_t b = 0; b < net->stages[s].n_blocks; b++) {
+            block = &net->stages[s].blocks[b];
+            n += conv_parameters(&block->shortcut);
+            for (size_t i = 0; i < block->n_convs; i++)
+                n += conv_parameters(&block->convs[i]);
+        }
+    return net->mean_vec != NULL ? n + net->dim : n;
+}
+
+/* The name in the metadata, else the file's own; a file name that cannot be shown is not. */
+static char *model_name(const struct net *net, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    return strdup(net->name != NULL ? net->name : tensor_name_ok(base, 100u) ? base : "unnamed");
+}
+
+static void fill_info(const struct net *net, const struct vp_model *model,
+                      struct vp_model_info *info)
+{
+    info->name = model->name;
+    info->dim = net->dim;
+    info->n_mels = net->n_mels;
+    info->sample_rate_hz = SAMPLE_RATE_HZ;
+    info->n_stages = VP_MAX_STAGES;
+    for (size_t s = 0; s < VP_MAX_STAGES; s++) {
+        const struct net_block *first = &net->stages[s].blocks[0];
+        info->blocks[s] = net->stages[s].n_blocks;
+        info->channels[s] = first->convs[first->n_convs - 1].n_out;
+    }
+    info->n_parameters = count_parameters(net);
+    info->untrained = net->untrained;
+    info->has_threshold = net->has_threshold;
+    info->threshold = net->threshold;
+    info->has_calibration = net->has_calibration;
+    info->slope = net->slope;
+    info->offset = net->offset;
+    info->blas = openblas_get_config();
+    info->blas_core = openblas_get_corename();
+    info->weights_bytes = resnet_bytes(model->resnet);
+}
+
+/* Takes what outlives the loader from net. */
+static enum vp_status build(struct vp_model *model, struct net *net, const char *path,
+                            struct vp_err *err)
+{
+    model->name = model_name(net, path);
+    if (model->name == NULL)
+        return status_no_memory(err, "the model's name", strlen(path));
+    model->self_test = net->self_test;
+    net->self_test = NULL;
+    model->has_diarize_threshold = net->has_diarize_threshold;
+    model->diarize_threshold = net->diarize_threshold;
+    enum vp_status status = fbank_plan_new(net->n_mels, model->info.kernel, &model->fbank, err);
+    if (status == VP_OK)
+        status = resnet_new(net, model->info.kernel, &model->resnet, err);
+    if (status == VP_OK)
+        fill_info(net, model, &model->info);
+    return status;
+}
+
+enum vp_status vp_model_open(const char *path, enum vp_kernel kernel, vp_model **out,
+                             struct vp_err *err)
+{
+    *out = NULL;
+    enum vp_kernel picked;
+    enum vp_status status = pick_kernel(kernel, &picked, err);
+    if (status != VP_OK)
+        return status;
+    openblas_set_num_threads(1); /* one per worker: parallelism is over clips */
+
+    struct net *net = NULL;
+    vp_model *model = calloc(1, sizeof *model);
+    if (model == NULL)
+        return status_no_memory(err, "the model", sizeof *model);
+    model->info.kernel = picked;
+    status = net_load(path, &net, &model->info.format, model->info.digest, err);
+    if (status == VP_OK)
+        status = build(model, net, path, err);
+    net_free(net);
+    if (status == VP_OK)
+        *out = model;
+    else
+        vp_model_free(model);
+    return status;
+}
+
+void vp_model_free(vp_model *model)
+{
+    if (model == NULL)
+        return;
+    resnet_free(model->resnet);
+    fbank_plan_free(model->fbank);
+    free(model->self_test);
+    free(model->name);
+    free(model);
+}
+
+const struct vp_model_info *vp_model_info(const vp_model *model)
+{
+    return &model->info;
+}

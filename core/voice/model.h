@@ -1,0 +1,18 @@
+/* What vp_model holds. Inside the library only: scratch, clip and self-test look in here. */
+#ifndef VP_MODEL_H
+#define VP_MODEL_H
+
+#include "features/fbank.h"
+#include "network/resnet.h"
+
+struct vp_model {
+    struct vp_model_info info;
+    struct fbank_plan *fbank; /* owned, shared by all scratches */
+    struct resnet *resnet;    /* owned, shared by all scratches */
+    float *self_test;         /* owned, [dim], unit norm; NULL when the file brings none */
+    char *name;               /* owned, behind info.name */
+    bool has_diarize_threshold;
+    double diarize_threshold; /* see vp_diarize_options */
+};
+
+#endif

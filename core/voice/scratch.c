@@ -1,0 +1,120 @@
+/* The workspace of one worker: every buffer sized from the longest accepted clip. */
+#include "voice/scratch.h"
+
+#include "base/team.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* 9 frames: fewer leave one frame after layer4, and one frame has no variance. */
+static const double shortest_s =
+    (FBANK_FRAME_SAMPLES + (RESNET_MIN_FRAMES - 1) * FBANK_HOP_SAMPLES) / (double)AUDIO_RATE_HZ;
+
+void vp_limits_default(struct vp_limits *out)
+{
+    *out = (struct vp_limits){
+        .min_duration_s = 0.5,
+        .warn_duration_s = 2.0,
+        .max_duration_s = 60.0,
+        .silence_dbfs = -60.0,
+        .truncate = false,
+        .max_threads = 1,
+    };
+}
+
+static enum vp_status check_limits(const struct vp_limits *limits, struct vp_err *err)
+{
+    if (!isfinite(limits->min_duration_s) || limits->min_duration_s < shortest_s)
+        return status_fail_limit(err, VP_ERR_ARGUMENT, limits->min_duration_s, shortest_s,
+                                 "min_duration_s is %g; the network needs at least %.3f s",
+                                 limits->min_duration_s, shortest_s);
+    if (!isfinite(limits->max_duration_s) || limits->max_duration_s < limits->min_duration_s)
+        return status_fail_limit(err, VP_ERR_ARGUMENT, limits->max_duration_s,
+                                 limits->min_duration_s,
+                                 "max_duration_s is %g, below min_duration_s, which is %g",
+                                 limits->max_duration_s, limits->min_duration_s);
+    if (!isfinite(limits->warn_duration_s) || !isfinite(limits->silence_dbfs))
+        return status_fail(err, VP_ERR_ARGUMENT,
+                           "warn_duration_s and silence_dbfs must be finite numbers");
+    if (limits->max_threads < 1 || limits->max_threads > TEAM_MOST)
+        return status_fail_limit(err, VP_ERR_ARGUMENT, (double)limits->max_threads, TEAM_MOST,
+                                 "max_threads is %zu; 1 to %u may work on one clip",
+                                 limits->max_threads, TEAM_MOST);
+    return VP_OK;
+}
+
+static enum vp_status place_buffers(vp_scratch *scratch, size_t n_frames, struct vp_err *err)
+{
+    size_t n_features, sample_bytes, feature_bytes, n_bytes;
+    if (!size_multiply(n_frames, scratch->model->info.n_mels, &n_features) ||
+        !arena_floats_size(scratch->audio.capacity, &sample_bytes) ||
+        !arena_floats_size(n_features, &feature_bytes) ||
+        !size_add(sample_bytes, feature_bytes, &n_bytes))
+        return status_no_memory(err, "one clip", SIZE_MAX);
+    enum vp_status status = arena_init(&scratch->arena, n_bytes, "one clip", err);
+    if (status == VP_OK) {
+        scratch->audio.samples = arena_floats(&scratch->arena, scratch->audio.capacity);
+        scratch->features = arena_floats(&scratch->arena, n_features);
+    }
+    return status;
+}
+
+enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *limits,
+                              vp_scratch **out, struct vp_err *err)
+{
+    *out = NULL;
+    enum vp_status status = check_limits(limits, err);
+    if (status != VP_OK)
+        return status;
+
+    vp_scratch *scratch = calloc(1, sizeof *scratch);
+    if (scratch == NULL)
+        return status_no_memory(err, "a scratch", sizeof *scratch);
+    scratch->magic = SCRATCH_MAGIC;
+    scratch->model = model;
+    scratch->limits = *limits;
+    if (!audio_capacity(limits->max_duration_s, &scratch->audio.capacity)) {
+        status = status_fail(err, VP_ERR_ARGUMENT, "max_duration_s is %g: too long to hold",
+                             limits->max_duration_s);
+        goto out;
+    }
+    size_t n_frames = fbank_n_frames(scratch->audio.capacity);
+    if ((status = place_buffers(scratch, n_frames, err)) != VP_OK ||
+        (status = fbank_work_new(model->fbank, &scratch->fbank, err)) != VP_OK ||
+        (status = resnet_state_new(model->resnet, n_frames, limits->max_threads, &scratch->state,
+                                   err)) != VP_OK)
+        goto out;
+    *out = scratch;
+out:
+    if (status != VP_OK)
+        vp_scratch_free(scratch);
+    return status;
+}
+
+void vp_scratch_free(vp_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    scratch_check(scratch);
+    scratch->magic = 0;
+    resnet_state_free(scratch->state);
+    fbank_work_free(scratch->fbank);
+    arena_free(&scratch->arena);
+    free(scratch);
+}
+
+size_t vp_scratch_bytes(const vp_scratch *scratch)
+{
+    scratch_check(scratch);
+    return sizeof *scratch + scratch->arena.n_bytes + resnet_state_bytes(scratch->state);
+}
+
+void scratch_check(const vp_scratch *scratch)
+{
+    if (scratch->magic != SCRATCH_MAGIC) {
+        fprintf(stderr, "%s:%d: not a live vp_scratch\n", __FILE__, __LINE__);
+        abort();
+    }
+}

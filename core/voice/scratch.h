@@ -1,0 +1,34 @@
+/*
+ * The workspace of one worker, and the clip that is in it. Inside the library only.
+ *
+ * The step says how far the clip has come; a step asked for too early is VP_ERR_ARGUMENT, never
+ * an answer from the clip before.
+ */
+#ifndef VP_SCRATCH_H
+#define VP_SCRATCH_H
+
+#include "audio/audio.h"
+#include "base/arena.h"
+#include "voice/model.h"
+
+enum scratch_step { SCRATCH_EMPTY, SCRATCH_SAMPLES, SCRATCH_FEATURES };
+
+struct vp_scratch {
+    uint32_t magic;        /* SCRATCH_MAGIC while alive: these pass through void * */
+    const vp_model *model; /* borrowed, outlives the scratch */
+    struct vp_limits limits;
+    struct arena arena;         /* holds samples and features */
+    struct audio_buffer audio;  /* samples in the arena */
+    float *features;            /* in the arena, [max_frames, n_mels] */
+    size_t n_frames;            /* of the clip at hand */
+    struct fbank_work *fbank;   /* owned */
+    struct resnet_state *state; /* owned */
+    enum scratch_step step;
+};
+
+#define SCRATCH_MAGIC 0x76707363u /* "vpsc" */
+
+/* Aborts unless scratch is a live one. */
+void scratch_check(const vp_scratch *scratch);
+
+#endif

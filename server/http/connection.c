@@ -1,0 +1,278 @@
+/* Open connections, their deadlines, eviction and lingering close. */
+#include "http/connection.h"
+
+#include "request/request.h"
+#include "server.h"
+#include "util/clock.h"
+#include "util/thread.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    CONNECTION_MAGIC = 0x636f6e6e,
+    LINGER_BYTES = 64 << 20,
+    LINGER_READ_BYTES = 16 << 10,
+    LINGER_ROUNDS = 256
+};
+/* A connection that was silent for less is not evicted: its request may be on the way. Nor is an
+ * upload that has had less time than this. */
+static const double silent_s = 0.25;
+static const double unheard_s = 0.5; /* since it connected */
+static const double uploading_s = 2.0;
+static const double linger_s = 2.0;
+
+static void name_peer(struct connection *connection, struct MHD_Connection *handle)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    char host[48] = "";
+    unsigned port = 0;
+    if (address != NULL && address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        port = ntohs(v4->sin_port);
+    } else if (address != NULL && address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        port = ntohs(v6->sin6_port);
+    }
+    if (*host != 0)
+        snprintf(connection->peer, sizeof connection->peer,
+                 strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+static void add(struct listener *listener, struct MHD_Connection *handle, void **socket_context)
+{
+    struct connections *list = &listener->server->connections;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct connection *connection = calloc(1, sizeof *connection);
+    *socket_context = connection;
+    if (connection == NULL) { /* nobody would watch over it */
+        if (info != NULL)
+            shutdown(info->connect_fd, SHUT_RDWR);
+        return;
+    }
+    connection->magic = CONNECTION_MAGIC;
+    connection->listener = listener;
+    connection->fd = info != NULL ? info->connect_fd : -1;
+    name_peer(connection, handle);
+    connection_enter(connection, CONNECTION_NEW, listener->server->config->header_timeout_s);
+    connection->next = list->first;
+    if (list->first != NULL)
+        list->first->previous = connection;
+    list->first = connection;
+    list->n++;
+}
+
+static void start_lingering(struct connections *list, int fd)
+{
+    if (list->n_lingering == MAX_LINGERING)
+        return;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return;
+    list->lingering[list->n_lingering++] = (struct lingering){
+        .fd = copy,
+        .deadline_ns = clock_now_ns() + clock_from_seconds(linger_s),
+        .left_bytes = LINGER_BYTES,
+    };
+}
+
+static void drop(struct connection *connection)
+{
+    struct connections *list = &connection->listener->server->connections;
+    if (connection->linger && !connection->cut)
+        start_lingering(list, connection->fd);
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        list->first = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    list->n--;
+    connection->magic = 0;
+    free(connection);
+}
+
+void connection_on_change(void *context, struct MHD_Connection *handle, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    ON_LOOP();
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        add(context, handle, socket_context);
+    } else if (*socket_context != NULL) {
+        struct connection *connection = *socket_context;
+        VP_CHECK_MAGIC(connection, CONNECTION_MAGIC);
+        *socket_context = NULL;
+        drop(connection);
+    }
+}
+
+struct connection *connection_of(struct MHD_Connection *handle)
+{
+    ON_LOOP();
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *connection = info != NULL ? info->socket_context : NULL;
+    if (connection != NULL)
+        VP_CHECK_MAGIC(connection, CONNECTION_MAGIC);
+    return connection;
+}
+
+void connection_enter(struct connection *connection, enum connection_phase phase, double seconds)
+{
+    connection->phase = phase;
+    connection->since_ns = clock_now_ns();
+    connection->deadline_ns =
+        seconds > 0 ? connection->since_ns + clock_from_seconds(seconds) : UINT64_MAX;
+}
+
+void connection_cut(struct connection *connection)
+{
+    ON_LOOP();
+    if (!connection->cut && connection->fd >= 0)
+        shutdown(connection->fd, SHUT_RDWR);
+    connection->cut = true;
+}
+
+bool connection_peer_left(const struct connection *connection)
+{
+    ON_LOOP();
+    char byte;
+    ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* The connection in `phase` that is oldest, and older than settled_s; NULL when there is none. */
+static struct connection *oldest(const struct connections *list, enum connection_phase phase,
+                                 double settled_s, uint64_t now_ns)
+{
+    struct connection *found = NULL;
+    for (struct connection *at = list->first; at != NULL; at = at->next) {
+        bool settled = now_ns - at->since_ns > clock_from_seconds(settled_s);
+        if (at->phase == phase && !at->cut && settled &&
+            (found == NULL || at->since_ns < found->since_ns))
+            found = at;
+    }
+    return found;
+}
+
+/* Those first that never said anything, then kept-alive ones, which did and may again, then slow
+ * uploads. What has come in whole is never evicted. */
+static struct connection *choose_victim(const struct connections *list, uint64_t now_ns)
+{
+    struct connection *victim = oldest(list, CONNECTION_NEW, unheard_s, now_ns);
+    if (victim == NULL)
+        victim = oldest(list, CONNECTION_IDLE, silent_s, now_ns);
+    if (victim == NULL)
+        victim = oldest(list, CONNECTION_NEW, silent_s, now_ns);
+    return victim != NULL ? victim : oldest(list, CONNECTION_REQUEST, uploading_s, now_ns);
+}
+
+static void evict(struct server *server, uint64_t now_ns)
+{
+    struct connections *list = &server->connections;
+    size_t n = list->n;
+    while (n > list->max) {
+        struct connection *victim = choose_victim(list, now_ns);
+        if (victim == NULL)
+            return;
+        connection_cut(victim);
+        server->metrics.connections_evicted++;
+        n--;
+    }
+}
+
+/* At its pace this upload will not be whole by its deadline; it holds memory for nothing, and
+ * others were refused for want of it. */
+static bool is_doomed(const struct connection *at, uint64_t now_ns)
+{
+    if (at->phase != CONNECTION_REQUEST || at->cut || at->request == NULL ||
+        now_ns >= at->deadline_ns || now_ns - at->since_ns < clock_from_seconds(uploading_s))
+        return false;
+    const struct body *body = &at->request->body;
+    if (body->budget == NULL || !body->budget->was_short)
+        return false;
+    double pace = (double)body->counted_bytes / (double)(now_ns - at->since_ns);
+    double at_deadline = (double)body->counted_bytes + pace * (double)(at->deadline_ns - now_ns);
+    return at_deadline < (double)body->reserved_bytes;
+}
+
+/* Some connections that declare much and send nothing must not keep everybody else out until their
+ * deadlines. */
+static void cut_doomed_uploads(struct server *server, uint64_t now_ns)
+{
+    for (struct connection *at = server->connections.first; at != NULL; at = at->next) {
+        if (!is_doomed(at, now_ns))
+            continue;
+        connection_cut(at);
+        server->metrics.deadlines_missed++;
+    }
+    server->uploads.was_short = server->conversations.was_short = false;
+}
+
+/* Reads what the client still sends, so that our close is a FIN and not a reset. */
+static bool linger_on(struct lingering *lingering, uint64_t now_ns)
+{
+    char sink[LINGER_READ_BYTES];
+    for (int i = 0; i < LINGER_ROUNDS; i++) {
+        ssize_t n = recv(lingering->fd, sink, sizeof sink, MSG_DONTWAIT);
+        if (n < 0)
+            return (errno == EAGAIN || errno == EINTR) && now_ns < lingering->deadline_ns;
+        if (n == 0 || (size_t)n >= lingering->left_bytes)
+            return false;
+        lingering->left_bytes -= (size_t)n;
+    }
+    return now_ns < lingering->deadline_ns;
+}
+
+/*
+ * libmicrohttpd reads until a read comes back short and then waits for the next edge. Where the
+ * client's FIN was there already no further edge comes, and the connection would stay until its
+ * deadline: so whoever still has to send something is looked at for an end without unread bytes.
+ */
+void connections_tick(struct server *server, uint64_t now_ns)
+{
+    ON_LOOP();
+    struct connections *list = &server->connections;
+    for (struct connection *at = list->first; at != NULL; at = at->next) {
+        if (at->cut)
+            continue;
+        if (at->phase != CONNECTION_ANSWER && connection_peer_left(at)) {
+            at->peer_left = true;
+            connection_cut(at);
+        }
+        if (now_ns < at->deadline_ns || at->cut)
+            continue;
+        if (at->phase != CONNECTION_IDLE)
+            server->metrics.deadlines_missed++;
+        connection_cut(at);
+    }
+    if (list->n > list->max)
+        evict(server, now_ns);
+    if (server->uploads.was_short || server->conversations.was_short)
+        cut_doomed_uploads(server, now_ns);
+    for (size_t i = 0; i < list->n_lingering;) {
+        if (linger_on(&list->lingering[i], now_ns)) {
+            i++;
+            continue;
+        }
+        close(list->lingering[i].fd);
+        list->lingering[i] = list->lingering[--list->n_lingering];
+    }
+}
+
+void connections_close(struct connections *list)
+{
+    while (list->n_lingering > 0)
+        close(list->lingering[--list->n_lingering].fd);
+}

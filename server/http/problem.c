@@ -1,0 +1,94 @@
+/* The table of errors, and the map from the engine's status to it. */
+#include "http/problem.h"
+
+#include "util/crash.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct problem_rule rules[N_PROBLEMS] = {
+    [PROBLEM_NONE] = {"", 200, "", false, false},
+    [PROBLEM_BAD_REQUEST] = {"bad-request", 400, "Bad request", false, false},
+    [PROBLEM_EMPTY_BODY] = {"empty-body", 400, "Empty body", false, false},
+    [PROBLEM_AMBIGUOUS_FRAMING] = {"ambiguous-framing", 400, "Ambiguous framing", true, false},
+    [PROBLEM_UNAUTHORIZED] = {"unauthorized", 401, "Unauthorized", false, false},
+    [PROBLEM_NOT_FOUND] = {"not-found", 404, "Not found", false, false},
+    [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "Method not allowed", false, false},
+    [PROBLEM_BODY_TOO_LARGE] = {"body-too-large", 413, "Body too large", true, false},
+    [PROBLEM_UNSUPPORTED_AUDIO] = {"unsupported-audio", 415, "Unsupported audio", false, false},
+    [PROBLEM_EXPECTATION_FAILED] = {"expectation-failed", 417, "Expectation failed", false, false},
+    [PROBLEM_UNDECODABLE_AUDIO] = {"undecodable-audio", 422, "Undecodable audio", false, false},
+    [PROBLEM_AUDIO_TOO_SHORT] = {"audio-too-short", 422, "Audio too short", false, false},
+    [PROBLEM_AUDIO_TOO_LONG] = {"audio-too-long", 422, "Audio too long", false, false},
+    [PROBLEM_NO_SIGNAL] = {"no-signal", 422, "No signal", false, false},
+    [PROBLEM_INVALID_SAMPLES] = {"invalid-samples", 422, "Invalid samples", false, false},
+    [PROBLEM_UNSUPPORTED_RATE] = {"unsupported-rate", 422, "Unsupported sample rate", false, false},
+    [PROBLEM_TOO_MANY_CHANNELS] = {"too-many-channels", 422, "Too many channels", false, false},
+    [PROBLEM_INFERENCE_FAILED] = {"inference-failed", 500, "Inference failed", false, false},
+    [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded", false, true},
+    [PROBLEM_OVERLOADED_MEMORY] = {"overloaded-memory", 503, "Upload memory is full", false, true},
+    [PROBLEM_QUEUE_TIMEOUT] = {"queue-timeout", 503, "Waited too long", false, true},
+    [PROBLEM_NOT_READY] = {"not-ready", 503, "Not ready", false, true},
+    [PROBLEM_DRAINING] = {"draining", 503, "Draining", true, true},
+    [PROBLEM_STUCK] = {"stuck", 503, "A worker is stuck", false, true},
+};
+
+static const enum problem_kind from_status[] = {
+    [VP_OK] = PROBLEM_NONE,
+    [VP_ERR_ARGUMENT] = PROBLEM_BAD_REQUEST,
+    [VP_ERR_NO_MEMORY] = PROBLEM_OVERLOADED_MEMORY,
+    [VP_ERR_IO] = PROBLEM_INFERENCE_FAILED,
+    [VP_ERR_MODEL] = PROBLEM_INFERENCE_FAILED,
+    [VP_ERR_SELF_TEST] = PROBLEM_INFERENCE_FAILED,
+    [VP_ERR_AUDIO_EMPTY] = PROBLEM_EMPTY_BODY,
+    [VP_ERR_AUDIO_UNSUPPORTED] = PROBLEM_UNSUPPORTED_AUDIO,
+    [VP_ERR_AUDIO_UNDECODABLE] = PROBLEM_UNDECODABLE_AUDIO,
+    [VP_ERR_AUDIO_RATE] = PROBLEM_UNSUPPORTED_RATE,
+    [VP_ERR_AUDIO_CHANNELS] = PROBLEM_TOO_MANY_CHANNELS,
+    [VP_ERR_AUDIO_SAMPLES] = PROBLEM_INVALID_SAMPLES,
+    [VP_ERR_AUDIO_TOO_SHORT] = PROBLEM_AUDIO_TOO_SHORT,
+    [VP_ERR_AUDIO_TOO_LONG] = PROBLEM_AUDIO_TOO_LONG,
+    [VP_ERR_AUDIO_SILENT] = PROBLEM_NO_SIGNAL,
+    [VP_ERR_INFERENCE] = PROBLEM_INFERENCE_FAILED,
+};
+
+const struct problem_rule *problem_rule(enum problem_kind kind)
+{
+    VP_BUG_IF((size_t)kind >= N_PROBLEMS);
+    return &rules[kind];
+}
+
+static void set(struct problem *problem, enum problem_kind kind, const char *format, va_list args)
+{
+    memset(problem, 0, sizeof *problem);
+    problem->kind = kind;
+    vsnprintf(problem->detail, sizeof problem->detail, format, args);
+}
+
+void problem_set(struct problem *problem, enum problem_kind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set(problem, kind, format, args);
+    va_end(args);
+}
+
+void problem_set_field(struct problem *problem, const char *field, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set(problem, PROBLEM_BAD_REQUEST, format, args);
+    va_end(args);
+    snprintf(problem->field, sizeof problem->field, "%s", field);
+}
+
+void problem_from_engine(struct problem *problem, const struct vp_err *err)
+{
+    size_t i = (size_t)err->status;
+    VP_BUG_IF(i == VP_OK || i >= sizeof from_status / sizeof from_status[0]);
+    problem_set(problem, from_status[i], "%s", err->message);
+    problem->value = err->value;
+    problem->limit = err->limit;
+    snprintf(problem->detected, sizeof problem->detected, "%s", err->detected);
+}

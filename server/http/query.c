@@ -1,0 +1,183 @@
+/* Query options: percent-decoded, known, at most once each. */
+#include "http/query.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decodes [text, end) into out. False: a broken escape, a control byte, or no room. */
+static bool decode(const char *text, const char *end, char *out, size_t room)
+{
+    size_t n = 0;
+    for (; text < end; text++) {
+        int c = (unsigned char)*text;
+        if (c == '+') {
+            c = ' ';
+        } else if (c == '%') {
+            int high = end - text > 2 ? hex_digit(text[1]) : -1;
+            int low = end - text > 2 ? hex_digit(text[2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            c = high * 16 + low;
+            text += 2;
+        }
+        if (c < 0x20 || c == 0x7f || n + 1 >= room)
+            return false;
+        out[n++] = (char)c;
+    }
+    out[n] = 0;
+    return true;
+}
+
+/* One of two words. */
+static bool set_either(const char *value, const char *yes, const char *no, bool *out)
+{
+    *out = strcmp(value, yes) == 0;
+    return *out || strcmp(value, no) == 0;
+}
+
+/* strtod also takes hex and "inf": only what looks like a plain number is let through. */
+static bool set_number(const char *value, double min, double max, double *out)
+{
+    char *end = NULL;
+    errno = 0;
+    *out = strtod(value, &end);
+    return errno == 0 && end != value && *end == 0 &&
+           strspn(value, "+-.0123456789eE") == strlen(value) && *out >= min && *out <= max;
+}
+
+static bool set_speakers(const char *value, unsigned *out)
+{
+    size_t n = strlen(value);
+    *out = n <= 2 && strspn(value, "0123456789") == n ? (unsigned)strtoul(value, NULL, 10) : 0;
+    return *out >= 1 && *out <= VP_DIARIZE_MAX_SPEAKERS;
+}
+
+/* It ends up in a file of fields separated by blanks. */
+static bool set_uri(const char *value, char uri[URI_ROOM])
+{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strlen(value);
+    if (n < 1 || n >= URI_ROOM || strspn(value, good) != n)
+        return false;
+    memcpy(uri, value, n + 1);
+    return true;
+}
+
+static bool set_option(unsigned option, const char *value, struct query *query)
+{
+    switch (option) {
+    case QUERY_NORMALIZE:
+        return set_either(value, "true", "false", &query->normalize);
+    case QUERY_ENCODING:
+        return set_either(value, "base64", "float", &query->base64);
+    case QUERY_THRESHOLD:
+        query->has_threshold = true;
+        return set_number(value, -1, 1, &query->threshold);
+    case QUERY_NUM_SPEAKERS:
+        return set_speakers(value, &query->num_speakers);
+    case QUERY_MIN_SPEAKERS:
+        return set_speakers(value, &query->min_speakers);
+    case QUERY_MAX_SPEAKERS:
+        return set_speakers(value, &query->max_speakers);
+    case QUERY_ENGINE:
+        return vp_diarize_engine_parse(value, &query->engine);
+    case QUERY_MIN_ON:
+        query->has_min_on = true;
+        return set_number(value, 0, 5, &query->min_on_s);
+    case QUERY_MIN_OFF:
+        query->has_min_off = true;
+        return set_number(value, 0, 5, &query->min_off_s);
+    case QUERY_EMBEDDINGS:
+        return set_either(value, "true", "false", &query->embeddings);
+    case QUERY_FORMAT:
+        return set_either(value, "rttm", "json", &query->rttm);
+    case QUERY_URI:
+        return set_uri(value, query->uri);
+    default:
+        return false;
+    }
+}
+
+/* Options that contradict each other. */
+static bool judge_speakers(const struct query *query, struct problem *problem)
+{
+    if (query->num_speakers != 0 && (query->min_speakers != 0 || query->max_speakers != 0)) {
+        problem_set_field(problem, "num_speakers",
+                          "num_speakers says it all: leave out min_speakers and max_speakers");
+        return false;
+    }
+    if (query->max_speakers != 0 && query->min_speakers > query->max_speakers) {
+        problem_set_field(problem, "min_speakers", "min_speakers is above max_speakers");
+        return false;
+    }
+    return true;
+}
+
+/* In the order of their bits. */
+static const struct {
+    const char *name, *expected;
+} options[] = {
+    {"normalize", "true or false"},
+    {"encoding", "float or base64"},
+    {"threshold", "a number from -1 to 1"},
+    {"num_speakers", "a whole number from 1 to 20"},
+    {"min_speakers", "a whole number from 1 to 20"},
+    {"max_speakers", "a whole number from 1 to 20"},
+    {"engine", "auto, vad or segmentation"},
+    {"min_on", "a number of seconds from 0 to 5"},
+    {"min_off", "a number of seconds from 0 to 5"},
+    {"embeddings", "true or false"},
+    {"format", "json or rttm"},
+    {"uri", "1 to 64 of the characters A-Z a-z 0-9 . _ -"},
+};
+enum { N_OPTIONS = sizeof options / sizeof options[0] };
+_Static_assert(1 << (N_OPTIONS - 1) == QUERY_URI, "an option for each bit");
+
+bool query_parse(const char *text, unsigned allowed, struct query *query, struct problem *problem)
+{
+    unsigned seen = 0;
+    *query = (struct query){.normalize = true, .uri = "audio"};
+    if (text != NULL && strlen(text) > QUERY_MAX_BYTES) {
+        problem_set_field(problem, "query", "the query is longer than %d bytes", QUERY_MAX_BYTES);
+        return false;
+    }
+    while (text != NULL && *text != 0) {
+        const char *end = strchrnul(text, '&');
+        const char *equals = memchr(text, '=', (size_t)(end - text));
+        char name[64], value[80];
+        if (!decode(text, equals != NULL ? equals : end, name, sizeof name) ||
+            !decode(equals != NULL ? equals + 1 : end, end, value, sizeof value)) {
+            problem_set_field(problem, "query", "the query cannot be decoded");
+            return false;
+        }
+        unsigned i = 0;
+        while (i < N_OPTIONS && strcmp(name, options[i].name) != 0)
+            i++;
+        const unsigned bit = i < N_OPTIONS ? 1U << i : 0;
+        if ((bit & allowed) == 0 || (bit & seen) != 0) {
+            problem_set_field(problem, name,
+                              bit & seen ? "option \"%s\" is given twice" : "unknown option \"%s\"",
+                              name);
+            return false;
+        }
+        if (!set_option(bit, value, query)) {
+            problem_set_field(problem, name, "%s must be %s", name, options[i].expected);
+            return false;
+        }
+        seen |= bit;
+        text = *end == '&' ? end + 1 : NULL;
+    }
+    return judge_speakers(query, problem);
+}

@@ -1,0 +1,48 @@
+/* The query string: the options of the contract, each at most once; anything else is refused. */
+#ifndef VP_QUERY_H
+#define VP_QUERY_H
+
+#include "diarization.h"
+#include "http/problem.h"
+
+enum { QUERY_MAX_BYTES = 2048, URI_ROOM = 65 };
+
+struct query {
+    bool normalize;     /* default true */
+    bool base64;        /* encoding=base64: little-endian float32 */
+    bool has_threshold; /* threshold=x */
+    double threshold;
+    /* Of /diarize. */
+    unsigned num_speakers, min_speakers, max_speakers; /* 0: not said */
+    enum vp_diarize_engine engine;
+    bool has_min_on, has_min_off;
+    double min_on_s, min_off_s;
+    bool embeddings;    /* embeddings=true: one for each speaker */
+    bool rttm;          /* format=rttm */
+    char uri[URI_ROOM]; /* the recording's name in RTTM */
+};
+
+enum {
+    QUERY_NORMALIZE = 1 << 0,
+    QUERY_ENCODING = 1 << 1,
+    QUERY_THRESHOLD = 1 << 2,
+    QUERY_NUM_SPEAKERS = 1 << 3,
+    QUERY_MIN_SPEAKERS = 1 << 4,
+    QUERY_MAX_SPEAKERS = 1 << 5,
+    QUERY_ENGINE = 1 << 6,
+    QUERY_MIN_ON = 1 << 7,
+    QUERY_MIN_OFF = 1 << 8,
+    QUERY_EMBEDDINGS = 1 << 9,
+    QUERY_FORMAT = 1 << 10,
+    QUERY_URI = 1 << 11,
+    QUERY_DIARIZE = QUERY_ENCODING | QUERY_THRESHOLD | QUERY_NUM_SPEAKERS | QUERY_MIN_SPEAKERS |
+                    QUERY_MAX_SPEAKERS | QUERY_ENGINE | QUERY_MIN_ON | QUERY_MIN_OFF |
+                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI
+};
+
+/* Parses text, the raw part behind '?' or NULL. `allowed` holds the bits of the options that the
+ * route takes. False: problem names the option. [any] */
+bool query_parse(const char *text, unsigned allowed, struct query *query,
+                 struct problem *problem) VP_MUST_CHECK;
+
+#endif

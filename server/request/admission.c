@@ -1,0 +1,138 @@
+/* Who is let in. */
+#include "request/admission.h"
+
+#include "request/queue.h"
+#include "server.h"
+#include "util/thread.h"
+
+#include <string.h>
+#include <strings.h>
+
+static void judge_method(struct request *request)
+{
+    const struct route *route = request->route;
+    bool get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    bool good = route->is_post ? strcmp(request->method, "POST") == 0 : get;
+    if (!good)
+        problem_set(&request->problem, PROBLEM_METHOD_NOT_ALLOWED, "%s takes %s", route->path,
+                    route->is_post ? "POST" : "GET and HEAD");
+}
+
+static bool is_served_here(const struct request *request)
+{
+    const struct server *server = request->server;
+    enum route_label label = request->route->label;
+    if (request->route->path == NULL)
+        return false;
+    if ((label == ROUTE_METRICS && !server->config->metrics) ||
+        ((label == ROUTE_OPENAPI || label == ROUTE_DOCS || label == ROUTE_INDEX) &&
+         !server->config->docs))
+        return false;
+    bool is_probe = label == ROUTE_LIVEZ || label == ROUTE_READYZ || label == ROUTE_HEALTHZ;
+    return !server->has_admin || is_probe ||
+           request->route->is_admin == request->listener->is_admin;
+}
+
+static void judge_state(struct request *request)
+{
+    struct server *server = request->server;
+    if (server->drain >= DRAIN_CLOSED)
+        problem_set(&request->problem, PROBLEM_DRAINING,
+                    "this instance is shutting down; another one will answer");
+    else if (server->drain != DRAIN_NOT && request->route->is_diarization)
+        problem_set(
+            &request->problem, PROBLEM_DRAINING,
+            "this instance is about to shut down and begins nothing long; another one will");
+    else if (!server_is_ready(server))
+        problem_set(&request->problem, PROBLEM_NOT_READY, "%s", server->not_ready_reason);
+}
+
+void admission_judge(struct request *request)
+{
+    ON_LOOP();
+    const struct server *server = request->server;
+    const struct route *route = request->route;
+    if (!is_served_here(request)) {
+        problem_set(&request->problem, PROBLEM_NOT_FOUND, "nothing is served under this path");
+        return;
+    }
+    judge_method(request);
+    if (request->problem.kind != PROBLEM_NONE)
+        return;
+    if (route->needs_key && server->keys != NULL &&
+        !keys_accept(server->keys, request->head.authorization)) {
+        problem_set(&request->problem, PROBLEM_UNAUTHORIZED,
+                    "send a valid key as `Authorization: Bearer KEY`");
+        return;
+    }
+    if (request->head.expect != NULL && !request->head.expects_continue) {
+        problem_set(&request->problem, PROBLEM_EXPECTATION_FAILED,
+                    "the only expectation that is met is 100-continue");
+        return;
+    }
+    if (!query_parse(request->query_text, route->options, &request->query, &request->problem))
+        return;
+    if (route->needs_engine)
+        judge_state(request);
+}
+
+void admission_refuse_overload(struct request *request)
+{
+    problem_set(&request->problem, PROBLEM_OVERLOADED,
+                "all workers are busy and the queue is full; try again, or another instance");
+}
+
+static void refuse_size(struct request *request)
+{
+    problem_set(&request->problem, PROBLEM_BODY_TOO_LARGE, "at most %zu bytes are taken here",
+                request->max_body_bytes);
+    request->problem.max_bytes = request->max_body_bytes;
+}
+
+static void refuse_memory(struct request *request)
+{
+    problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY,
+                "too many uploads at once for the memory set aside for them; try again");
+}
+
+void admission_open_body(struct request *request)
+{
+    ON_LOOP();
+    struct server *server = request->server;
+    uint64_t declared = request->head.declared_bytes;
+    request->route->on_head(request);
+    if (request->problem.kind != PROBLEM_NONE)
+        return;
+    if (declared == 0) {
+        problem_set(&request->problem, PROBLEM_EMPTY_BODY, "the request has no body");
+        return;
+    }
+    if (request->needs_worker &&
+        queue_is_full(server, request->route->is_diarization ? JOB_DIARIZE : JOB_EMBED)) {
+        admission_refuse_overload(request);
+        return;
+    }
+    enum body_fault fault =
+        body_open(&request->body, request->uploads != NULL ? request->uploads : &server->uploads,
+                  request->max_body_bytes, declared);
+    if (fault == BODY_TOO_LARGE)
+        refuse_size(request);
+    else if (fault == BODY_NO_BUDGET)
+        refuse_memory(request);
+}
+
+void admission_judge_body(struct request *request)
+{
+    ON_LOOP();
+    if (request->body.fault == BODY_TOO_LARGE)
+        refuse_size(request);
+    else if (request->body.fault == BODY_NO_BUDGET)
+        refuse_memory(request);
+    else if (request->body.n_bytes == 0)
+        problem_set(&request->problem, PROBLEM_EMPTY_BODY, "the body is empty");
+    else if (request->route->needs_engine)
+        /* It may have changed while the body came. */
+        if (!server_is_ready(request->server) ||
+            (request->route->is_diarization && request->server->drain != DRAIN_NOT))
+            judge_state(request);
+}

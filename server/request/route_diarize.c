@@ -1,0 +1,193 @@
+/* POST /diarize: one recording of several voices to turns, one label a speaker. */
+#include "http/reply.h"
+#include "request/queue.h"
+#include "request/upload.h"
+#include "server.h"
+#include "util/clock.h"
+#include "util/thread.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* An upload may take as long as any other request, and longer at this rate. */
+enum { SLOWEST_BYTES_PER_S = 1 << 20 };
+
+/* ---- the request ---------------------------------------------------------------------------- */
+
+void route_diarize_head(struct request *request)
+{
+    ON_LOOP();
+    struct server *server = request->server;
+    const size_t max_bytes = server->config->diarize_max_body_bytes;
+    const uint64_t declared = request->head.declared_bytes;
+    request->uploads = &server->conversations;
+    request->max_body_bytes =
+        upload_max_bytes(max_bytes, multipart_is_type(request->head.content_type));
+    request->needs_worker = true;
+    request->stream.is_wanted = ndjson_accepted(request->head.accept);
+    if (request->stream.is_wanted && request->query.rttm)
+        problem_set_field(&request->problem, "format",
+                          "lines of progress end with JSON: ask for format=rttm without "
+                          "`Accept: application/x-ndjson`");
+    if (request->query.engine == VP_DIARIZE_SEGMENTATION && server->engine->segmentation == NULL)
+        problem_set_field(&request->problem, "engine",
+                          "this service has no segmentation model: leave engine out, or say vad");
+    const double n_bytes = declared < max_bytes ? (double)declared : (double)max_bytes;
+    request->deadline_ns += clock_from_seconds(n_bytes / SLOWEST_BYTES_PER_S);
+    if (request->connection != NULL)
+        request->connection->deadline_ns = request->deadline_ns;
+}
+
+static void set_options(const struct request *request, struct vp_diarize_options *options)
+{
+    const struct query *query = &request->query;
+    vp_diarize_options_default(options);
+    options->num_speakers = query->num_speakers;
+    options->min_speakers = query->min_speakers;
+    options->max_speakers = query->max_speakers;
+    options->engine = query->engine;
+    options->max_duration_s = request->server->config->diarize_max_duration_s;
+    if (query->has_threshold)
+        options->threshold = query->threshold;
+    if (query->has_min_on)
+        options->min_on_s = query->min_on_s;
+    if (query->has_min_off)
+        options->min_off_s = query->min_off_s;
+}
+
+void route_diarize_body(struct request *request)
+{
+    ON_LOOP();
+    const struct config *config = request->server->config;
+    struct part clip;
+    if (!upload_find_clip(request, config->diarize_max_body_bytes, &clip))
+        return;
+    struct job *job = job_new(JOB_DIARIZE, request->server->engine, 0, NULL);
+    if (job == NULL) {
+        problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        return;
+    }
+    struct conversation *conversation = &job->conversation;
+    set_options(request, &conversation->options);
+    conversation->bytes = clip.bytes;
+    conversation->n_bytes = clip.n_bytes;
+    conversation->type_guessed = upload_is_guess(clip.content_type);
+    body_move(&request->body, &job->body);
+    request->deadline_ns = request->started_ns + clock_from_seconds(config->diarize_timeout_s);
+    queue_submit(request, job);
+}
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+static void put_label(char label[16], unsigned speaker)
+{
+    snprintf(label, 16, "SPEAKER_%02u", speaker);
+}
+
+/* [n] turns; the exclusive ones go without confidence. */
+static json_t *turns(const struct vp_turn *turn, size_t n, bool with_confidence)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < n && array != NULL; i++, turn++) {
+        char label[16];
+        put_label(label, turn->speaker);
+        json_t *item = json_pack("{s:f, s:f, s:s}", "start", turn->start_s, "end", turn->end_s,
+                                 "speaker", label);
+        if (with_confidence)
+            item = json_with(item, "confidence",
+                             turn->confidence < 0 ? json_null() : json_real(turn->confidence));
+        array = json_append(array, item);
+    }
+    return array;
+}
+
+static json_t *speakers(const struct vp_diarization_result *result, size_t dim,
+                        const struct query *query)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < result->n_speakers && array != NULL; i++) {
+        const struct vp_diarized_speaker *speaker = &result->speakers[i];
+        char label[16];
+        put_label(label, (unsigned)i);
+        json_t *item = json_pack("{s:s, s:f, s:f, s:I, s:f}", "speaker", label, "speech_s",
+                                 speaker->speech_s, "share", speaker->share, "segments",
+                                 (json_int_t)speaker->n_segments, "coherence", speaker->coherence);
+        if (query->embeddings)
+            item = json_with(item, "embedding",
+                             json_embedding(speaker->embedding, dim, query->base64));
+        array = json_append(array, item);
+    }
+    return array;
+}
+
+/* Of the diarization, then those of the recording, as /embed names them. */
+static json_t *warnings(const struct vp_diarization_result *result, bool type_guessed)
+{
+    const unsigned of_clip =
+        result->clip.warnings | (type_guessed ? (unsigned)VP_WARN_CONTENT_TYPE_GUESSED : 0U);
+    json_t *array = json_array();
+    for (unsigned i = 0; i < VP_N_DIARIZE_WARNINGS; i++)
+        if ((result->warnings & 1U << i) != 0)
+            array = json_append(array, json_string(vp_diarize_warning_name(i)));
+    for (unsigned i = 0; i < VP_N_WARNINGS; i++)
+        if ((of_clip & 1U << i) != 0)
+            array = json_append(array, json_string(vp_warning_name(i)));
+    return array;
+}
+
+static json_t *timing(const struct request *request, uint64_t now_ns)
+{
+    const struct job *job = request->job;
+    return json_pack("{s:f, s:f, s:f}", "queue", clock_ms_since(job->queued_ns, job->started_ns),
+                     "work", job->conversation.work_ms, "total",
+                     clock_ms_since(request->started_ns, now_ns));
+}
+
+json_t *route_diarize_last_line(struct request *request)
+{
+    ON_LOOP();
+    const struct job *job = request->job;
+    const struct vp_model_info *info = job->engine->info;
+    const struct vp_diarization_result *result =
+        vp_diarization_result(job->conversation.diarization);
+    uint64_t start = clock_now_ns();
+    json_t *root = json_pack(
+        "{s:s, s:s, s:b, s:o, s:s, s:f, s:f, s:f, s:I, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:s}",
+        "model", info->name, "model_digest", info->digest, "untrained", info->untrained,
+        "segmentation",
+        json_segmentation(result->engine == VP_DIARIZE_SEGMENTATION ? job->engine->segmentation
+                                                                    : NULL),
+        "engine", vp_diarize_engine_name(result->engine), "duration_s", result->duration_s,
+        "speech_s", result->speech_s, "overlap_s", result->overlap_s, "num_speakers",
+        (json_int_t)result->n_speakers, "num_speakers_from",
+        result->num_speakers_given ? "request" : "estimated", "threshold", result->threshold,
+        "segments", turns(result->segments, result->n_segments, true), "exclusive",
+        turns(result->exclusive, result->n_exclusive, false), "speakers",
+        speakers(result, info->dim, &request->query), "warnings",
+        warnings(result, job->conversation.type_guessed), "timing_ms", timing(request, start),
+        "request_id", request->id);
+    request->encode_ms = clock_ms_since(start, clock_now_ns());
+    return root;
+}
+
+static void answer_rttm(struct request *request)
+{
+    struct vp_err err;
+    char *text = NULL;
+    size_t n_chars = 0;
+    uint64_t start = clock_now_ns();
+    if (vp_diarization_rttm(vp_diarization_result(request->job->conversation.diarization),
+                            request->query.uri, &text, &n_chars, &err) != VP_OK)
+        text = NULL;
+    request->encode_ms = clock_ms_since(start, clock_now_ns());
+    (void)reply_text(request, MHD_HTTP_OK, "text/plain; charset=utf-8", text, n_chars);
+}
+
+void route_diarize_done(struct request *request)
+{
+    ON_LOOP();
+    if (request->query.rttm)
+        answer_rttm(request);
+    else
+        (void)reply_json(request, MHD_HTTP_OK, route_diarize_last_line(request));
+}

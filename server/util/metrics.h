@@ -1,0 +1,71 @@
+/*
+ * Counters and histograms of the service, and their Prometheus text. All of it belongs to the
+ * loop thread: workers report through their jobs. Label sets are closed.
+ */
+#ifndef VP_METRICS_H
+#define VP_METRICS_H
+
+#include "http/problem.h"
+
+#include <stdint.h>
+
+/* Values of the label `route`; anything unknown is OTHER. */
+enum route_label {
+    ROUTE_EMBED = 0,
+    ROUTE_COMPARE,
+    ROUTE_DIARIZE,
+    ROUTE_INFO,
+    ROUTE_LIVEZ,
+    ROUTE_READYZ,
+    ROUTE_HEALTHZ,
+    ROUTE_METRICS,
+    ROUTE_OPENAPI,
+    ROUTE_DOCS,
+    ROUTE_INDEX,
+    ROUTE_OTHER,
+    N_ROUTE_LABELS
+};
+const char *route_label_name(enum route_label label); /* [any] */
+
+enum stage {
+    STAGE_QUEUE = 0,
+    STAGE_DECODE,
+    STAGE_FEATURES,
+    STAGE_INFERENCE,
+    STAGE_ENCODE,
+    STAGE_SLICE, /* of a diarization */
+    N_STAGES
+};
+enum { N_BUCKETS = 15, N_CODES = 18 };
+
+struct histogram {
+    uint64_t buckets[N_BUCKETS]; /* not cumulative; above the last bound only in count */
+    uint64_t count;
+    double sum_s;
+};
+
+struct metrics {
+    uint64_t requests[N_ROUTE_LABELS][N_CODES];
+    struct histogram durations[N_ROUTE_LABELS];
+    struct histogram stages[N_STAGES];
+    uint64_t rejected[N_PROBLEMS];
+    uint64_t warnings[VP_N_WARNINGS];
+    double audio_s, diarized_s;
+    uint64_t clients_gone, inference_invalid, connections_evicted, deadlines_missed;
+};
+
+/* What is not counted but read off at the moment of asking. */
+struct gauges {
+    size_t queue_depth, queue_capacity, workers, workers_busy, connections, upload_bytes,
+        diarizations;
+    const char *state;                                  /* loading, ready, draining, stuck */
+    const char *version, *model_digest, *blas, *kernel; /* "" while nothing is loaded */
+};
+
+void metrics_count_request(struct metrics *metrics, enum route_label route, unsigned status,
+                           double duration_s);
+void metrics_add_stage(struct metrics *metrics, enum stage stage, double seconds);
+/* The exposition text, malloc'd; NULL when memory is short. [loop] */
+char *metrics_text(const struct metrics *metrics, const struct gauges *gauges, size_t *n_bytes);
+
+#endif

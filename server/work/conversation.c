@@ -1,0 +1,35 @@
+/* A diarization, slice by slice. */
+#include "work/conversation.h"
+
+#include "util/clock.h"
+#include "util/fault.h"
+#include "util/thread.h"
+
+enum vp_status conversation_step(struct conversation *conversation, const struct engine *engine,
+                                 vp_scratch *scratch, struct vp_err *err)
+{
+    ON_WORKER();
+    uint64_t start = clock_now_ns();
+    enum vp_status status = VP_OK;
+    if (fault_hits(FAULT_DECODE)) {
+        *err = (struct vp_err){.status = VP_ERR_NO_MEMORY, .message = "out of memory (injected)"};
+        return VP_ERR_NO_MEMORY;
+    }
+    if (conversation->diarization == NULL)
+        status = vp_diarization_new(engine->model, engine->segmentation, &conversation->options,
+                                    conversation->bytes, conversation->n_bytes,
+                                    &conversation->diarization, err);
+    if (status == VP_OK)
+        status =
+            vp_diarization_step(conversation->diarization, scratch, &conversation->progress, err);
+    conversation->slice_ms = clock_ms_since(start, clock_now_ns());
+    conversation->work_ms += conversation->slice_ms;
+    conversation->n_slices++;
+    return status;
+}
+
+void conversation_close(struct conversation *conversation)
+{
+    vp_diarization_free(conversation->diarization);
+    conversation->diarization = NULL;
+}

@@ -1,0 +1,72 @@
+/*
+ * One piece of work for a worker: embed the clips of one or two sides, a slice of a diarization, or
+ * open an engine. A job has one owner at a time: the loop, then a worker, then the loop again (a
+ * diarization many times over); nothing in it is shared.
+ */
+#ifndef VP_JOB_H
+#define VP_JOB_H
+
+#include "request/body.h"
+#include "work/conversation.h"
+#include "work/engine.h"
+
+#include <stdint.h>
+
+struct request;
+struct workers;
+
+enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_DIARIZE, JOB_OPEN_ENGINE };
+enum { JOB_MAX_SIDES = 2 };
+
+/* One recording, and what the worker found out about it. */
+struct clip {
+    const void *bytes; /* borrowed from the job's body */
+    size_t n_bytes;
+    bool type_guessed; /* the client's content type did not say audio */
+    struct vp_clip_info info;
+    double decode_ms, fbank_ms, forward_ms;
+    double norm; /* L2 before normalisation */
+};
+
+struct side {
+    size_t n_clips;
+    struct clip *clips; /* owned [n_clips]; NULL for a stored embedding */
+    float *embeddings;  /* owned [n_clips, dim], or [1, dim] when stored */
+    float *embedding;   /* owned [dim]: the side's, normalised (unless `raw`) */
+    double coherence;
+};
+
+struct job {
+    unsigned magic;
+    enum job_kind kind;
+    struct job *next;        /* in a list of its owner */
+    struct request *request; /* the loop's: NULL once nobody waits for the result */
+    char request_id[129];
+    struct engine *engine; /* a reference */
+    struct body body;      /* moved from the request; holds the clips' bytes */
+    bool raw;              /* leave the embedding of JOB_EMBED as the network gave it */
+    size_t n_sides;
+    struct side sides[JOB_MAX_SIDES];
+    struct conversation conversation; /* JOB_DIARIZE, which has no sides */
+
+    struct workers *workers; /* the pool, and which of them: set when it is handed out */
+    size_t worker;
+    uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
+    enum vp_status status;                    /* the result; err when not VP_OK */
+    struct vp_err err;
+    size_t failed_side, failed_clip;
+    bool self_test_failed;       /* after VP_ERR_INFERENCE: the engine itself is ill */
+    const struct config *config; /* JOB_OPEN_ENGINE */
+    struct engine *opened;       /* its result */
+};
+
+/* Zeroed job with n_clips[i] clips on side i (0: a stored embedding). Holds the engine. NULL when
+ * memory is short. The caller owns it. [loop] */
+struct job *job_new(enum job_kind kind, struct engine *engine, size_t n_sides,
+                    const size_t *n_clips);
+struct job *job_new_open(const struct config *config); /* [loop] NULL when memory is short */
+/* Does the work on the scratch of its worker and leaves the result in the job. [worker] */
+void job_run(struct job *job);
+void job_free(struct job *job); /* [loop] takes; NULL is legal */
+
+#endif

@@ -1,0 +1,262 @@
+/* Answers carry float32 exactly; stored embeddings are read strictly. */
+#include "unit.h"
+
+#include "http/json.h"
+
+#include <errno.h>
+#include <math.h>
+
+static const char digest[] = "sha256:00";
+
+static bool read_stored(const char *text, size_t dim, float *embedding, struct problem *problem)
+{
+    json_t *object = json_loads(text, 0, NULL);
+    assert_non_null(object);
+    bool good = json_read_stored(object, "a", digest, dim, embedding, problem);
+    json_decref(object);
+    return good;
+}
+
+static void float32_survives_text_and_base64(void **state)
+{
+    (void)state;
+    static const float values[] = {0.1F,         -3.4028235e38F, 1.17549435e-38F, 1.4e-45F,
+                                   0.333333343F, 16777217.0F,    -0.0F,           123456.789F};
+    enum { N = sizeof values / sizeof values[0] };
+    size_t n_bytes = 0;
+    char *text = json_take_text(json_embedding(values, N, false), &n_bytes);
+    assert_non_null(text);
+    json_t *again = json_loads(text, 0, NULL);
+    assert_non_null(again);
+    for (size_t i = 0; i < N; i++)
+        assert_true((float)json_real_value(json_array_get(again, i)) == values[i]);
+    json_decref(again);
+    free(text);
+}
+
+static void base64_round_trips_for_every_padding(void **state)
+{
+    (void)state;
+    for (size_t dim = 1; dim <= 7; dim++) {
+        float values[7], got[7];
+        double norm = 0;
+        struct problem problem;
+        for (size_t i = 0; i < dim; i++) {
+            values[i] = (float)(i + 1) * 0.37F - 1.0F;
+            norm += (double)values[i] * (double)values[i];
+        }
+        json_t *object = json_pack("{s:o}", "embedding", json_embedding(values, dim, true));
+        assert_true(json_read_stored(object, "a", digest, dim, got, &problem));
+        for (size_t i = 0; i < dim; i++)
+            assert_true(fabs((double)got[i] - (double)values[i] / sqrt(norm)) < 1e-6);
+        json_decref(object);
+    }
+}
+
+static void broken_base64_is_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",          "AAAAA===", "AAAA",           "AAAAgD=A", "AAAAgD8",
+        "AAAAgD8==", "AAA gD8=", "AAAA\\u0000D8=", "A-AAgD8="};
+    float value = 0;
+    struct problem problem;
+    char text[100];
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, "{\"embedding\":\"%s\"}", bad[i]);
+        json_t *object = json_loads(text, JSON_ALLOW_NUL, NULL);
+        assert_non_null(object);
+        assert_false(json_read_stored(object, "a", digest, 1, &value, &problem));
+        assert_string_equal(problem.field, "a.embedding");
+        json_decref(object);
+    }
+    assert_true(read_stored("{\"embedding\":\"AACAPw==\"}", 1, &value, &problem));
+    assert_true(value == 1.0F);
+}
+
+static void numbers_are_judged(void **state)
+{
+    (void)state;
+    float got[2];
+    struct problem problem;
+    assert_true(read_stored("{\"embedding\":[3,4.0],\"norm\":5,\"model_digest\":\"sha256:00\"}", 2,
+                            got, &problem));
+    assert_true(fabs((double)got[0] - 0.6) < 1e-6 && fabs((double)got[1] - 0.8) < 1e-6);
+    static const char *const bad[] = {"{\"embedding\":[1]}",       "{\"embedding\":[1,2,3]}",
+                                      "{\"embedding\":[0,0]}",     "{\"embedding\":[1e39,0]}",
+                                      "{\"embedding\":[1,\"2\"]}", "{\"embedding\":[1,null]}",
+                                      "{\"embedding\":[1e-30,0]}", "{\"embedding\":{}}",
+                                      "{\"embedding\":null}",      "{}",
+                                      "{\"embedding\":[1,true]}",  "[]"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_false(read_stored(bad[i], 2, got, &problem));
+        assert_string_equal(problem.field, "a.embedding");
+    }
+    assert_false(
+        read_stored("{\"embedding\":[1,2],\"model_digest\":\"sha256:01\"}", 2, got, &problem));
+    assert_string_equal(problem.field, "a.model_digest");
+}
+
+static void objects_are_parsed_within_bounds(void **state)
+{
+    (void)state;
+    struct problem problem;
+    static const char *const bad[] = {"",      "[]",   "{",           "{}x", "{\"a\":1,\"a\":2}",
+                                      "\"x\"", "null", "{\"a\":NaN}", "\xff"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_null(json_read_object(bad[i], strlen(bad[i]), "body", &problem));
+        assert_string_equal(problem.field, "body");
+    }
+    char *deep = malloc(100000);
+    assert_non_null(deep);
+    memset(deep, '[', 100000);
+    assert_null(json_read_object(deep, 100000, "body", &problem));
+    free(deep);
+    assert_null(json_read_object("{}", JSON_MAX_BYTES + 1, "body", &problem));
+    json_t *good = json_read_object("{\"a\":{}}", 8, "body", &problem);
+    assert_non_null(good);
+    json_decref(good);
+}
+
+static void what_comes_from_outside_is_made_plain(void **state)
+{
+    (void)state;
+    struct problem problem;
+    problem_set_field(&problem, "f\xff\n\"", "d\x80 %s", "x\x7f");
+    problem.side = 'b';
+    problem.clip = 3;
+    size_t n_bytes = 0;
+    char *text = json_take_text(json_problem(&problem, "id-1", 4), &n_bytes);
+    assert_non_null(text);
+    assert_non_null(strstr(text, "\"field\":\"f??\\\"\""));
+    assert_non_null(strstr(text, "\"detail\":\"d? x?\""));
+    assert_non_null(strstr(text, "\"side\":\"b\",\"clip\":3"));
+    assert_non_null(strstr(text, "urn:voiceprintd:request:id-1"));
+    free(text);
+    struct vp_clip_info info = {.container = "wav",
+                                .codec = "x",
+                                .rms_dbfs = -INFINITY,
+                                .peak_dbfs = -300,
+                                .warnings = 0x1ff};
+    text = json_take_text(json_quality(&info), &n_bytes);
+    assert_non_null(text);
+    assert_non_null(strstr(text, "\"rms_dbfs\":-200"));
+    assert_non_null(strstr(text, "dc_offset"));
+    free(text);
+}
+
+/* ---- short of memory ------------------------------------------------------------------------ */
+
+static size_t n_allocations, first_failing, n_failing;
+
+static void *failing_malloc(size_t n)
+{
+    const size_t i = n_allocations++;
+    if (i >= first_failing && i - first_failing < n_failing) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return malloc(n);
+}
+
+static json_t *make_embedding(void)
+{
+    static const float values[] = {0.25F, -1.5F, 3e-9F, 7.0F};
+    return json_embedding(values, 4, false);
+}
+
+static json_t *make_quality(void)
+{
+    return json_quality(&(struct vp_clip_info){.rms_dbfs = -20, .warnings = 0x155});
+}
+
+static json_t *make_audio(void)
+{
+    return json_audio(&(struct vp_clip_info){.container = "wav", .codec = "pcm_16"});
+}
+
+static json_t *make_problem(void)
+{
+    static unsigned kind; /* another one each time, in turn */
+    struct problem problem;
+    kind = first_failing == SIZE_MAX ? (kind + 1) % N_PROBLEMS : kind;
+    problem_set_field(&problem, "field", "detail");
+    problem.kind = kind;
+    problem.side = 'a';
+    return json_problem(&problem, "id", 1);
+}
+
+/* Whichever allocations fail, one or all from there on: a whole text or none. */
+static void assert_whole_or_none(json_t *(*make)(void))
+{
+    size_t n_whole = 0, n = 0;
+    first_failing = SIZE_MAX;
+    n_allocations = 0;
+    char *whole = json_take_text(make(), &n_whole), *text;
+    assert_non_null(whole);
+    const size_t n_all = n_allocations;
+    assert_true(n_all > 2);
+    for (n_failing = 1; n_failing <= n_all; n_failing += n_all - 1) {
+        for (first_failing = 0; first_failing < n_all; first_failing++) {
+            n_allocations = 0;
+            text = json_take_text(make(), &n);
+            if (text != NULL) {
+                assert_int_equal(n, n_whole);
+                assert_string_equal(text, whole);
+            }
+            assert_true(text != NULL || n == 0);
+            free(text);
+        }
+    }
+    free(whole);
+}
+
+static void an_answer_is_whole_or_there_is_none(void **state)
+{
+    (void)state;
+    json_set_alloc_funcs(failing_malloc, free);
+    assert_whole_or_none(make_embedding);
+    assert_whole_or_none(make_audio);
+    assert_whole_or_none(make_quality);
+    for (size_t i = 0; i < N_PROBLEMS; i++)
+        assert_whole_or_none(make_problem);
+    json_set_alloc_funcs(malloc, free);
+}
+
+/* Nobody is told that his JSON is wrong because ours has no room. */
+static void a_shortage_is_not_blamed_on_the_client(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"a\":{\"embedding\":[1,0.5],\"other\":\"text\"},\"b\":null}";
+    struct problem problem = {.kind = PROBLEM_NONE};
+    json_set_alloc_funcs(failing_malloc, free);
+    first_failing = SIZE_MAX;
+    n_failing = 1;
+    n_allocations = 0;
+    json_decref(json_read_object(body, sizeof body - 1, "body", &problem));
+    const size_t n_all = n_allocations;
+    assert_true(n_all > 5);
+    for (first_failing = 0; first_failing < n_all; first_failing++) {
+        n_allocations = 0;
+        json_t *root = json_read_object(body, sizeof body - 1, "body", &problem);
+        if (root == NULL)
+            assert_int_equal(problem.kind, PROBLEM_OVERLOADED_MEMORY);
+        json_decref(root);
+    }
+    json_set_alloc_funcs(malloc, free);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(float32_survives_text_and_base64),
+        cmocka_unit_test(base64_round_trips_for_every_padding),
+        cmocka_unit_test(broken_base64_is_refused),
+        cmocka_unit_test(numbers_are_judged),
+        cmocka_unit_test(objects_are_parsed_within_bounds),
+        cmocka_unit_test(what_comes_from_outside_is_made_plain),
+        cmocka_unit_test(an_answer_is_whole_or_there_is_none),
+        cmocka_unit_test(a_shortage_is_not_blamed_on_the_client),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
