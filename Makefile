@@ -26,8 +26,10 @@ OPT_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
                -DVP_FAULTS
 OPT_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer
 OPT_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# -O0: an optimiser that merges lines would hide which of them ran.
+OPT_coverage := -O0 --coverage -DVP_FAULTS
 ifeq ($(OPT_$(FLAVOUR)),)
-$(error FLAVOUR is release, asan, tsan or fuzz, not '$(FLAVOUR)')
+$(error FLAVOUR is release, asan, tsan, fuzz or coverage, not '$(FLAVOUR)')
 endif
 ifeq ($(FLAVOUR),fuzz)
 CC := clang-14
@@ -65,11 +67,12 @@ CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
+REPLAY_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
 LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: aarch64 all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak schemathesis venv lint lint-openapi format clean
+.PHONY: aarch64 all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak coverage schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -99,7 +102,7 @@ test: deps ## every test; the last line is `N passed, N failed`
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit untrained
 	@$(PYTHON) tests/run.py --build $(BUILD)
 
-unit: $(TEST_BIN)
+unit: $(TEST_BIN) $(REPLAY_BIN)
 
 model: deps ## download the published model into models/, digest checked
 	@$(PYTHON) tools/get_model.py
@@ -107,6 +110,16 @@ model: deps ## download the published model into models/, digest checked
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=$@ all unit untrained
 	@$(PYTHON) tests/run.py --build build/$@
+
+coverage: deps ## lines of core/ and server/ that the tests reach; the report is build/coverage/html/index.html
+	@tools/deps.sh gcovr
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=$@ all unit untrained
+	@find build/coverage -name '*.gcda' -delete
+	@mkdir -p build/coverage/html
+	@$(PYTHON) tests/run.py --build build/coverage; status=$$?; \
+	    gcovr --root . --filter core/ --filter server/ --gcov-ignore-parse-errors --print-summary \
+	        --html-details build/coverage/html/index.html --txt build/coverage/lines.txt build/coverage; \
+	    exit $$status
 
 SECONDS ?= 60
 MINUTES ?= 20
@@ -302,11 +315,17 @@ $(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
 
 # A fuzz target has libFuzzer's main; it may see the internals of core, and those of the server that
 # need neither loop nor connection.
-FUZZ_SERVER := $(patsubst %,build/fuzz/server/%.o,http/problem http/multipart http/json http/query util/crash)
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER)
+FUZZ_SERVER := $(patsubst %,server/%.o,http/problem http/multipart http/json http/query util/crash)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER:%=build/fuzz/%)
 	@echo '  fuzz  $<'
-	@clang-14 $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_SERVER) \
+	@clang-14 $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_SERVER:%=build/fuzz/%) \
 	    build/fuzz/libvoiceprint.a -o $@ $(PKG_LIBS) -lm -lpthread
+
+# The same targets with a main of their own, which `make test` runs on the kept files.
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(FUZZ_SERVER:%=$(BUILD)/%) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  test  $<'
+	@$(CC) $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lm -lpthread
 
 $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
@@ -314,20 +333,19 @@ $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
 	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) $< $(LIB) -o $@ $(PKG_LIBS) -lm -lpthread
 
 # Unit tests see the internals they test; server tests link the server without its main.
-$(BUILD)/tests/unit/core/%: tests/unit/core/%.c $(TEST_HELP) $(LIB)
-	@mkdir -p $(@D)
-	@echo '  test  $<'
-	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Itests/unit $(ALL_LDFLAGS) $< $(TEST_HELP) $(LIB) -o $@ \
-	    $(PKG_LIBS) -lcmocka -lm -lpthread
+TEST_OBJ := $(TEST_BIN:=.o) $(TEST_HELP:%.c=$(BUILD)/%.o)
+.SECONDARY: $(TEST_OBJ)
+$(TEST_OBJ): private ALL_CFLAGS += -Itests/unit
+$(filter $(BUILD)/tests/unit/server/%,$(TEST_OBJ)): private ALL_CFLAGS += -Iserver
 
-$(BUILD)/tests/unit/server/%: tests/unit/server/%.c $(TEST_HELP) $(SERVER_OBJ) $(LIB)
-	@mkdir -p $(@D)
-	@echo '  test  $<'
-	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) -Itests/unit -Iserver $(ALL_LDFLAGS) $< $(TEST_HELP) \
-	    $(filter-out %/main.o,$(SERVER_OBJ)) $(LIB) -o $@ \
-	    $(PKG_LIBS) $(PKG_SERVER_LIBS) -lcmocka -lm -lpthread
+$(BUILD)/tests/unit/core/%: $(BUILD)/tests/unit/core/%.o $(TEST_HELP:%.c=$(BUILD)/%.o) $(LIB)
+	@$(CC) $(ALL_LDFLAGS) $(filter %.o %.a,$^) -o $@ $(PKG_LIBS) -lcmocka -lm -lpthread
+
+$(BUILD)/tests/unit/server/%: $(BUILD)/tests/unit/server/%.o $(TEST_HELP:%.c=$(BUILD)/%.o) \
+    $(filter-out %/main.o,$(SERVER_OBJ)) $(LIB)
+	@$(CC) $(ALL_LDFLAGS) $(filter %.o %.a,$^) -o $@ $(PKG_LIBS) $(PKG_SERVER_LIBS) -lcmocka -lm -lpthread
 
 $(SERVER_OBJ): ALL_CFLAGS += -Iserver
 
--include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_BIN:=.d) \
+-include $(CORE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(REPLAY_BIN:=.d) \
          $(BUILD)/tools/untrained/untrained.d $(wildcard $(BUILD)/tests/bench/*.d)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs every test with a deadline and closes with one line: `N passed, N failed`.
 
-C tests are cmocka programs under BUILD/tests/unit, one per module; the Python ones (tests/http,
-tests/tools) run under pytest and drive the real binaries. A test that was left out says why.
+C tests are cmocka programs under BUILD/tests/unit, one per module, and the fuzz targets on their seeds
+and kept crashes; the Python ones (tests/http, tests/tools) run under pytest and drive the real
+binaries. A test that was left out says why, and the slowest are named.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UNIT_DEADLINE_S = 300
 PYTEST_DEADLINE_S = 1500
 CASE_DEADLINE_S = 240
+N_SLOWEST = 10
 NO_TESTS_COLLECTED = 5  # pytest's status, also when a whole file says why it is left out
 # A sanitizer must answer an absurd allocation as malloc does: tests ask for such sizes on purpose.
 SANITIZERS = {
@@ -37,21 +40,32 @@ class Tally:
     failed: int = 0
     skipped: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)  # of each program and each Python test
 
     def fail(self, name: str) -> None:
         self.failed += 1
         self.failures.append(name)
 
 
-def run_unit(program: Path) -> tuple[str, str]:
-    """One cmocka program: what it printed, and how it ended."""
+def kept_files(program: Path) -> list[str]:
+    """What a fuzz target is run on: the seeds it starts from and the inputs that once crashed it."""
+    if program.parent.name != "fuzz":
+        return []
+    folders = [ROOT / "tests/fuzz" / kind / program.name for kind in ("seeds", "crashes")]
+    return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*"))
+
+
+def run_unit(program: Path) -> tuple[str, str, float]:
+    """One program that reports in TAP: what it printed, how it ended, and its seconds."""
+    begun = time.monotonic()
     env = dict(os.environ, **SANITIZERS, CMOCKA_MESSAGE_OUTPUT="TAP")
     try:
-        done = subprocess.run([program], cwd=ROOT, env=env, stdout=subprocess.PIPE,
+        done = subprocess.run([program, *kept_files(program)], cwd=ROOT, env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=UNIT_DEADLINE_S, check=False)
-        return done.stdout.decode(errors="replace"), str(done.returncode)
+        output, status = done.stdout, str(done.returncode)
     except subprocess.TimeoutExpired as late:
-        return (late.stdout or b"").decode(errors="replace"), f"no end after {UNIT_DEADLINE_S} s"
+        output, status = late.stdout or b"", f"no end after {UNIT_DEADLINE_S} s"
+    return output.decode(errors="replace"), status, time.monotonic() - begun
 
 
 def judge_unit(program: Path, output: str, status: str, tally: Tally) -> None:
@@ -94,6 +108,7 @@ def run_pytest(folder: Path, files: list[Path], build: Path, tally: Tally) -> No
         before = tally.failed, len(tally.skipped)
         for case in ElementTree.parse(report).getroot().iter("testcase"):
             name = f"{folder.name}: {case.get('classname')}.{case.get('name')}"
+            tally.seconds[name] = float(case.get("time") or 0)
             if case.find("failure") is not None or case.find("error") is not None:
                 tally.fail(name)
             elif (skip := case.find("skipped")) is not None:
@@ -112,17 +127,18 @@ def main() -> int:
     parser.add_argument("--pages", action="store_true", help="only the tests in a browser")
     args = parser.parse_args()
 
-    if os.environ.get("CI") != "true" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
+    if os.environ.get("RECORDINGS") != "required" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
         print("left out: the tests on real speech; SPEECH_DIR names no folder", flush=True)
     tally = Tally()
-    built = args.build / "tests/unit"
-    programs = sorted(p for p in built.rglob("test_*")
+    programs = sorted(p for pattern in ("unit/**/test_*", "fuzz/fuzz_*")
+                      for p in (args.build / "tests").glob(pattern)
                       if p.suffix == "" and os.access(p, os.X_OK) and not args.pages
-                      and (ROOT / "tests/unit" / p.relative_to(built)).with_suffix(".c").exists())
+                      and (ROOT / p.relative_to(args.build)).with_suffix(".c").exists())
     programs = [program for program in programs if args.only in str(program)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is one process that shares nothing
-        for program, (output, status) in zip(programs, pool.map(run_unit, programs)):
+        for program, (output, status, seconds) in zip(programs, pool.map(run_unit, programs)):
             judge_unit(program, output, status, tally)
+            tally.seconds[program.name] = seconds
     folders = [ROOT / "tests/http", ROOT / "tests/cli"]
     if args.build.name == "release":  # Python tools do not change with the sanitizer
         folders.append(ROOT / "tests/tools")
@@ -133,6 +149,8 @@ def main() -> int:
         if files:  # the folder by itself, so that conftest.py may leave some of its files out
             run_pytest(folder, files if args.only else [folder], args.build, tally)
 
+    for name, seconds in sorted(tally.seconds.items(), key=lambda item: -item[1])[:N_SLOWEST]:
+        print(f"slow: {seconds:6.1f} s  {name}")
     for name in tally.skipped:
         print(f"skipped: {name}")
     for name in tally.failures:

@@ -233,7 +233,7 @@ int main(void)
         cmocka_unit_test(the_others_are_refused_by_name),
         cmocka_unit_test(bad_files_get_their_answer),
     };
-    const char *ci = getenv("CI");
+    const char *recordings = getenv("RECORDINGS");
     speech_dir = getenv("SPEECH_DIR");
     if (speech_dir == NULL)
         speech_dir = "../shared/audio";
@@ -242,7 +242,7 @@ int main(void)
     FILE *list = fopen(path, "rb");
     if (list != NULL)
         fclose(list);
-    else if (ci == NULL || strcmp(ci, "true") != 0) {
+    else if (recordings == NULL || strcmp(recordings, "required") != 0) {
         printf("1..1\nok 1 - formats # SKIP left out: no recordings in %s\n", path);
         return 0;
     }
