@@ -72,7 +72,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: aarch64 all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak coverage schemathesis venv lint lint-openapi format clean
+.PHONY: aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak coverage schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -174,8 +174,8 @@ build/axe/.done: tests/pages/requirements.txt
 	    --require-hashes --upgrade --target $(@D) -r $<
 	@touch $@
 
-mutants: deps ## plant known faults one by one; each must turn the suite red
-	@$(PYTHON) tests/mutants/run.py
+mutants: deps ## plant known faults one by one; each must turn the test red that is named for it
+	@$(PYTHON) tests/mutants/run.py $(MUTANTS)
 
 venv: build/venv/.done ## Python tools with PyTorch and ONNX Runtime, in build/venv
 build/venv/.done: tools/requirements.txt
@@ -188,11 +188,13 @@ lint: deps ## the form of C and shell files, as CI asks for it
 	shellcheck $$(git ls-files '*.sh') .ci/run
 
 # Spectral runs on Debian's Node.js (18.20) as well as on later ones.
-aarch64: ## core/ compiles for ARM64, where OpenBLAS computes; installs a cross compiler
-	@tools/deps.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+aarch64: aarch64-deps ## core/ compiles for ARM64, where OpenBLAS computes; installs a cross compiler
 	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
 	    CFLAGS='-g -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu' \
 	    build/aarch64/libvoiceprint.a
+
+aarch64-deps:
+	@tools/deps.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 
 lint-openapi: build/spectral/.done ## openapi.yaml by Spectral, which npm fetches into build/spectral
 	@build/spectral/node_modules/.bin/spectral lint --fail-severity=hint openapi.yaml

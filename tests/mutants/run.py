@@ -2,9 +2,10 @@
 """Proves that the suite can fail: each planted fault must turn it red.
 
 mutants.toml lists the faults: a file, a piece of text that stands in it exactly once, what to put
-in its place, and which tests must notice. They are applied one at a time to copies of the tree
-under build/mutants, one copy for each CPU, built, and tested there. A fault that survives, no longer applies or does not
-compile fails this run; so does a suite that is red without any fault.
+in its place, which tests to run, and the test that must turn red. They are applied one at a time to
+copies of the tree under build/mutants, one copy for each CPU, built, and tested there. A fault that
+survives, is noticed only by some other test, no longer applies or does not compile fails this run; so
+does a suite that is red without any fault.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIES = [ROOT / "build" / "mutants" / str(i) for i in range(os.cpu_count() or 1)]
 BUILD_DEADLINE_S = 600
 TEST_DEADLINE_S = 900
 
@@ -35,6 +35,11 @@ class Mutant:
     find: str
     replace: str
     tests: str  # part of a test's path, as tests/run.py --only takes it
+    killed_by: str = ""  # part of a failed test's name; by default the file that `tests` names
+
+    @property
+    def killer(self) -> str:
+        return self.killed_by or Path(self.tests).stem
 
 
 def copy_tree(copy: Path) -> None:
@@ -58,6 +63,7 @@ def copy_tree(copy: Path) -> None:
 def programs_of(copy: Path, tests: str) -> list[str]:
     """What make must build for these tests: their own program, or the two that pytest drives."""
     units = [path.relative_to(copy).with_suffix("") for path in copy.glob("tests/unit/**/test_*.c")]
+    units += [path.relative_to(copy).with_suffix("") for path in copy.glob("tests/fuzz/fuzz_*.c")]
     programs = [f"build/release/{unit}" for unit in units if tests in f"build/release/{unit}"]
     return programs or ["all"]
 
@@ -71,33 +77,41 @@ def build(copy: Path, targets: list[str]) -> bool:
     return done.returncode == 0
 
 
-def suite_is_green(copy: Path, tests: str) -> bool:
+def failures_of(copy: Path, tests: str) -> list[str]:
+    """The names of the tests that are red; one that says so when the suite ended in no known way."""
     environment = dict(os.environ, SPEECH_DIR=str(Path(os.environ.get("SPEECH_DIR", "")).resolve()))
     done = subprocess.run([sys.executable, "tests/run.py", "--only", tests], cwd=copy,
                           env=environment, capture_output=True, text=True,
                           timeout=TEST_DEADLINE_S, check=False)
-    return done.returncode == 0
+    failed = [line.removeprefix("FAILED: ") for line in done.stdout.splitlines() if line.startswith("FAILED: ")]
+    return failed or ([] if done.returncode == 0 else [f"tests/run.py ended with {done.returncode}"])
 
 
-def try_mutant(copy: Path, mutant: Mutant) -> str:
-    """Empty when the suite turned red, else what is wrong."""
+def try_mutant(copy: Path, mutant: Mutant) -> tuple[bool, str]:
+    """Whether the test that must notice did, and what happened."""
     path = copy / mutant.file
     original = path.read_text()
     if original.count(mutant.find) != 1:
-        return f"`find` stands {original.count(mutant.find)} times in {mutant.file}, not once"
+        return False, f"`find` stands {original.count(mutant.find)} times in {mutant.file}, not once"
     try:
         path.write_text(original.replace(mutant.find, mutant.replace))
         if not build(copy, programs_of(copy, mutant.tests)):
-            return "does not compile"
-        return "SURVIVED: the suite stayed green" if suite_is_green(copy, mutant.tests) else ""
+            return False, "does not compile"
+        failed = failures_of(copy, mutant.tests)
+        if not failed:
+            return False, "SURVIVED: the suite stayed green"
+        killers = [name for name in failed if mutant.killer in name]
+        if not killers:
+            return False, f"no test of {mutant.killer!r} turned red, only: {'; '.join(failed)}"
+        return True, f"killed by {killers[0]}"
     finally:
         path.write_text(original)
 
 
-def on_copies(work: Callable[[Path, Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+def on_copies(copies: Sequence[Path], work: Callable[[Path, Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     """work(copy, item) for each item, in order; no copy serves two at a time."""
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
-    for copy in COPIES:
+    for copy in copies:
         free.put(copy)
 
     def on_one(item: Any) -> Any:
@@ -107,33 +121,35 @@ def on_copies(work: Callable[[Path, Any], Any], items: Sequence[Any]) -> Iterato
         finally:
             free.put(copy)
 
-    with ThreadPoolExecutor(len(COPIES)) as pool:
+    with ThreadPoolExecutor(len(copies)) as pool:
         yield from pool.map(on_one, items)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="run the mutants whose name contains this")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="copies of the tree, worked on side by side")
     args = parser.parse_args()
 
+    copies = [ROOT / "build" / "mutants" / str(i) for i in range(args.jobs)]
     listed = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
     mutants = [m for m in (Mutant(**entry) for entry in listed) if args.only in m.name]
-    for copy in COPIES:
-        if copy != COPIES[0] and not copy.exists():
-            shutil.copytree(COPIES[0], copy)  # with its objects, as old as they are
+    for copy in copies:
+        if copy != copies[0] and not copy.exists():
+            shutil.copytree(copies[0], copy)  # with its objects, as old as they are
         copy_tree(copy)
         if not build(copy, ["all", "unit", "untrained"]):
             print("the tree does not build without a fault")
             return 1
     suites = sorted({mutant.tests for mutant in mutants})
-    for tests, green in zip(suites, on_copies(suite_is_green, suites)):
-        if not green:
-            print(f"the suite is red without a fault: tests/run.py --only {tests}")
+    for tests, failed in zip(suites, on_copies(copies, failures_of, suites)):
+        if failed:
+            print(f"the suite is red without a fault: tests/run.py --only {tests}: {'; '.join(failed)}")
             return 1
     survivors = 0
-    for number, (mutant, trouble) in enumerate(zip(mutants, on_copies(try_mutant, mutants)), 1):
-        survivors += bool(trouble)
-        print(f"  [{number}/{len(mutants)}] {mutant.name}: {trouble or 'killed'}", flush=True)
+    for number, (mutant, (killed, how)) in enumerate(zip(mutants, on_copies(copies, try_mutant, mutants)), 1):
+        survivors += not killed
+        print(f"  [{number}/{len(mutants)}] {mutant.name}: {how}", flush=True)
     print(f"{len(mutants) - survivors} passed, {survivors} failed")
     return 1 if survivors or not mutants else 0
 
