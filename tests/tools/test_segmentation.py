@@ -15,12 +15,14 @@ REASON = "the model tools need PyTorch and ONNX Runtime: make venv"
 torch = pytest.importorskip("torch", reason=REASON)
 pytest.importorskip("onnxruntime", reason=REASON)
 pytest.importorskip("soundfile", reason=REASON)
+safetensors = pytest.importorskip("safetensors", reason=REASON)
 safetensors_torch = pytest.importorskip("safetensors.torch", reason=REASON)
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import convert as convert_tool  # noqa: E402
+import get_weights  # noqa: E402
 from vptools.segmentation import Architecture, tensors, untrained  # noqa: E402
 
 NETS = ROOT / "tests/golden/segmentation"
@@ -44,6 +46,19 @@ def save(path: Path, state: dict) -> Path:
 
 def convert(source: Path, *options: str) -> int:
     return convert_tool.main([str(source), "--program", str(PROGRAM), *options])
+
+
+def test_without_pytorch_the_same_file_comes_out(tmp_path, capsys):
+    """get_weights.py converts with numpy alone what convert.py converts with PyTorch."""
+    source = save(tmp_path / "pytorch_model.bin", untrained(Architecture(), 9).state_dict())
+    assert convert(source, "-o", str(tmp_path / "out.safetensors")) == 0
+    (tmp_path / "plain.safetensors").write_bytes(get_weights.convert_segmentation(source.read_bytes()))
+    with (safetensors.safe_open(tmp_path / "out.safetensors", "np") as expected,
+          safetensors.safe_open(tmp_path / "plain.safetensors", "np") as found):
+        assert sorted(found.keys()) == sorted(expected.keys())
+        assert all((found.get_tensor(k) == expected.get_tensor(k)).all() for k in expected.keys())
+        assert found.metadata() == {**expected.metadata(), "name": "segmentation-3.0", "license": "MIT",
+                                    "origin": get_weights.SEGMENTATION_METADATA["origin"]}
 
 
 @pytest.mark.parametrize("arch", [SMALL, Architecture()])

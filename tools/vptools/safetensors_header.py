@@ -1,11 +1,15 @@
-"""Reading and rewriting the metadata of a .safetensors file; the tensors stay as they are."""
+"""Writing a .safetensors file, reading its header, rewriting its metadata."""
 
 from __future__ import annotations
 
 import json
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 LARGEST_HEADER_BYTES = 100_000_000
 
@@ -26,11 +30,27 @@ def update_metadata(path: Path, changes: dict[str, str]) -> None:
     header, tensors = read(path)
     metadata = dict(header.get("__metadata__", {}))  # type: ignore[call-overload]
     header["__metadata__"] = {**metadata, **changes}
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # keeps the tensors 8-byte aligned
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + tensors)
+        file.write(_head(header) + tensors)
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+
+
+def encode(tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a file of float32 tensors; the same bytes for the same tensors and metadata."""
+    header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
+    at = 0
+    bodies = []
+    for name, tensor in sorted(tensors.items()):
+        bodies.append(np.ascontiguousarray(tensor, "<f4").tobytes())
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + len(bodies[-1])]}
+        at += len(bodies[-1])
+    return _head(header) + b"".join(bodies)
+
+
+def _head(header: Mapping[str, object]) -> bytes:
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # keeps the tensors 8-byte aligned
+    return struct.pack("<Q", len(text)) + text
