@@ -9,7 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "audio/container.h"
+#include "audio/sniff.h"
+#include "base/constants.h"
 #include "features/fbank.h"
 
 #define SPARE 16u /* samples beyond the limit: the resampler rounds its length */
@@ -26,7 +27,7 @@ bool audio_capacity(double max_duration_s, size_t *n_samples)
 {
     if (!(max_duration_s > 0.0) || max_duration_s > 86400.0) /* a day, so that nothing overflows */
         return false;
-    *n_samples = (size_t)ceil(max_duration_s * AUDIO_RATE_HZ) + SPARE;
+    *n_samples = (size_t)ceil(max_duration_s * SAMPLE_RATE_HZ) + SPARE;
     return true;
 }
 
@@ -78,7 +79,7 @@ unsigned audio_level_warnings(const struct vp_clip_info *info, const struct qual
         warnings |= VP_WARN_LOW_LEVEL;
     if (info->clipped_ratio > CLIPPED_RATIO)
         warnings |= VP_WARN_CLIPPING;
-    if (info->sample_rate_hz < AUDIO_RATE_HZ || quality->high_band_db < NARROWBAND_DB)
+    if (info->sample_rate_hz < SAMPLE_RATE_HZ || quality->high_band_db < NARROWBAND_DB)
         warnings |= VP_WARN_NARROWBAND_SOURCE;
     if (fabs(quality->offset) > fmax(OFFSET_LEAST, rms / 2.0))
         warnings |= VP_WARN_DC_OFFSET;
@@ -161,7 +162,7 @@ enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits 
     memset(info, 0, sizeof *info);
     buffer->n_samples = 0;
     struct container container;
-    enum vp_status status = container_read((struct bytes){bytes, n_bytes}, &container, err);
+    enum vp_status status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
     if (status == VP_OK)
         status = decode(buffer, limits, &container, info, err);
     if (status != VP_OK)

@@ -12,8 +12,6 @@
 #include "audio/quality.h"
 #include "base/status.h"
 
-#define AUDIO_RATE_HZ 16000u
-
 /* Samples of one clip. The memory is the owner's; audio_decode writes and never grows it. */
 struct audio_buffer {
     float *samples;   /* borrowed, 16 kHz mono, full scale is 1.0 */

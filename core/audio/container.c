@@ -1,4 +1,4 @@
-/* Magic numbers: which parser reads a recording, and the names of what is refused. */
+/* Encodings of plain samples, and the sentences of the refusals. */
 #include "audio/container.h"
 
 #include <inttypes.h>
@@ -6,11 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "audio/apple.h"
-#include "audio/audio.h"
-#include "audio/mp3.h"
-#include "audio/ogg.h"
-#include "audio/riff.h"
+#include "base/constants.h"
 
 static const struct {
     const char *codec;
@@ -108,159 +104,8 @@ enum vp_status container_of_samples(const float *samples, size_t n_samples, stru
         .data = {(const unsigned char *)samples, n_bytes},
         .n_frames = n_samples,
         .sf_format = SF_FORMAT_RAW | SF_FORMAT_FLOAT | SF_ENDIAN_CPU,
-        .rate_hz = AUDIO_RATE_HZ,
+        .rate_hz = SAMPLE_RATE_HZ,
         .channels = 1,
     };
     return VP_OK;
-}
-
-/* FLAC: a marker, then STREAMINFO, which tells the number of samples (0: unknown). */
-static enum vp_status flac_read(struct bytes file, struct container *out, struct vp_err *err)
-{
-    if (!bytes_have(file, 0, 42))
-        return container_cut(err, "flac", "its header", 42, file.n);
-    *out = (struct container){
-        .name = "flac",
-        .codec = "flac",
-        .full_scale = 0.9999F,
-        .data = file,
-        .n_frames = bytes_big(file, 21, 5) & 0xFFFFFFFFF, /* 36 bits */
-    };
-    return VP_OK;
-}
-
-/* ---- what is refused ------------------------------------------------------------------------ */
-
-struct magic {
-    const char *text, *name; /* no text holds a zero byte: it would end there */
-};
-
-static const struct magic refused[] = {
-    {"NIST_1A", "nist sphere"},
-    {"#!AMR", "amr"},
-    {"#!SILK_V3", "silk"},
-    {"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "asf (wma)"},
-    {"ADIF", "aac"},
-    {"wvpk", "wavpack"},
-    {"MAC ", "monkey's audio"},
-    {"TTA1", "true audio"},
-    {"MPCK", "musepack"},
-    {"MP+", "musepack"},
-    {"DSD ", "dsd"},
-    {"FRM8", "dsd"},
-    {"Creative Voice File", "voc"},
-    {"MThd", "midi"},
-    {"RIFX", "big-endian wav (rifx)"},
-    {"FLV\x01", "flash video"},
-    {"PK\x03\x04", "zip"},
-    {"\x1F\x8B", "gzip"},
-    {"%PDF", "pdf"},
-    {"\x89PNG", "png image"},
-    {"\xFF\xD8\xFF", "jpeg image"},
-    {"GIF8", "gif image"},
-    {"\x93NUMPY", "numpy array"},
-    {"\x7F"
-     "ELF",
-     "program"},
-};
-
-/* ISO base media, told apart by its brand. */
-static const char *mp4_brand(struct bytes file)
-{
-    static const struct magic brands[] = {
-        {"M4A", "m4a"}, {"M4B", "m4a"},         {"qt  ", "quicktime"},  {"3gp", "3gp"},
-        {"3g2", "3gp"}, {"avif", "avif image"}, {"heic", "heic image"},
-    };
-    for (size_t i = 0; i < sizeof brands / sizeof brands[0]; i++)
-        if (bytes_match(file, 8, brands[i].text))
-            return brands[i].name;
-    return "mp4";
-}
-
-static bool is_matroska(struct bytes file, const char *doctype)
-{
-    for (size_t at = 4; at < 64; at++) /* the EBML header is short, its order is free */
-        if (bytes_match(file, at, doctype))
-            return true;
-    return false;
-}
-
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* "html or xml", "json", "text" for bytes that a person could read; NULL for others. */
-static const char *text_kind(struct bytes file)
-{
-    const struct bytes head = bytes_from(file, 0, 256);
-    for (size_t i = 0; i < head.n; i++)
-        if (head.at[i] >= 0x7F || (head.at[i] < ' ' && !is_blank(head.at[i])))
-            return NULL;
-    size_t first = 0;
-    while (first < head.n && is_blank(head.at[first]))
-        first++;
-    if (bytes_match(head, first, "<"))
-        return "html or xml";
-    if (bytes_match(head, first, "{") || bytes_match(head, first, "["))
-        return "json";
-    return "text";
-}
-
-static enum vp_status refuse_by_name(struct bytes file, struct vp_err *err)
-{
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        if (bytes_match(file, 0, refused[i].text))
-            return container_refuse(err, "%s", refused[i].name);
-    if (bytes_match(file, 4, "ftyp"))
-        return container_refuse(err, "%s", mp4_brand(file));
-    if (bytes_match(file, 0, "\x1A\x45\xDF\xA3"))
-        return container_refuse(err, is_matroska(file, "webm") ? "webm" : "matroska");
-    if (bytes_match(file, 0, "RIFF") || bytes_match(file, 0, "FORM"))
-        return container_refuse(err, bytes_match(file, 8, "AVI ") ? "avi" : "unknown riff or iff");
-    /* ADTS: twelve sync bits, layer 0 */
-    if ((bytes_big(file, 0, 2) & 0xFFF6) == 0xFFF0)
-        return container_refuse(err, "aac (adts)");
-    const char *text = text_kind(file);
-    return container_refuse(err, "%s", text != NULL ? text : "unknown format");
-}
-
-/* ---- what is accepted ----------------------------------------------------------------------- */
-
-#define ID3V1_BYTES 128u /* the older tag, at the end */
-
-/* Length of an ID3v2 tag at the start, which taggers put before MP3 and sometimes FLAC. */
-static size_t id3_bytes(struct bytes file)
-{
-    if (!bytes_match(file, 0, "ID3") || !bytes_have(file, 0, 10))
-        return 0;
-    size_t n = 0;
-    for (size_t i = 6; i < 10; i++) /* seven bits a byte */
-        n = n << 7 | (file.at[i] & 0x7F);
-    return 10 + n + (file.at[5] & 0x10 ? 10 : 0); /* a footer when the flag says so */
-}
-
-enum vp_status container_read(struct bytes file, struct container *out, struct vp_err *err)
-{
-    memset(out, 0, sizeof *out);
-    if (file.n == 0)
-        return status_fail(err, VP_ERR_AUDIO_EMPTY, "there are no bytes: send a recording");
-    if (riff_is(file))
-        return riff_read(file, out, err);
-    if (apple_is(file))
-        return apple_read(file, out, err);
-    if (bytes_match(file, 0, "OggS"))
-        return ogg_read(file, out, err);
-
-    const size_t tag = id3_bytes(file);
-    if (tag > 0 && tag >= file.n)
-        return container_cut(err, "mp3", "its ID3 tag", tag, file.n);
-    struct bytes stream = bytes_from(file, tag, UINT64_MAX);
-    if (stream.n >= ID3V1_BYTES && bytes_match(stream, stream.n - ID3V1_BYTES, "TAG"))
-        stream.n -= ID3V1_BYTES;
-    if (bytes_match(stream, 0, "fLaC"))
-        return flac_read(stream, out, err);
-    if (mp3_is(stream))
-        return mp3_read(stream, out, err);
-    return refuse_by_name(stream, err);
 }

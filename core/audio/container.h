@@ -1,10 +1,10 @@
 /*
- * What a recording says of itself: container, codec, and where its samples lie.
+ * What a recording says of itself: container, codec, and where its samples lie; and what the
+ * parsers of single containers (riff, apple, ogg, mp3) share.
  *
- * The allow-list in front of libsndfile. The container is told by its magic, its header is read
- * here and held against the bytes that are really there; only then does libsndfile see anything:
- * the bare samples of the simple containers (it never parses their headers), or a FLAC, Ogg or
- * MP3 stream. Everything else is refused by name. Pure functions of the bytes; any thread.
+ * A parser holds the header against the bytes that are really there. libsndfile is shown only what
+ * passed: the bare samples of the simple containers (it never parses their headers), or a FLAC or
+ * Ogg stream. sniff.h tells which parser is asked. Pure functions of the bytes; any thread.
  */
 #ifndef VP_CONTAINER_H
 #define VP_CONTAINER_H
@@ -23,17 +23,12 @@ struct container {
     uint64_t n_frames; /* samples per channel that the header promises; 0: unknown */
 };
 
-/* Recognises file and fills *out. VP_ERR_AUDIO_EMPTY, _UNSUPPORTED (err->detected names what it
- * is), _UNDECODABLE (cut or contradictory). */
-enum vp_status container_read(struct bytes file, struct container *out,
-                              struct vp_err *err) VP_MUST_CHECK;
-
 /* Bare samples, 16 kHz mono in the machine's own float: name "raw". Errors:
  * VP_ERR_AUDIO_EMPTY, VP_ERR_ARGUMENT (more than memory can hold). */
 enum vp_status container_of_samples(const float *samples, size_t n_samples, struct container *out,
                                     struct vp_err *err) VP_MUST_CHECK;
 
-/* ---- for the parsers of single containers (riff, apple, ogg, mp3) --------------------------- */
+/* ---- for the parsers of single containers --------------------------------------------------- */
 
 enum pcm { PCM_U8, PCM_S8, PCM_16, PCM_24, PCM_32, PCM_FLOAT, PCM_DOUBLE, PCM_ALAW, PCM_MULAW };
 

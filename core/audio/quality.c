@@ -7,10 +7,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "audio/audio.h"
+#include "base/constants.h"
 #include "base/lanes.h"
 
-#define PI            3.14159265358979323846
 #define FRAME_SAMPLES 160u /* 10 ms */
 #define LOWEST_DB     (-100)
 #define N_LEVELS      160u /* of 1 dB, from LOWEST_DB */
@@ -79,7 +78,7 @@ static double speech_s(const struct levels *levels)
     unsigned n_speech = 0;
     for (int level = threshold; level < (int)N_LEVELS; level++)
         n_speech += levels->counts[level];
-    return n_speech * (double)FRAME_SAMPLES / AUDIO_RATE_HZ;
+    return n_speech * (double)FRAME_SAMPLES / SAMPLE_RATE_HZ;
 }
 
 /* ---- bandwidth ------------------------------------------------------------------------------ */

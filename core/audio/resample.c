@@ -1,11 +1,11 @@
-/* Resampling to 16 kHz: a checked coat over libsoxr. */
+/* Resampling to 16 kHz: a bounds-checked wrapper around libsoxr. */
 #include "audio/resample.h"
 
 #include <soxr.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "audio/audio.h"
+#include "base/constants.h"
 
 struct resampler {
     soxr_t soxr; /* owned; NULL when the rate is 16 kHz already */
@@ -17,12 +17,12 @@ enum vp_status resampler_new(unsigned rate_hz, struct resampler **out, struct vp
     struct resampler *resampler = calloc(1, sizeof *resampler);
     if (resampler == NULL)
         return status_no_memory(err, "the resampler", sizeof *resampler);
-    if (rate_hz != AUDIO_RATE_HZ) {
+    if (rate_hz != SAMPLE_RATE_HZ) {
         const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
         const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
         const soxr_runtime_spec_t runtime = soxr_runtime_spec(1); /* threads */
         soxr_error_t error = NULL;
-        resampler->soxr = soxr_create(rate_hz, AUDIO_RATE_HZ, 1, &error, &io, &quality, &runtime);
+        resampler->soxr = soxr_create(rate_hz, SAMPLE_RATE_HZ, 1, &error, &io, &quality, &runtime);
         if (resampler->soxr == NULL) {
             free(resampler);
             return status_fail(err, VP_ERR_NO_MEMORY, "no resampler from %u Hz: %.100s", rate_hz,

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audio/container.h"
 #include "audio/mono.h"
-
-#define RATE_HZ 16000.0
+#include "audio/sniff.h"
+#include "base/constants.h"
 
 /* Samples from at on into the columns that they belong to. Returns false beyond the last. */
 static bool take(const float *samples, size_t n, uint64_t at, double samples_a_column,
@@ -39,7 +38,8 @@ static enum vp_status read_all(const struct container *container, int channel, d
         status = mono_read(mono, samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
         if (status != VP_OK)
             break;
-        if (!take(samples, n, at, duration_s * RATE_HZ / (double)n_columns, columns, n_columns))
+        if (!take(samples, n, at, duration_s * SAMPLE_RATE_HZ / (double)n_columns, columns,
+                  n_columns))
             ended = true;
         at += n;
     }
@@ -57,7 +57,7 @@ enum vp_status vp_waveform(const void *bytes, size_t n_bytes, double duration_s,
     int loudest;
     if (!(duration_s > 0.0) || n_columns == 0)
         return status_fail(err, VP_ERR_ARGUMENT, "a waveform needs a duration and columns");
-    enum vp_status status = container_read((struct bytes){bytes, n_bytes}, &container, err);
+    enum vp_status status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
     if (status != VP_OK)
         return status;
     float *samples = calloc(MONO_BLOCK_SAMPLES, sizeof *samples);

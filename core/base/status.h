@@ -5,6 +5,7 @@
 #ifndef VP_STATUS_H
 #define VP_STATUS_H
 
+#include "base/size.h"
 #include "voiceprint.h"
 
 /* Fills *err (when not NULL) with status and the formatted sentence, clears value, limit and
@@ -18,16 +19,5 @@ enum vp_status status_fail_limit(struct vp_err *err, enum vp_status status, doub
 
 /* Fills *err for a failed allocation of n_bytes for `what` and returns VP_ERR_NO_MEMORY. */
 enum vp_status status_no_memory(struct vp_err *err, const char *what, size_t n_bytes);
-
-/* *out = a * b, or false when the product does not fit. The only way sizes are multiplied. */
-static inline bool size_multiply(size_t a, size_t b, size_t *out)
-{
-    return !__builtin_mul_overflow(a, b, out);
-}
-
-static inline bool size_add(size_t a, size_t b, size_t *out)
-{
-    return !__builtin_add_overflow(a, b, out);
-}
 
 #endif

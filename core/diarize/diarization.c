@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "audio/container.h"
+#include "audio/sniff.h"
+#include "base/constants.h"
 #include "cluster/cluster.h"
 #include "diarize/activity.h"
 #include "diarize/answer.h"
@@ -196,7 +197,7 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
                                            : segments ? crowd_threshold(&model->info)
                                            : model->has_diarize_threshold ? model->diarize_threshold
                                                                           : THRESHOLD;
-    status = container_read((struct bytes){bytes, n_bytes}, &diarization->container, err);
+    status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);
     if (status == VP_OK && segments)
         status = listening_new(model, segmentation, &diarization->container,
                                options->max_duration_s, &diarization->listening, err);
@@ -322,7 +323,7 @@ static enum vp_status settle(vp_diarization *diarization, struct partition *part
                                          .directions = diarization->directions,
                                          .n_voices = partition->n_clusters};
     if (diarization->tsvad == NULL || known.n_frames < TRACKING_LEAST_FRAMES ||
-        (double)scratch->audio.capacity < TRACKING_SCRATCH_S * AUDIO_RATE_HZ)
+        (double)scratch->audio.capacity < TRACKING_SCRATCH_S * SAMPLE_RATE_HZ)
         return conclude(diarization, partition, err);
     return tracking_new(diarization->model, diarization->tsvad, &diarization->container, &known,
                         &diarization->tracking, err);
@@ -432,7 +433,7 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
                              : diarization->tracking != NULL ? (unsigned)TRACKING_SCRATCH_S
                                                              : 2;
     if (scratch->model != diarization->model ||
-        scratch->audio.capacity < (size_t)least_s * AUDIO_RATE_HZ)
+        scratch->audio.capacity < (size_t)least_s * SAMPLE_RATE_HZ)
         return status_fail(err, VP_ERR_ARGUMENT,
                            "a diarization needs a scratch of the same model, for clips of %u s or "
                            "more; raise max_duration_s",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/constants.h"
 #include "diarize/crowd.h"
 #include "segmentation/powerset.h"
 
@@ -144,7 +145,7 @@ double listening_progress(const struct listening *listening)
 
 double listening_heard_s(const struct listening *listening)
 {
-    return (double)listening->n_samples / AUDIO_RATE_HZ;
+    return (double)listening->n_samples / SAMPLE_RATE_HZ;
 }
 
 const struct voices *listening_voices(const struct listening *listening)

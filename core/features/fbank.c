@@ -11,12 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/constants.h"
 #include "features/fbank_kernel.h"
 
-#define RATE_HZ 16000.0
 #define LOW_HZ  20.0
 #define HIGH_HZ 8000.0
-#define PI      3.14159265358979323846
 
 struct fbank_plan {
     double window[FBANK_FRAME_SAMPLES]; /* Hamming, not Kaldi's default Povey */
@@ -50,7 +49,7 @@ enum vp_status fbank_plan_new(size_t n_mels, enum vp_kernel kernel, struct fbank
     for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++)
         plan->window[i] = 0.54 - 0.46 * cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0));
     enum vp_status status =
-        mel_bank_init(&plan->mel, n_mels, RFFT_N, RATE_HZ, LOW_HZ, HIGH_HZ, err);
+        mel_bank_init(&plan->mel, n_mels, RFFT_N, SAMPLE_RATE_HZ, LOW_HZ, HIGH_HZ, err);
     if (status != VP_OK) {
         free(plan);
         return status;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define PI 3.14159265358979323846
+#include "base/constants.h"
 
 void rfft_plan_init(struct rfft_plan *plan)
 {

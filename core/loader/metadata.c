@@ -1,6 +1,7 @@
 /* The pairs of text in a model file. */
 #include "loader/metadata.h"
 
+#include "base/text.h"
 #include "loader/tensor.h"
 
 #include <jansson.h>
@@ -16,7 +17,7 @@
 static enum vp_status refuse(struct vp_err *err, const char *key, const char *value,
                              const char *wanted)
 {
-    bool shown = tensor_name_ok(value, 60);
+    bool shown = text_is_printable(value, 60);
     return status_fail(err, VP_ERR_MODEL, "metadata '%s' is %s%s%s where %s is needed", key,
                        shown ? "'" : "", shown ? value : "something else", shown ? "'" : "",
                        wanted);
@@ -95,7 +96,7 @@ out:
 
 static enum vp_status set_name(struct metadata *metadata, const char *value, struct vp_err *err)
 {
-    if (!tensor_name_ok(value, MAX_NAME_CHARS))
+    if (!text_is_printable(value, MAX_NAME_CHARS))
         return refuse(err, "name", value, "a name of up to 100 printable ASCII characters");
     free(metadata->name);
     metadata->name = strdup(value);

@@ -1,11 +1,13 @@
-/* A model file -> struct net: which format it is, and whose digest. */
+/* Which format a model file has, and its digest. */
+#include "loader/net_load.h"
+
 #include "loader/digest.h"
 #include "loader/model_file.h"
+#include "loader/onnx/onnx.h"
 #include "loader/onnx/onnx_bind.h"
 #include "loader/safetensors.h"
 #include "loader/weights.h"
 #include "loader/wrong_file.h"
-#include "network/net.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* Reader of the safetensors format. */
 #include "loader/safetensors.h"
 
+#include "base/text.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +56,7 @@ static enum vp_status read_metadata(const json_t *pairs, struct metadata *metada
         const char *key = json_object_iter_key(i);
         if (value == NULL)
             return status_fail(err, VP_ERR_MODEL, "safetensors: metadata '%.80s' is no text",
-                               tensor_name_ok(key, MAX_NAME_CHARS) ? key : "(unprintable)");
+                               text_is_printable(key, MAX_NAME_CHARS) ? key : "(unprintable)");
         enum vp_status status = metadata_set(metadata, key, value, err);
         if (status != VP_OK)
             return status;
@@ -97,7 +99,7 @@ static enum vp_status parse_shape(const json_t *shape, struct tensor *tensor, st
             return status_fail(err, VP_ERR_MODEL,
                                "tensor '%.100s': dimension %zu of its shape is no count",
                                tensor->name, i);
-    if (!tensor_count(tensor->dims, n_dims, &tensor->n_values))
+    if (!size_product(tensor->dims, n_dims, &tensor->n_values))
         return status_fail(err, VP_ERR_MODEL, "tensor '%.100s' has a shape beyond all memory",
                            tensor->name);
     return VP_OK;
@@ -108,7 +110,7 @@ static enum vp_status parse_tensor(const char *name, const json_t *entry, const 
                                    size_t n_data, struct tensor *tensor, struct extent *extent,
                                    struct vp_err *err)
 {
-    if (!tensor_name_ok(name, MAX_NAME_CHARS))
+    if (!text_is_printable(name, MAX_NAME_CHARS))
         return status_fail(err, VP_ERR_MODEL, "safetensors: a tensor's name is not printable text");
     *tensor = (struct tensor){.name = name};
     if (json_object_size(entry) != 3) /* 0 unless it is an object */

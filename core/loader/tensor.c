@@ -25,16 +25,6 @@ size_t tensor_type_bytes(enum tensor_type type)
     return 0;
 }
 
-bool tensor_count(const size_t *dims, size_t n_dims, size_t *n_values)
-{
-    size_t product = 1;
-    for (size_t i = 0; i < n_dims; i++)
-        if (!size_multiply(product, dims[i], &product))
-            return false;
-    *n_values = product;
-    return true;
-}
-
 const char *tensor_shape_text(const size_t *dims, size_t n_dims, char text[TENSOR_TEXT_CHARS])
 {
     size_t used = (size_t)snprintf(text, TENSOR_TEXT_CHARS, "[");
@@ -48,17 +38,6 @@ const char *tensor_shape_text(const size_t *dims, size_t n_dims, char text[TENSO
     }
     snprintf(text + used, TENSOR_TEXT_CHARS - used, "]");
     return text;
-}
-
-bool tensor_name_ok(const char *name, size_t max_chars)
-{
-    size_t n_chars = strnlen(name, max_chars + 1);
-    if (n_chars == 0 || n_chars > max_chars)
-        return false;
-    for (size_t i = 0; i < n_chars; i++)
-        if (name[i] < ' ' || name[i] > '~')
-            return false;
-    return true;
 }
 
 /* IEEE 754 binary16 -> binary32, exact. Sign 1, exponent 5 (bias 15), mantissa 10. */

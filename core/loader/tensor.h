@@ -24,14 +24,8 @@ struct tensor {
 
 size_t tensor_type_bytes(enum tensor_type type); /* of one value */
 
-/* Product of dims [n_dims], 1 for a scalar. False when it does not fit. */
-bool tensor_count(const size_t *dims, size_t n_dims, size_t *n_values) VP_MUST_CHECK;
-
 /* "[64, 32, 3, 3]", "[]" for a scalar; cut with "..." when long. Returns text. */
 const char *tensor_shape_text(const size_t *dims, size_t n_dims, char text[TENSOR_TEXT_CHARS]);
-
-/* Is the name fit to be shown: 1 to max_chars printable ASCII characters? */
-bool tensor_name_ok(const char *name, size_t max_chars) VP_MUST_CHECK;
 
 /* Values of an F32 or F16 tensor as float [n_values]. VP_ERR_MODEL, naming the tensor, when it is
  * of another type or holds NaN or infinity. */

@@ -157,7 +157,7 @@ static enum vp_status take_head(const struct finder *finder, size_t n_channels, 
         return status;
     const size_t rows[] = {2, n_channels, net_stage_n_freq(net, VP_MAX_STAGES - 1)};
     size_t shape[2] = {weight->dims[0], 0};
-    if (!tensor_count(rows, 3, &shape[1]) || shape[0] == 0 || shape[0] > MAX_CHANNELS)
+    if (!size_product(rows, 3, &shape[1]) || shape[0] == 0 || shape[0] > MAX_CHANNELS)
         return status_fail(finder->err, VP_ERR_MODEL, "tensor 'seg_1.weight' has %zu rows",
                            shape[0]);
     status = tensor_check_shape(weight, shape, 2, finder->err);

@@ -1,8 +1,6 @@
 /* The network as a model file states it: memory, BatchNorm, and whether everything agrees. */
 #include "network/net.h"
 
-#include "loader/tensor.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +15,7 @@ enum vp_status net_conv_init(struct net_conv *conv, size_t n_out, size_t n_in, s
     *conv = (struct net_conv){.n_in = n_in, .n_out = n_out, .kernel = kernel, .stride = stride};
     const size_t dims[] = {n_out, n_in, kernel, kernel, sizeof(float)};
     size_t n_bytes;
-    if (!tensor_count(dims, 5, &n_bytes))
+    if (!size_product(dims, 5, &n_bytes))
         return status_no_memory(err, "a convolution's weights", SIZE_MAX);
     conv->weight = calloc(1, n_bytes);
     conv->bias = calloc(n_out, sizeof *conv->bias);
@@ -167,7 +165,7 @@ static enum vp_status check_head(const struct net *net, size_t n_channels, struc
 {
     const size_t rows[] = {2, n_channels, net_stage_n_freq(net, VP_MAX_STAGES - 1)};
     size_t n_in = 0, n_weights = 0;
-    if (!tensor_count(rows, 3, &n_in) || !size_multiply(n_in, net->dim, &n_weights) ||
+    if (!size_product(rows, 3, &n_in) || !size_multiply(n_in, net->dim, &n_weights) ||
         net->fc_weight == NULL || net->fc_bias == NULL || net->dim == 0 || net->dim > MAX_CHANNELS)
         return status_fail(err, VP_ERR_MODEL, "the final linear layer 'seg_1' is missing");
     enum vp_status status = check_finite(net->fc_weight, n_weights, "seg_1.weight", err);

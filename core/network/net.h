@@ -78,15 +78,4 @@ enum vp_status net_check(const struct net *net, struct vp_err *err) VP_MUST_CHEC
 /* Frees everything inside and the struct. Takes; NULL is legal. */
 void net_free(struct net *net);
 
-/* Reads a model file that lies in memory; told apart by content. bytes are borrowed for the call.
- * *format is "onnx" or "safetensors" (static). Returns owned *out (net_free), NULL on error,
- * already net_check-ed. */
-enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **out,
-                              const char **format, struct vp_err *err) VP_MUST_CHECK;
-
-/* Loads the file at path, whatever its format; *format is "onnx" or "safetensors" (static), and
- * digest receives "sha256:" + 64 hex. Returns owned *out (net_free), already net_check-ed. */
-enum vp_status net_load(const char *path, struct net **out, const char **format, char digest[72],
-                        struct vp_err *err) VP_MUST_CHECK;
-
 #endif

@@ -1,6 +1,8 @@
 /*
  * The network's weights: a chain of convolutions, packed for one kernel, and the last layer.
  */
+#include "network/resnet.h"
+
 #include "network/resnet_ops.h"
 
 #include <stdlib.h>

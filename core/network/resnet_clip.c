@@ -16,6 +16,8 @@
  */
 #include "network/resnet_state.h"
 
+#include "network/resnet.h"
+
 #include <cblas.h>
 #include <string.h>
 

@@ -11,7 +11,6 @@
 
 #include "base/arena.h"
 #include "network/conv.h"
-#include "network/resnet.h"
 
 struct op {
     struct conv conv;

@@ -1,6 +1,8 @@
 /* The network's workspace: streams, pools of frames and scratch, sized for the longest steps. */
 #include "network/resnet_state.h"
 
+#include "network/resnet.h"
+
 #include <stdlib.h>
 #include <string.h>
 

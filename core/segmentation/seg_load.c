@@ -1,4 +1,5 @@
 /* A model file -> struct seg_net: which format it is, and tensors by pyannote's names. */
+#include "loader/onnx/onnx.h"
 #include "loader/safetensors.h"
 #include "loader/wrong_file.h"
 #include "segmentation/seg_onnx.h"

@@ -10,7 +10,7 @@
 #ifndef VP_SEG_ONNX_H
 #define VP_SEG_ONNX_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 #include "segmentation/seg_net.h"
 
 /* Fills net, which starts as zeroes; the caller frees it, also after an error. VP_ERR_MODEL names

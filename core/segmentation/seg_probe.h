@@ -6,7 +6,7 @@
 #ifndef VP_SEG_PROBE_H
 #define VP_SEG_PROBE_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 
 enum seg_order {
     SEG_ORDER_NCT,  /* [windows, channels, time]: convolutions */

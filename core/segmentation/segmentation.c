@@ -1,9 +1,9 @@
 /* An opened segmentation network: the file's facts and the packed weights. */
 #include "segmentation/segmentation.h"
 
+#include "base/text.h"
 #include "loader/digest.h"
 #include "loader/model_file.h"
-#include "loader/tensor.h"
 
 #include <cblas.h>
 #include <stdio.h>
@@ -148,7 +148,7 @@ static enum vp_status set_name(vp_segmentation *s, const char *name, const char 
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash != NULL ? slash + 1 : path;
-    s->name = strdup(name != NULL ? name : tensor_name_ok(base, 100u) ? base : "unnamed");
+    s->name = strdup(name != NULL ? name : text_is_printable(base, 100u) ? base : "unnamed");
     s->info.name = s->name;
     return s->name != NULL ? VP_OK : status_no_memory(err, "the model's name", strlen(path));
 }

@@ -1,23 +1,21 @@
 /* Sinc filters by two matrix products over folded samples. */
 #include "segmentation/sinc.h"
 
+#include "base/constants.h"
 #include "segmentation/seg_kernel.h"
 
 #include <cblas.h>
 #include <math.h>
 
-#define PI      3.14159265358979323846
-#define RATE_HZ 16000.0
-
 void sinc_taps(double low_hz, double band_hz, double even[SEG_TAPS], double odd[SEG_TAPS])
 {
     const double low = 50 + fabs(low_hz);
-    const double high = fmin(fmax(low + 50 + fabs(band_hz), 50), RATE_HZ / 2);
+    const double high = fmin(fmax(low + 50 + fabs(band_hz), 50), SAMPLE_RATE_HZ / 2);
     const double width = 2 * (high - low);
     even[SINC_HALF] = 1;
     odd[SINC_HALF] = 0;
     for (int k = 1; k <= SINC_HALF; k++) {
-        const double n = 2 * PI * k / RATE_HZ;
+        const double n = 2 * PI * k / SAMPLE_RATE_HZ;
         const double window = 0.54 + 0.46 * cos(2 * PI * k / (SEG_TAPS - 1)) /* Hamming */;
         const double scale = window / (n / 2) / width;
         even[SINC_HALF + k] = even[SINC_HALF - k] = (sin(high * n) - sin(low * n)) * scale;

@@ -1,28 +1,14 @@
 /* An opened model: the file's facts, the packed network and the feature plan. */
 #include "voice/model.h"
 
-#include "loader/tensor.h"
+#include "base/constants.h"
+#include "base/kernel.h"
+#include "base/text.h"
+#include "loader/net_load.h"
 
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SAMPLE_RATE_HZ 16000u /* of the samples that the features are defined on */
-
-static enum vp_status pick_kernel(enum vp_kernel wanted, enum vp_kernel *out, struct vp_err *err)
-{
-    static const enum vp_kernel fastest_first[] = {VP_KERNEL_AVX512, VP_KERNEL_AVX2,
-                                                   VP_KERNEL_BLAS};
-    *out = wanted;
-    for (size_t i = 0; *out == VP_KERNEL_AUTO; i++) /* BLAS is always there: the loop ends */
-        if (vp_kernel_available(fastest_first[i]))
-            *out = fastest_first[i];
-    if (!vp_kernel_available(*out))
-        return status_fail(err, VP_ERR_ARGUMENT, "this CPU or build cannot run kernel %s; use auto",
-                           vp_kernel_name(wanted));
-    return VP_OK;
-}
-
 static size_t conv_parameters(const struct net_conv *conv)
 {
     return net_conv_n_weights(conv) + conv->n_out; /* 0 for a shortcut that is not there */
@@ -50,7 +36,7 @@ static char *model_name(const struct net *net, const char *path)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash != NULL ? slash + 1 : path;
-    return strdup(net->name != NULL ? net->name : tensor_name_ok(base, 100u) ? base : "unnamed");
+    return strdup(net->name != NULL ? net->name : text_is_printable(base, 100u) ? base : "unnamed");
 }
 
 static void fill_info(const struct net *net, const struct vp_model *model,
@@ -102,7 +88,7 @@ enum vp_status vp_model_open(const char *path, enum vp_kernel kernel, vp_model *
 {
     *out = NULL;
     enum vp_kernel picked;
-    enum vp_status status = pick_kernel(kernel, &picked, err);
+    enum vp_status status = kernel_pick(kernel, &picked, err);
     if (status != VP_OK)
         return status;
     openblas_set_num_threads(1); /* one per worker: parallelism is over clips */

@@ -1,6 +1,7 @@
 /* The workspace of one worker: every buffer sized from the longest accepted clip. */
 #include "voice/scratch.h"
 
+#include "base/constants.h"
 #include "base/team.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 
 /* 9 frames: fewer leave one frame after layer4, and one frame has no variance. */
 static const double shortest_s =
-    (FBANK_FRAME_SAMPLES + (RESNET_MIN_FRAMES - 1) * FBANK_HOP_SAMPLES) / (double)AUDIO_RATE_HZ;
+    (FBANK_FRAME_SAMPLES + (RESNET_MIN_FRAMES - 1) * FBANK_HOP_SAMPLES) / (double)SAMPLE_RATE_HZ;
 
 void vp_limits_default(struct vp_limits *out)
 {

@@ -7,6 +7,8 @@
  */
 #include "voice/scratch.h"
 
+#include "base/constants.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +27,15 @@ struct voice {
 
 /* The first one is the reference: its embedding is what a model file's self_test states. */
 static const struct voice voices[2] = {
-    {2 * AUDIO_RATE_HZ, 110.0, {{700.0, 1220.0, 2600.0}, {270.0, 2290.0, 3010.0}}},
-    {1 * AUDIO_RATE_HZ, 205.0, {{530.0, 1840.0, 2480.0}, {300.0, 870.0, 2240.0}}},
+    {2 * SAMPLE_RATE_HZ, 110.0, {{700.0, 1220.0, 2600.0}, {270.0, 2290.0, 3010.0}}},
+    {1 * SAMPLE_RATE_HZ, 205.0, {{530.0, 1840.0, 2480.0}, {300.0, 870.0, 2240.0}}},
 };
 
 /* y[n] = x[n] + 2 r cos(w) y[n-1] - r^2 y[n-2]: a resonance at hz. */
 static double resonate(double x, double hz, double y[2])
 {
-    static const double pi = 3.14159265358979323846;
-    double r = exp(-pi * BANDWIDTH_HZ / AUDIO_RATE_HZ);
-    double out = x + 2.0 * r * cos(2.0 * pi * hz / AUDIO_RATE_HZ) * y[0] - r * r * y[1];
+    double r = exp(-PI * BANDWIDTH_HZ / SAMPLE_RATE_HZ);
+    double out = x + 2.0 * r * cos(2.0 * PI * hz / SAMPLE_RATE_HZ) * y[0] - r * r * y[1];
     y[1] = y[0];
     y[0] = out;
     return out;
@@ -46,7 +47,7 @@ static void synthesize(const struct voice *voice, float *samples)
     double state[N_FORMANTS][2] = {{0.0}}, phase = 0.0, peak = 0.0;
     uint32_t noise = 1;
     for (size_t i = 0; i < voice->n_samples; i++) {
-        phase += voice->pitch_hz / AUDIO_RATE_HZ;
+        phase += voice->pitch_hz / SAMPLE_RATE_HZ;
         double x = phase >= 1.0 ? 1.0 : 0.0;
         phase -= x;
         noise = noise * 1664525u + 1013904223u; /* Numerical Recipes' generator */

@@ -8,7 +8,7 @@
  * answers each line with one: milliseconds of one forward pass, milliseconds of the CPU in it, then
  * the embedding's numbers.
  */
-#include "network/net.h"
+#include "loader/net_load.h"
 #include "network/resnet.h"
 
 #include <cblas.h>

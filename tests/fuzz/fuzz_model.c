@@ -2,7 +2,7 @@
  * Any bytes as a model file: refused with a sentence, or a network that net_check passes; never a
  * crash, a leak or a read beyond the bytes. libFuzzer's main; `make fuzz` runs it.
  */
-#include "network/net.h"
+#include "loader/net_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Model files that a test spoilt, in front of the loader. */
 #include "spoilt.h"
 
-#include "network/net.h"
+#include "loader/net_load.h"
 #include "unit.h"
 
 enum vp_status spoilt_load_bytes(const unsigned char *bytes, size_t n_bytes, struct net **out,

@@ -326,9 +326,3 @@ void onnx_close(struct onnx_graph *graph)
     pool_free(&graph->pool);
     *graph = (struct onnx_graph){0};
 }
-
-struct onnx_node *onnx_producer(const struct onnx_graph *graph, size_t value)
-{
-    size_t producer = value != ONNX_NONE ? graph->values[value].producer : ONNX_NONE;
-    return producer != ONNX_NONE ? &graph->nodes[producer] : NULL;
-}

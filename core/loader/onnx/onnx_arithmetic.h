@@ -5,7 +5,7 @@
 #ifndef VP_ONNX_ARITHMETIC_H
 #define VP_ONNX_ARITHMETIC_H
 
-#include "loader/onnx/onnx_operator.h"
+#include "loader/onnx/onnx_step.h"
 
 /* Abs, Cos, Neg, Sin: each value by itself. */
 enum vp_status onnx_arithmetic_map(const struct onnx_step *step,

@@ -10,7 +10,7 @@ enum vp_status onnx_array_new(struct pool *pool, const size_t *dims, size_t n_di
                               struct onnx_array *out)
 {
     *out = (struct onnx_array){.n_dims = n_dims};
-    if (n_dims > TENSOR_MAX_DIMS || !tensor_count(dims, n_dims, &out->n_values) ||
+    if (n_dims > TENSOR_MAX_DIMS || !size_product(dims, n_dims, &out->n_values) ||
         out->n_values == 0 || out->n_values > MAX_VALUES)
         return VP_ERR_MODEL;
     if (n_dims > 0)

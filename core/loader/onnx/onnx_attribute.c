@@ -1,6 +1,8 @@
 /* AttributeProto: field numbers are those of onnx.proto. */
 #include "loader/onnx/onnx_attribute.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 #define MAX_NAME_CHARS 100
@@ -82,7 +84,7 @@ static bool read_text(const struct protobuf_field *field, struct pool *pool, con
     char *text = pool_text(pool, (const char *)field->bytes.data, field->bytes.n_bytes);
     *out = text != NULL ? text : "";
     return text != NULL && strlen(text) == field->bytes.n_bytes &&
-           tensor_name_ok(text, MAX_NAME_CHARS);
+           text_is_printable(text, MAX_NAME_CHARS);
 }
 
 struct numbers {
@@ -155,7 +157,7 @@ enum vp_status onnx_attribute_parse(struct protobuf_bytes message, struct pool *
     while (protobuf_next(&message, &field) == PROTOBUF_FIELD)
         if (!read_field(&field, pool, &numbers, out, &type))
             return status_fail(err, VP_ERR_MODEL, "ONNX: attribute '%.80s' is malformed",
-                               tensor_name_ok(out->name, MAX_NAME_CHARS) ? out->name : "?");
+                               text_is_printable(out->name, MAX_NAME_CHARS) ? out->name : "?");
     out->floats = numbers.floats;
     out->integers = numbers.integers;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -168,20 +170,4 @@ enum vp_status onnx_attribute_parse(struct protobuf_bytes message, struct pool *
     return status_fail(
         err, VP_ERR_MODEL,
         "ONNX: attribute '%.80s' is a sub-graph or of a kind that no such network has", out->name);
-}
-
-const struct onnx_attribute *onnx_attribute(const struct onnx_node *node, const char *name)
-{
-    for (size_t i = 0; i < node->n_attributes; i++)
-        if (strcmp(node->attributes[i].name, name) == 0)
-            return &node->attributes[i];
-    return NULL;
-}
-
-bool onnx_attribute_int(const struct onnx_node *node, const char *name, int64_t fallback,
-                        int64_t *out)
-{
-    const struct onnx_attribute *attribute = onnx_attribute(node, name);
-    *out = attribute != NULL ? attribute->integer : fallback;
-    return attribute == NULL || attribute->kind == ONNX_ATTRIBUTE_INT;
 }

@@ -2,7 +2,7 @@
 #ifndef VP_ONNX_ATTRIBUTE_H
 #define VP_ONNX_ATTRIBUTE_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 
 /* Parses message; what *out points at lies in the file or in pool. VP_ERR_MODEL names the
  * attribute; sub-graphs and lists of tensors are refused. */

@@ -10,7 +10,7 @@
 #ifndef VP_ONNX_BIND_H
 #define VP_ONNX_BIND_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 #include "network/net.h"
 
 /* Fills net, whose n_mels is set. The caller frees net, also after an error. VP_ERR_MODEL names the

@@ -2,7 +2,7 @@
 #ifndef VP_ONNX_CONV_H
 #define VP_ONNX_CONV_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 #include "network/net.h"
 
 /* What the convolution that gives value (through a BatchNormalization, if there is one) reads, or

@@ -6,8 +6,8 @@
 #ifndef VP_ONNX_EVAL_H
 #define VP_ONNX_EVAL_H
 
-#include "loader/onnx/onnx.h"
 #include "loader/onnx/onnx_array.h"
+#include "loader/onnx/onnx_graph.h"
 
 /* A value that is given instead of computed, and what stands for it. */
 struct onnx_given {

@@ -1,6 +1,7 @@
 /* Fields of ONNX messages. */
 #include "loader/onnx/onnx_field.h"
 
+#include "base/text.h"
 #include "loader/tensor.h"
 
 #include <string.h>
@@ -23,7 +24,7 @@ enum vp_status onnx_field_text(const struct protobuf_field *field, const char *w
     if (text == NULL)
         return status_no_memory(err, what, n_chars);
     *out = text;
-    if (n_chars == 0 || (strlen(text) == n_chars && tensor_name_ok(text, MAX_NAME_CHARS)))
+    if (n_chars == 0 || (strlen(text) == n_chars && text_is_printable(text, MAX_NAME_CHARS)))
         return VP_OK;
     return status_fail(err, VP_ERR_MODEL, "ONNX: %s is not printable text", what);
 }

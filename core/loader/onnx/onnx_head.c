@@ -145,7 +145,7 @@ enum vp_status onnx_head_read(const struct onnx_head *head, struct net *net, str
                            net_stage_n_freq(net, VP_MAX_STAGES - 1)};
     size_t n_rows = 0;
     net->dim = head->matrix->dims[head->is_transposed ? 1 : 0];
-    if (!tensor_count(rows, 3, &n_rows) || head->matrix->n_values == 0)
+    if (!size_product(rows, 3, &n_rows) || head->matrix->n_values == 0)
         return status_fail(err, VP_ERR_MODEL, "ONNX: tensor '%.100s' is no matrix",
                            head->matrix->name);
     const size_t dims[] = {net->dim, n_rows, net->dim};

@@ -6,7 +6,7 @@
 #ifndef VP_ONNX_HEAD_H
 #define VP_ONNX_HEAD_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 #include "network/net.h"
 
 /* Constants of the graph, borrowed. */

@@ -2,7 +2,7 @@
 #ifndef VP_ONNX_LINK_H
 #define VP_ONNX_LINK_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 
 /* Fills values, order, input, output and every node's edges. VP_ERR_MODEL names the node or value
  * that is read but never given, given twice, part of a cycle, or leads nowhere. */

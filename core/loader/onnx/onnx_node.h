@@ -2,7 +2,7 @@
 #ifndef VP_ONNX_NODE_H
 #define VP_ONNX_NODE_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 
 /* Parses message; what *node points at lies in the file or in pool. VP_ERR_MODEL names the node:
  * one without operator or output, of a foreign domain, or with an attribute twice. */

@@ -5,18 +5,7 @@
 #ifndef VP_ONNX_OPERATOR_H
 #define VP_ONNX_OPERATOR_H
 
-#include "loader/onnx/onnx.h"
-#include "loader/onnx/onnx_array.h"
-
-#define ONNX_MAX_INPUTS 5u /* of one such node */
-
-/* A node at work. */
-struct onnx_step {
-    const struct onnx_node *node;
-    const struct onnx_array *in[ONNX_MAX_INPUTS]; /* NULL for an input left out; in[0] is there */
-    size_t n_in;
-    struct pool *pool; /* owns what the operator makes */
-};
+#include "loader/onnx/onnx_step.h"
 
 struct onnx_operator {
     const char *op;

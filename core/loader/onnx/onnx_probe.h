@@ -6,7 +6,7 @@
 #ifndef VP_ONNX_PROBE_H
 #define VP_ONNX_PROBE_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 #include "network/net.h"
 
 /* The value that the statistics `pooled` are taken of: the one ReLU behind which they lie. */

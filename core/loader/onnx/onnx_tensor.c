@@ -170,7 +170,7 @@ enum vp_status onnx_tensor_parse(struct protobuf_bytes message, const char *name
                            "ONNX: tensor '%.100s' keeps its data in another file; save the model "
                            "as one file",
                            out->name);
-    if (!tensor_count(out->dims, out->n_dims, &out->n_values))
+    if (!size_product(out->dims, out->n_dims, &out->n_values))
         return status_fail(err, VP_ERR_MODEL, "ONNX: tensor '%.100s' has a shape beyond all memory",
                            out->name);
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)

@@ -6,7 +6,7 @@
 #ifndef VP_ONNX_WALK_H
 #define VP_ONNX_WALK_H
 
-#include "loader/onnx/onnx.h"
+#include "loader/onnx/onnx_graph.h"
 
 /* Is it a node, and of that kind? */
 bool onnx_walk_is(const struct onnx_node *node, const char *op);

@@ -3,14 +3,14 @@
 
 #include <sndfile.h>
 
-#include "audio/container.h"
+#include "audio/sniff.h"
 #include "audio_file.h"
 
 static enum vp_status read_bytes(const void *bytes, size_t n, struct container *out,
                                  struct vp_err *err)
 {
     struct audio_file copy = audio_file_copy(bytes, n);
-    enum vp_status status = container_read((struct bytes){copy.bytes, copy.n}, out, err);
+    enum vp_status status = sniff_container((struct bytes){copy.bytes, copy.n}, out, err);
     audio_file_free(&copy);
     return status;
 }
@@ -61,7 +61,7 @@ static void every_accepted_container_is_named(void **state)
         struct audio_file file = audio_file_of_buzz(cases[i].sf_format, 16000, 1, 0.7);
         struct container container;
         struct vp_err err;
-        if (container_read((struct bytes){file.bytes, file.n}, &container, &err) != VP_OK)
+        if (sniff_container((struct bytes){file.bytes, file.n}, &container, &err) != VP_OK)
             fail_msg("%s %s: %s", cases[i].container, cases[i].codec, err.message);
         assert_string_equal(container.name, cases[i].container);
         assert_string_equal(container.codec, cases[i].codec);
@@ -204,7 +204,7 @@ static void codecs_outside_the_list_are_refused_by_name(void **state)
         struct container container;
         struct vp_err err;
         const enum vp_status status =
-            container_read((struct bytes){file.bytes, file.n}, &container, &err);
+            sniff_container((struct bytes){file.bytes, file.n}, &container, &err);
         if (others[i].detected == NULL) {
             assert_int_equal(status, VP_OK);
         } else {

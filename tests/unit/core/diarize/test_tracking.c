@@ -8,6 +8,7 @@
 #include <math.h>
 #include <sndfile.h>
 
+#include "audio/sniff.h"
 #include "audio_file.h"
 #include "diarize/activity.h"
 #include "diarize/tracking.h"
@@ -136,7 +137,8 @@ static enum vp_status track(const struct audio_file *file, size_t n_frames, size
     bool done = false;
     double progress = 0.0;
     *out = NULL;
-    assert_int_equal(container_read((struct bytes){file->bytes, file->n}, &container, &err), VP_OK);
+    assert_int_equal(sniff_container((struct bytes){file->bytes, file->n}, &container, &err),
+                     VP_OK);
     enum vp_status status = tracking_new(model, tsvad, &container, &known, &tracking, &err);
     free(probabilities);
     for (size_t i = 0; status == VP_OK && !done; i++) {

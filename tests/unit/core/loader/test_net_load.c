@@ -5,7 +5,7 @@
 #include "unit.h"
 
 #include "draft_safetensors.h"
-#include "network/net.h"
+#include "loader/net_load.h"
 
 #include <glob.h>
 #include <math.h>

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include "loader/net_load.h"
 #include "naive_net.h"
 #include "network/resnet.h"
 #include "npy.h"

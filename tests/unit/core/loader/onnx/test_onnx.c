@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "draft_onnx.h"
-#include "network/net.h"
+#include "loader/net_load.h"
 
 #include <math.h>
 

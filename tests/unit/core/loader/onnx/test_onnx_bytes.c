@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "draft_onnx.h"
-#include "network/net.h"
+#include "loader/net_load.h"
 
 /* Cut anywhere, the file must be refused; it is whole only at its end. */
 static void cut_files_are_refused(void **state)
