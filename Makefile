@@ -278,8 +278,8 @@ $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
 	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 FORCE:
-$(BUILD)/server/version.o: ALL_CFLAGS += -DVP_VERSION='"$(VERSION)"'
-$(BUILD)/server/version.o: $(BUILD)/version
+$(BUILD)/server/util/version.o: ALL_CFLAGS += -DVP_VERSION='"$(VERSION)"'
+$(BUILD)/server/util/version.o: $(BUILD)/version
 
 $(BUILD)/voiceprintd: $(SERVER_OBJ) $(LIB)
 	@echo '  link  $@'

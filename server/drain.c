@@ -1,8 +1,6 @@
 /* The orderly end of the service. */
 #include "drain.h"
 
-#include "request/queue.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/thread.h"
@@ -15,45 +13,45 @@ static const double grace_s = 1.0;
 /* Longer than the last packet of a handshake takes to arrive. */
 static const double handshake_s = 0.1;
 
-static void enter(struct server *server, enum drain_step step)
+static void enter(struct drain *drain, enum drain_step step)
 {
-    server->drain = step;
-    server->drain_step_ns = clock_now_ns();
+    drain->service->drain = step;
+    drain->step_ns = clock_now_ns();
 }
 
 /* Nobody new; the close follows when half-done handshakes have had their time. */
-static void begin_close(struct server *server)
+static void begin_close(struct drain *drain)
 {
-    listener_drop_new(&server->listener);
-    enter(server, DRAIN_CLOSING);
+    listener_drop_new(drain->listener);
+    enter(drain, DRAIN_CLOSING);
 }
 
-static void stop_accepting(struct server *server)
+static void stop_accepting(struct drain *drain)
 {
     log_event(LOG_INFO, "drain-closed", "the listen socket is closed; open requests finish");
-    listener_stop_accepting(&server->listener);
-    enter(server, DRAIN_CLOSED);
+    listener_stop_accepting(drain->listener);
+    enter(drain, DRAIN_CLOSED);
 }
 
-void drain_begin(struct server *server, bool at_once)
+void drain_begin(struct drain *drain, bool at_once)
 {
     ON_LOOP();
-    if (server->drain != DRAIN_NOT) {
+    if (drain->service->drain != DRAIN_NOT) {
         log_event(LOG_WARN, "drain-cut", "second signal: ending at once");
         _exit(1);
     }
     log_event(LOG_INFO, "drain-announced", "unready from now on; everything is still served");
-    enter(server, DRAIN_ANNOUNCED);
+    enter(drain, DRAIN_ANNOUNCED);
     if (at_once)
-        begin_close(server);
+        begin_close(drain);
 }
 
 /* Nobody is about to send a request: no fresh connection, no unread bytes on an idle one. */
-static bool is_quiet(const struct server *server, uint64_t now_ns)
+static bool is_quiet(const struct connections *connections, uint64_t now_ns)
 {
-    if (server->connections.n_lingering > 0) /* an answer that its client may not have read */
+    if (connections->n_lingering > 0) /* an answer that its client may not have read */
         return false;
-    for (const struct connection *at = server->connections.first; at != NULL; at = at->next) {
+    for (const struct connection *at = connections->first; at != NULL; at = at->next) {
         if (at->cut || at->phase == CONNECTION_REQUEST || at->phase == CONNECTION_ANSWER)
             continue;
         struct pollfd readable = {.fd = at->fd, .events = POLLIN};
@@ -65,45 +63,46 @@ static bool is_quiet(const struct server *server, uint64_t now_ns)
     return true;
 }
 
-static void finish(struct server *server)
+static void finish(struct drain *drain)
 {
-    enter(server, DRAIN_DONE);
+    enter(drain, DRAIN_DONE);
     log_event(LOG_INFO, "drained",
-              server->requests_were_cut ? "requests were cut" : "every request was answered");
-    uv_stop(&server->loop);
+              drain->requests_were_cut ? "requests were cut" : "every request was answered");
+    uv_stop(drain->loop);
 }
 
 /* Whatever waits is told so; what cannot be told in time is cut. */
-static void cut(struct server *server)
+static void cut(struct drain *drain)
 {
-    server->requests_were_cut = true;
-    queue_expire_all(server, PROBLEM_DRAINING);
-    for (int i = 0; i < 10 && server->n_open_requests > 0; i++) {
-        listener_run(&server->listener);
-        if (server->has_admin)
-            listener_run(&server->admin);
+    drain->requests_were_cut = true;
+    queue_expire_all(&drain->service->queue, PROBLEM_DRAINING);
+    for (int i = 0; i < 10 && drain->service->n_open_requests > 0; i++) {
+        listener_run(drain->listener);
+        listener_run(drain->admin);
     }
-    finish(server);
+    finish(drain);
 }
 
-void drain_tick(struct server *server, uint64_t now_ns)
+void drain_tick(struct drain *drain, uint64_t now_ns)
 {
     ON_LOOP();
-    const struct config *config = server->config;
-    uint64_t in_step_ns = now_ns > server->drain_step_ns ? now_ns - server->drain_step_ns : 0;
-    if (server->drain == DRAIN_ANNOUNCED) {
+    const struct service *service = drain->service;
+    const struct config *config = service->config;
+    const uint64_t in_step_ns = now_ns > drain->step_ns ? now_ns - drain->step_ns : 0;
+    if (service->drain == DRAIN_ANNOUNCED) {
         if (in_step_ns >= clock_from_seconds(config->drain_delay_s))
-            begin_close(server);
-    } else if (server->drain == DRAIN_CLOSING) {
+            begin_close(drain);
+    } else if (service->drain == DRAIN_CLOSING) {
         if (in_step_ns >= clock_from_seconds(handshake_s))
-            stop_accepting(server);
-    } else if (server->drain == DRAIN_CLOSED) {
-        if (server->n_open_requests == 0 && server->running.n == 0 && is_quiet(server, now_ns))
-            finish(server);
-        else if (in_step_ns >= clock_from_seconds(config->drain_timeout_s) &&
-                 server->n_open_requests > 0)
-            cut(server);
-        else if (in_step_ns >= clock_from_seconds(config->drain_timeout_s))
-            finish(server);
+            stop_accepting(drain);
+    } else if (service->drain == DRAIN_CLOSED) {
+        const bool is_late = in_step_ns >= clock_from_seconds(config->drain_timeout_s);
+        if (service->n_open_requests == 0 && service->queue.at[TICKET_RUNNING].n == 0 &&
+            is_quiet(&service->connections, now_ns))
+            finish(drain);
+        else if (is_late && service->n_open_requests > 0)
+            cut(drain);
+        else if (is_late)
+            finish(drain);
     }
 }

@@ -4,7 +4,7 @@
 #include "util/crash.h"
 #include "util/fault.h"
 #include "util/log.h"
-#include "version.h"
+#include "util/version.h"
 
 #include <fcntl.h>
 #include <malloc.h>

@@ -1,7 +1,7 @@
 /* A health check without curl. */
 #include "config/probe.h"
 
-#include "http/listener.h"
+#include "util/socket.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,7 @@ bool probe_readyz(const struct config *config)
     char address[256], answer[64] = "";
     struct vp_err err;
     reachable(*config->admin_listen != 0 ? config->admin_listen : config->listen, address);
-    int fd = listener_socket(address, true, &err);
+    int fd = socket_open(address, true, &err);
     if (fd < 0) {
         fprintf(stderr, "voiceprintd --probe: %s\n", err.message);
         return false;

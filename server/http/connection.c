@@ -1,8 +1,6 @@
 /* Open connections, their deadlines, eviction and lingering close. */
 #include "http/connection.h"
 
-#include "request/request.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
@@ -17,15 +15,19 @@
 
 enum {
     CONNECTION_MAGIC = 0x636f6e6e,
-    LINGER_BYTES = 64 << 20,
-    LINGER_READ_BYTES = 16 << 10,
-    LINGER_ROUNDS = 256
+    LINGER_BYTES = 64 << 20,      /* four uploads of max_body_bytes' default */
+    LINGER_READ_BYTES = 16 << 10, /* at a time, on the stack */
+    LINGER_ROUNDS = 256           /* 4 MiB a tick of 50 ms: 80 MiB/s, then others get their turn */
 };
-/* A connection that was silent for less is not evicted: its request may be on the way. Nor is an
- * upload that has had less time than this. */
+/* Connections younger than this are not evicted, because their request may be on the way: 0.25 s is
+ * a round trip to the far side of the globe. A new one gets two, the second for a client that
+ * loses its first packet to a full buffer on the way. */
 static const double silent_s = 0.25;
-static const double unheard_s = 0.5; /* since it connected */
+static const double unheard_s = 0.5;
+/* Before this an upload's pace says nothing: TCP may still be in slow start, or waiting for its
+ * first retransmission (RFC 6298: 1 s). */
 static const double uploading_s = 2.0;
+/* Until a client that goes on sending sees the refusal: a round trip, and one retransmission. */
 static const double linger_s = 2.0;
 
 static void name_peer(struct connection *connection, struct MHD_Connection *handle)
@@ -49,9 +51,8 @@ static void name_peer(struct connection *connection, struct MHD_Connection *hand
                  strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
 }
 
-static void add(struct listener *listener, struct MHD_Connection *handle, void **socket_context)
+static void add(struct connections *list, struct MHD_Connection *handle, void **socket_context)
 {
-    struct connections *list = &listener->server->connections;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct connection *connection = calloc(1, sizeof *connection);
@@ -62,10 +63,10 @@ static void add(struct listener *listener, struct MHD_Connection *handle, void *
         return;
     }
     connection->magic = CONNECTION_MAGIC;
-    connection->listener = listener;
+    connection->list = list;
     connection->fd = info != NULL ? info->connect_fd : -1;
     name_peer(connection, handle);
-    connection_enter(connection, CONNECTION_NEW, listener->server->config->header_timeout_s);
+    connection_enter(connection, CONNECTION_NEW, list->config->header_timeout_s);
     connection->next = list->first;
     if (list->first != NULL)
         list->first->previous = connection;
@@ -89,7 +90,7 @@ static void start_lingering(struct connections *list, int fd)
 
 static void drop(struct connection *connection)
 {
-    struct connections *list = &connection->listener->server->connections;
+    struct connections *list = connection->list;
     if (connection->linger && !connection->cut)
         start_lingering(list, connection->fd);
     if (connection->previous != NULL)
@@ -178,30 +179,27 @@ static struct connection *choose_victim(const struct connections *list, uint64_t
     return victim != NULL ? victim : oldest(list, CONNECTION_REQUEST, uploading_s, now_ns);
 }
 
-static void evict(struct server *server, uint64_t now_ns)
+static void evict(struct connections *list, uint64_t now_ns)
 {
-    struct connections *list = &server->connections;
     size_t n = list->n;
     while (n > list->max) {
         struct connection *victim = choose_victim(list, now_ns);
         if (victim == NULL)
             return;
         connection_cut(victim);
-        server->metrics.connections_evicted++;
+        list->metrics->connections_evicted++;
         n--;
     }
 }
 
-/* At its pace this upload will not be whole by its deadline; it holds memory for nothing, and
- * others were refused for want of it. */
-static bool is_doomed(const struct connection *at, uint64_t now_ns)
+/* At its pace this upload will not be whole by its deadline: it holds memory for nothing. */
+static bool is_doomed(const struct connection *at, const struct budget *budget, uint64_t now_ns)
 {
-    if (at->phase != CONNECTION_REQUEST || at->cut || at->request == NULL ||
-        now_ns >= at->deadline_ns || now_ns - at->since_ns < clock_from_seconds(uploading_s))
+    if (at->phase != CONNECTION_REQUEST || at->cut || at->upload == NULL ||
+        at->upload->budget != budget || now_ns >= at->deadline_ns ||
+        now_ns - at->since_ns < clock_from_seconds(uploading_s))
         return false;
-    const struct body *body = &at->request->body;
-    if (body->budget == NULL || !body->budget->was_short)
-        return false;
+    const struct body *body = at->upload;
     double pace = (double)body->counted_bytes / (double)(now_ns - at->since_ns);
     double at_deadline = (double)body->counted_bytes + pace * (double)(at->deadline_ns - now_ns);
     return at_deadline < (double)body->reserved_bytes;
@@ -209,15 +207,15 @@ static bool is_doomed(const struct connection *at, uint64_t now_ns)
 
 /* Some connections that declare much and send nothing must not keep everybody else out until their
  * deadlines. */
-static void cut_doomed_uploads(struct server *server, uint64_t now_ns)
+void connections_cut_doomed(struct connections *list, const struct budget *budget, uint64_t now_ns)
 {
-    for (struct connection *at = server->connections.first; at != NULL; at = at->next) {
-        if (!is_doomed(at, now_ns))
+    ON_LOOP();
+    for (struct connection *at = list->first; at != NULL; at = at->next) {
+        if (!is_doomed(at, budget, now_ns))
             continue;
         connection_cut(at);
-        server->metrics.deadlines_missed++;
+        list->metrics->deadlines_missed++;
     }
-    server->uploads.was_short = server->conversations.was_short = false;
 }
 
 /* Reads what the client still sends, so that our close is a FIN and not a reset. */
@@ -240,10 +238,9 @@ static bool linger_on(struct lingering *lingering, uint64_t now_ns)
  * client's FIN was there already no further edge comes, and the connection would stay until its
  * deadline: so whoever still has to send something is looked at for an end without unread bytes.
  */
-void connections_tick(struct server *server, uint64_t now_ns)
+void connections_tick(struct connections *list, uint64_t now_ns)
 {
     ON_LOOP();
-    struct connections *list = &server->connections;
     for (struct connection *at = list->first; at != NULL; at = at->next) {
         if (at->cut)
             continue;
@@ -254,13 +251,11 @@ void connections_tick(struct server *server, uint64_t now_ns)
         if (now_ns < at->deadline_ns || at->cut)
             continue;
         if (at->phase != CONNECTION_IDLE)
-            server->metrics.deadlines_missed++;
+            list->metrics->deadlines_missed++;
         connection_cut(at);
     }
     if (list->n > list->max)
-        evict(server, now_ns);
-    if (server->uploads.was_short || server->conversations.was_short)
-        cut_doomed_uploads(server, now_ns);
+        evict(list, now_ns);
     for (size_t i = 0; i < list->n_lingering;) {
         if (linger_on(&list->lingering[i], now_ns)) {
             i++;
@@ -269,6 +264,15 @@ void connections_tick(struct server *server, uint64_t now_ns)
         close(list->lingering[i].fd);
         list->lingering[i] = list->lingering[--list->n_lingering];
     }
+}
+
+void connections_open(struct connections *list, const struct config *config,
+                      struct metrics *metrics, size_t max)
+{
+    memset(list, 0, sizeof *list);
+    list->config = config;
+    list->metrics = metrics;
+    list->max = max;
 }
 
 void connections_close(struct connections *list)

@@ -10,14 +10,14 @@
 #ifndef VP_CONNECTION_H
 #define VP_CONNECTION_H
 
+#include "config/config.h"
+#include "http/body.h"
+#include "http/metrics.h"
+
 #include <microhttpd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct server;
-struct listener;
-struct request;
 
 enum connection_phase {
     CONNECTION_NEW,     /* nothing came yet, or not a whole request line */
@@ -28,10 +28,10 @@ enum connection_phase {
 
 struct connection {
     unsigned magic;
-    struct listener *listener; /* borrowed */
+    struct connections *list; /* that it is in */
     struct connection *previous, *next;
-    const struct request *request; /* borrowed; NULL between requests */
-    int fd;                        /* libmicrohttpd's */
+    const struct body *upload; /* borrowed, of the request at hand; NULL between requests */
+    int fd;                    /* libmicrohttpd's */
     enum connection_phase phase;
     uint64_t since_ns;    /* when the phase began */
     uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
@@ -50,6 +50,8 @@ struct lingering {
 enum { MAX_LINGERING = 64, CONNECTION_HEADROOM = 64 };
 
 struct connections {
+    const struct config *config; /* borrowed, as the next */
+    struct metrics *metrics;
     struct connection *first; /* newest first */
     size_t n, max;            /* above max somebody is made to leave */
     struct lingering lingering[MAX_LINGERING];
@@ -62,7 +64,7 @@ static inline size_t connections_hard_limit(const struct connections *connection
 {
     return connections->max + CONNECTION_HEADROOM;
 }
-/* MHD_NotifyConnectionCallback; context is a listener. [loop] */
+/* MHD_NotifyConnectionCallback; context is the struct connections. [loop] */
 void connection_on_change(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code);
 struct connection *connection_of(struct MHD_Connection *connection); /* [loop] NULL if unknown */
@@ -71,8 +73,15 @@ void connection_enter(struct connection *connection, enum connection_phase phase
 void connection_cut(struct connection *connection); /* [loop] shutdown(fd), once */
 /* Has the client gone? Looks at the socket without reading. [loop] */
 bool connection_peer_left(const struct connection *connection);
+/* An empty list of at most `max`. [start] */
+void connections_open(struct connections *connections, const struct config *config,
+                      struct metrics *metrics, size_t max);
 /* Deadlines, eviction above max_connections, lingering. [loop] */
-void connections_tick(struct server *server, uint64_t now_ns);
+void connections_tick(struct connections *connections, uint64_t now_ns);
+/* Cuts uploads that hold memory of a budget that ran short, and at their pace will not be whole by
+ * their deadline. [loop] */
+void connections_cut_doomed(struct connections *connections, const struct budget *budget,
+                            uint64_t now_ns);
 void connections_close(struct connections *connections); /* [loop] the lingering ones */
 
 #endif

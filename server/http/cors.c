@@ -1,7 +1,7 @@
 /* Cross-origin access. */
 #include "http/cors.h"
 
-#include "http/reply.h"
+#include "http/response.h"
 
 #include <string.h>
 
@@ -22,31 +22,29 @@ bool cors_allows(const char *origins, const char *origin)
     return false;
 }
 
-bool cors_is_preflight(const char *origins, const struct request *request)
+bool cors_is_preflight(const char *origins, const char *origin, const char *method,
+                       struct MHD_Connection *handle)
 {
-    return request->route->path != NULL && strcmp(request->method, "OPTIONS") == 0 &&
-           cors_allows(origins, request->head.origin) &&
-           MHD_lookup_connection_value(request->handle, MHD_HEADER_KIND,
-                                       "Access-Control-Request-Method") != NULL;
+    return strcmp(method, "OPTIONS") == 0 && cors_allows(origins, origin) &&
+           MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Access-Control-Request-Method") !=
+               NULL;
 }
 
-void cors_put_headers(const char *origins, const struct request *request,
-                      struct MHD_Response **response)
+void cors_put_headers(const struct cors *cors, struct MHD_Response **response)
 {
-    if (*origins == 0)
+    if (*cors->origins == 0)
         return;
-    reply_add_header(response, "Vary", "Origin");
-    if (!cors_allows(origins, request->head.origin))
+    response_add(response, "Vary", "Origin");
+    if (!cors_allows(cors->origins, cors->origin))
         return;
-    reply_add_header(response, "Access-Control-Allow-Origin", request->head.origin);
-    if (request->is_preflight) {
-        reply_add_header(response, "Access-Control-Allow-Methods",
-                         request->route->is_post ? "POST" : "GET, HEAD");
-        reply_add_header(response, "Access-Control-Allow-Headers",
-                         "Authorization, Content-Type, X-Request-Id, traceparent");
-        reply_add_header(response, "Access-Control-Max-Age", "600");
+    response_add(response, "Access-Control-Allow-Origin", cors->origin);
+    if (cors->is_preflight) {
+        response_add(response, "Access-Control-Allow-Methods", cors->methods);
+        response_add(response, "Access-Control-Allow-Headers",
+                     "Authorization, Content-Type, X-Request-Id, traceparent");
+        response_add(response, "Access-Control-Max-Age", "600");
     } else {
-        reply_add_header(response, "Access-Control-Expose-Headers",
-                         "X-Request-Id, Retry-After, Server-Timing");
+        response_add(response, "Access-Control-Expose-Headers",
+                     "X-Request-Id, Retry-After, Server-Timing");
     }
 }

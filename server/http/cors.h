@@ -5,14 +5,20 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 
-struct request;
-
 /* Is origin (a header value or NULL) on the comma separated list, or the list "*"? [any] */
 bool cors_allows(const char *origins, const char *origin);
-/* An OPTIONS request of a browser that asks beforehand, from an allowed origin? [loop] */
-bool cors_is_preflight(const char *origins, const struct request *request);
-/* Adds what an allowed origin needs to read the answer. [loop] */
-void cors_put_headers(const char *origins, const struct request *request,
-                      struct MHD_Response **response);
+/* Does a browser ask beforehand, by OPTIONS from an allowed origin? [loop] */
+bool cors_is_preflight(const char *origins, const char *origin, const char *method,
+                       struct MHD_Connection *handle);
+
+/* What an answer must say for a browser to let its page read it. */
+struct cors {
+    const char *origins; /* the configuration's */
+    const char *origin;  /* the request's, NULL for none */
+    const char *methods; /* what the path takes, as in the header Allow */
+    bool is_preflight;
+};
+/* Adds the headers, none where the origin is not allowed. [loop] */
+void cors_put_headers(const struct cors *cors, struct MHD_Response **response);
 
 #endif

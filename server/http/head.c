@@ -1,7 +1,7 @@
 /* Framing, request id and trace id of a request's head. */
 #include "http/head.h"
 
-#include "request/body.h"
+#include "http/body.h"
 #include "util/thread.h"
 
 #include <ctype.h>

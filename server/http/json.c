@@ -293,7 +293,7 @@ bool json_read_stored(const json_t *object, const char *field, const char *diges
                                      : json_is_string(value) &&
                                            read_base64(json_string_value(value), embedding, dim);
     if (!good && errno == ENOMEM) {
-        problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(problem);
         return false;
     }
     if (!good) {
@@ -321,7 +321,7 @@ json_t *json_read_object(const void *bytes, size_t n_bytes, const char *field,
     if (root != NULL && json_is_object(root))
         return root;
     if (root == NULL && errno == ENOMEM)
-        problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(problem);
     else if (n_bytes > JSON_MAX_BYTES)
         problem_set_field(problem, field, "the JSON is longer than %d bytes", JSON_MAX_BYTES);
     else if (root != NULL || bytes == NULL)

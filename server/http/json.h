@@ -5,8 +5,8 @@
 #ifndef VP_JSON_H
 #define VP_JSON_H
 
+#include "diarization.h"
 #include "http/problem.h"
-#include "work/job.h"
 
 #include <jansson.h>
 

@@ -6,15 +6,21 @@
 #ifndef VP_LISTENER_H
 #define VP_LISTENER_H
 
+#include "http/connection.h"
 #include "voiceprint.h"
 
 #include <microhttpd.h>
 #include <uv.h>
 
-struct server;
+/* Who takes the requests: libmicrohttpd's callbacks, each with the listener as its context. */
+struct listener_calls {
+    void *(*on_target)(void *listener, const char *target, struct MHD_Connection *handle);
+    MHD_AccessHandlerCallback on_call;
+    MHD_RequestCompletedCallback on_completed;
+};
 
 struct listener {
-    struct server *server; /* borrowed */
+    void *owner; /* borrowed; what the callbacks work on */
     struct MHD_Daemon *daemon;
     int fd; /* the listen socket, -1 once closed */
     bool is_admin;
@@ -24,14 +30,19 @@ struct listener {
     uv_timer_t again;
 };
 
-/* "host:port", "[v6]:port", ":port" (all addresses). Returns a non-blocking socket, bound and (for
- * listening) listening, or connected when `connecting`; -1 and a sentence on error. [start] */
-int listener_socket(const char *address, bool connecting, struct vp_err *err);
-/* Takes fd, also on error. [start] */
-bool listener_open(struct listener *listener, struct server *server, int fd, bool is_admin,
+struct listener_setup {
+    uv_loop_t *loop;
+    struct connections *connections; /* where its connections are kept */
+    const struct listener_calls *calls;
+    void *owner;
+    int fd; /* bound and listening */
+    bool is_admin;
+};
+
+/* Takes setup->fd, also on error; the rest is borrowed. [start] */
+bool listener_open(struct listener *listener, const struct listener_setup *setup,
                    struct vp_err *err) VP_MUST_CHECK;
-void listener_run(struct listener *listener);                   /* [loop] after every resume */
-unsigned listener_connections(const struct listener *listener); /* [loop] */
+void listener_run(struct listener *listener); /* [loop] after every resume */
 /* From here on nobody can begin to connect, see below. [loop] */
 void listener_drop_new(struct listener *listener);
 /* Accepts what already waits, then stops and closes the listen socket at once: left open it would

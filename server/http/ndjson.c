@@ -1,9 +1,6 @@
 /* Lines of JSON, by libmicrohttpd's reader callback. */
 #include "http/ndjson.h"
 
-#include "http/json.h"
-#include "http/reply.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
@@ -12,19 +9,19 @@
 #include <string.h>
 #include <strings.h>
 
-static const char media_type[] = "application/x-ndjson";
+const char ndjson_media_type[] = "application/x-ndjson";
 /* A line when there is news, and the last one again when there is none for long. */
 static const double news_s = 1.0;
 static const double silent_s = 4.0;
 
 bool ndjson_accepted(const char *accept)
 {
-    const size_t n_type = sizeof media_type - 1;
+    const size_t n_type = sizeof ndjson_media_type - 1;
     for (const char *at = accept; at != NULL;
          at = strchr(at, ',') != NULL ? strchr(at, ',') + 1 : NULL) {
         at += strspn(at, " \t");
         const char *rest = at + n_type;
-        if (strncasecmp(at, media_type, n_type) != 0 || strchr(";, \t", *rest) == NULL)
+        if (strncasecmp(at, ndjson_media_type, n_type) != 0 || strchr(";, \t", *rest) == NULL)
             continue;
         const char *weight = strcasestr(rest, "q=");
         const char *end = strchrnul(rest, ',');
@@ -34,19 +31,24 @@ bool ndjson_accepted(const char *accept)
     return false;
 }
 
+bool ndjson_has_begun(const struct ndjson *stream)
+{
+    return stream->state >= NDJSON_OPEN;
+}
+
 /* Hands out what there is: the rest of a line of progress, then the rest of the last one. */
-static ssize_t on_read(void *context, uint64_t position, char *into, size_t room)
+ssize_t ndjson_read(void *context, uint64_t position, char *into, size_t room)
 {
     ON_LOOP();
     (void)position;
-    struct request *request = context;
-    struct ndjson *stream = &request->stream;
-    if (stream->is_cut || (stream->is_over && stream->last == NULL))
+    struct ndjson *stream = context;
+    const bool is_over = stream->state == NDJSON_OVER;
+    if (stream->state == NDJSON_CUT || (is_over && stream->last == NULL))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     const bool in_progress = stream->n_sent < stream->n_line;
-    if (!in_progress && !stream->is_over) {
+    if (!in_progress && !is_over) {
         stream->is_suspended = true;
-        MHD_suspend_connection(request->handle);
+        MHD_suspend_connection(stream->handle);
         return 0;
     }
     const char *from = in_progress ? stream->line : stream->last;
@@ -60,65 +62,49 @@ static ssize_t on_read(void *context, uint64_t position, char *into, size_t room
     return (ssize_t)n;
 }
 
-static void wake(struct request *request)
+static void wake(struct ndjson *stream)
 {
-    if (!request->stream.is_suspended)
+    if (!stream->is_suspended)
         return;
-    request->stream.is_suspended = false;
-    MHD_resume_connection(request->handle);
+    stream->is_suspended = false;
+    MHD_resume_connection(stream->handle);
 }
 
-static void make_line(struct request *request)
+static void make_line(struct ndjson *stream, const struct vp_diarize_progress *progress,
+                      uint64_t now_ns)
 {
-    struct ndjson *stream = &request->stream;
-    const struct vp_diarize_progress *progress = &request->job->conversation.progress;
     stream->n_line = (size_t)snprintf(stream->line, sizeof stream->line,
                                       "{\"progress\":%.3f,\"stage\":\"%.40s\"}\n",
                                       progress->fraction, progress->stage);
     stream->n_sent = 0;
-    stream->line_ns = clock_now_ns();
+    stream->line_ns = now_ns;
 }
 
-void ndjson_open(struct request *request)
+void ndjson_open(struct ndjson *stream, struct MHD_Connection *handle,
+                 const struct vp_diarize_progress *progress)
 {
     ON_LOOP();
-    request->stream.is_open = true;
-    make_line(request);
-    request->state = REQUEST_STREAMING;
-    MHD_resume_connection(request->handle);
+    stream->state = NDJSON_OPEN;
+    stream->handle = handle;
+    make_line(stream, progress, clock_now_ns());
 }
 
-enum MHD_Result ndjson_begin(struct request *request)
+void ndjson_progress(struct ndjson *stream, const struct vp_diarize_progress *news, uint64_t now_ns)
 {
     ON_LOOP();
-    enum MHD_Result result = reply_lines(request, media_type, on_read);
-    if (request->connection != NULL && !request->stream.is_over) /* as long as the work takes */
-        connection_enter(request->connection, CONNECTION_ANSWER, 0);
-    return result;
-}
-
-void ndjson_progress(struct request *request, uint64_t now_ns)
-{
-    ON_LOOP();
-    struct ndjson *stream = &request->stream;
-    /* What is with a worker is the worker's to read: the line before is said again. */
-    const bool has_news = request->list != &request->server->running;
-    const double due_s = has_news ? news_s : silent_s;
+    const double due_s = news != NULL ? news_s : silent_s;
     if (stream->n_sent < stream->n_line || now_ns - stream->line_ns < clock_from_seconds(due_s))
         return;
-    if (has_news)
-        make_line(request);
+    if (news != NULL)
+        make_line(stream, news, now_ns);
     stream->n_sent = 0;
     stream->line_ns = now_ns;
-    wake(request);
+    wake(stream);
 }
 
-void ndjson_end(struct request *request, json_t *root)
+void ndjson_end(struct ndjson *stream, char *text, size_t n_bytes)
 {
     ON_LOOP();
-    struct ndjson *stream = &request->stream;
-    size_t n_bytes = 0;
-    char *text = json_take_text(root, &n_bytes);
     char *line = text != NULL ? realloc(text, n_bytes + 1) : NULL;
     if (line != NULL)
         line[n_bytes] = '\n'; /* in place of the NUL */
@@ -126,16 +112,19 @@ void ndjson_end(struct request *request, json_t *root)
         free(text);
     stream->last = line;
     stream->n_last = n_bytes + 1;
-    stream->is_over = true;
-    if (request->connection != NULL)
-        connection_enter(request->connection, CONNECTION_ANSWER,
-                         request->server->config->request_timeout_s);
-    wake(request);
+    stream->state = NDJSON_OVER;
+    wake(stream);
 }
 
-void ndjson_cut(struct request *request)
+void ndjson_cut(struct ndjson *stream)
 {
     ON_LOOP();
-    request->stream.is_cut = true;
-    wake(request);
+    stream->state = NDJSON_CUT;
+    wake(stream);
+}
+
+void ndjson_close(struct ndjson *stream)
+{
+    free(stream->last);
+    stream->last = NULL;
 }

@@ -83,6 +83,17 @@ void problem_set_field(struct problem *problem, const char *field, const char *f
     snprintf(problem->field, sizeof problem->field, "%s", field);
 }
 
+void problem_set_overloaded(struct problem *problem)
+{
+    problem_set(problem, PROBLEM_OVERLOADED,
+                "all workers are busy and the queue is full; try again, or another instance");
+}
+
+void problem_set_no_memory(struct problem *problem)
+{
+    problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+}
+
 void problem_from_engine(struct problem *problem, const struct vp_err *err)
 {
     size_t i = (size_t)err->status;

@@ -68,6 +68,10 @@ void problem_set(struct problem *problem, enum problem_kind kind, const char *fo
 /* The same, naming the field at fault. [any] */
 void problem_set_field(struct problem *problem, const char *field, const char *format, ...)
     VP_PRINTF(3, 4);
+/* All workers are busy and the queue is full. [any] */
+void problem_set_overloaded(struct problem *problem);
+/* An allocation failed. [any] */
+void problem_set_no_memory(struct problem *problem);
 /* The engine's error as a problem; err->status is not VP_OK. [any] */
 void problem_from_engine(struct problem *problem, const struct vp_err *err);
 

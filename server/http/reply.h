@@ -1,36 +1,44 @@
 /*
- * Answers: every one of them leaves through here, with the headers of the contract. After a call
- * the request is REPLYING, or the connection closes because memory was short.
+ * Answers with the headers of the contract: everything that leaves the service is made here. A
+ * reply is a description; what it is made from belongs to whoever answers.
  */
 #ifndef VP_REPLY_H
 #define VP_REPLY_H
 
 #include "http/assets.h"
-#include "http/json.h"
-#include "request/request.h"
+#include "http/cors.h"
+#include "http/problem.h"
 
-/* text is malloc'd and taken; NULL: memory was short. [loop] */
-enum MHD_Result reply_text(struct request *request, unsigned status, const char *type, char *text,
-                           size_t n_bytes);
-/* Headers alone. [loop] */
-enum MHD_Result reply_empty(struct request *request, unsigned status);
-/* A header beside those of every answer; a list of them ends with a NULL name. */
+#include <microhttpd.h>
+
+/* What the headers of an answer say, whatever its body. All borrowed. */
+struct reply {
+    const char *request_id;
+    const char *server_timing;
+    const char *methods;          /* what the path takes, as in the header Allow */
+    enum problem_kind problem;    /* PROBLEM_NONE: it went well */
+    unsigned retry_after_s;       /* of a problem that invites another try */
+    bool close;                   /* the connection ends with the answer */
+    const char *origins, *origin; /* as in struct cors */
+    bool is_preflight;
+};
+
+/* One header more; a list of them ends with a NULL name. */
 struct reply_header {
     const char *name, *value;
 };
-/* The asset with its tag, to be asked for again each time; 304 without its bytes when the client
- * has them already. headers may be NULL. [loop] */
-enum MHD_Result reply_asset(struct request *request, const struct asset *asset, bool is_known,
-                            const struct reply_header *headers);
-/* One header more. Short of memory the response is destroyed and becomes NULL, which is legal here:
- * an answer has all its headers or is none. [loop] */
-void reply_add_header(struct MHD_Response **response, const char *name, const char *value);
-/* 200 and lines as `reader` has them, with request as its context. [loop] */
-enum MHD_Result reply_lines(struct request *request, const char *type,
-                            MHD_ContentReaderCallback reader);
-/* JSON, taken. [loop] */
-enum MHD_Result reply_json(struct request *request, unsigned status, json_t *root);
-/* request->problem. [loop] */
-enum MHD_Result reply_problem(struct request *request);
+
+/* Each returns an owned response, NULL when memory is short. [loop] */
+
+/* text is malloc'd and taken, NULL: memory was short. type NULL: headers alone. */
+struct MHD_Response *reply_text(const struct reply *reply, const char *type, char *text,
+                                size_t n_bytes);
+/* Lines as `reader` has them. */
+struct MHD_Response *reply_lines(const struct reply *reply, const char *type,
+                                 MHD_ContentReaderCallback reader, void *context);
+/* The asset with its tag, to be asked for again each time; without its bytes when the client has
+ * them already (is_known, for a 304). headers may be NULL. */
+struct MHD_Response *reply_asset(const struct reply *reply, const struct asset *asset,
+                                 bool is_known, const struct reply_header *headers);
 
 #endif

@@ -1,8 +1,6 @@
 /* Who is let in. */
 #include "request/admission.h"
 
-#include "request/queue.h"
-#include "server.h"
 #include "util/thread.h"
 
 #include <string.h>
@@ -20,37 +18,36 @@ static void judge_method(struct request *request)
 
 static bool is_served_here(const struct request *request)
 {
-    const struct server *server = request->server;
+    const struct service *service = request->service;
     enum route_label label = request->route->label;
     if (request->route->path == NULL)
         return false;
-    if ((label == ROUTE_METRICS && !server->config->metrics) ||
+    if ((label == ROUTE_METRICS && !service->config->metrics) ||
         ((label == ROUTE_OPENAPI || label == ROUTE_DOCS || label == ROUTE_INDEX) &&
-         !server->config->docs))
+         !service->config->docs))
         return false;
     bool is_probe = label == ROUTE_LIVEZ || label == ROUTE_READYZ || label == ROUTE_HEALTHZ;
-    return !server->has_admin || is_probe ||
-           request->route->is_admin == request->listener->is_admin;
+    return !service->has_admin || is_probe || request->route->is_admin == request->came_to_admin;
 }
 
 static void judge_state(struct request *request)
 {
-    struct server *server = request->server;
-    if (server->drain >= DRAIN_CLOSED)
+    struct service *service = request->service;
+    if (service->drain >= DRAIN_CLOSED)
         problem_set(&request->problem, PROBLEM_DRAINING,
                     "this instance is shutting down; another one will answer");
-    else if (server->drain != DRAIN_NOT && request->route->is_diarization)
+    else if (service->drain != DRAIN_NOT && request->route->is_diarization)
         problem_set(
             &request->problem, PROBLEM_DRAINING,
             "this instance is about to shut down and begins nothing long; another one will");
-    else if (!server_is_ready(server))
-        problem_set(&request->problem, PROBLEM_NOT_READY, "%s", server->not_ready_reason);
+    else if (!service_is_ready(service))
+        problem_set(&request->problem, PROBLEM_NOT_READY, "%s", service->not_ready_reason);
 }
 
 void admission_judge(struct request *request)
 {
     ON_LOOP();
-    const struct server *server = request->server;
+    const struct service *service = request->service;
     const struct route *route = request->route;
     if (!is_served_here(request)) {
         problem_set(&request->problem, PROBLEM_NOT_FOUND, "nothing is served under this path");
@@ -59,8 +56,8 @@ void admission_judge(struct request *request)
     judge_method(request);
     if (request->problem.kind != PROBLEM_NONE)
         return;
-    if (route->needs_key && server->keys != NULL &&
-        !keys_accept(server->keys, request->head.authorization)) {
+    if (route->needs_key && service->keys != NULL &&
+        !keys_accept(service->keys, request->head.authorization)) {
         problem_set(&request->problem, PROBLEM_UNAUTHORIZED,
                     "send a valid key as `Authorization: Bearer KEY`");
         return;
@@ -74,12 +71,6 @@ void admission_judge(struct request *request)
         return;
     if (route->needs_engine)
         judge_state(request);
-}
-
-void admission_refuse_overload(struct request *request)
-{
-    problem_set(&request->problem, PROBLEM_OVERLOADED,
-                "all workers are busy and the queue is full; try again, or another instance");
 }
 
 static void refuse_size(struct request *request)
@@ -98,7 +89,7 @@ static void refuse_memory(struct request *request)
 void admission_open_body(struct request *request)
 {
     ON_LOOP();
-    struct server *server = request->server;
+    struct service *service = request->service;
     uint64_t declared = request->head.declared_bytes;
     request->route->on_head(request);
     if (request->problem.kind != PROBLEM_NONE)
@@ -108,13 +99,12 @@ void admission_open_body(struct request *request)
         return;
     }
     if (request->needs_worker &&
-        queue_is_full(server, request->route->is_diarization ? JOB_DIARIZE : JOB_EMBED)) {
-        admission_refuse_overload(request);
+        queue_is_full(&service->queue, request->route->is_diarization ? JOB_DIARIZE : JOB_EMBED)) {
+        problem_set_overloaded(&request->problem);
         return;
     }
     enum body_fault fault =
-        body_open(&request->body, request->uploads != NULL ? request->uploads : &server->uploads,
-                  request->max_body_bytes, declared);
+        body_open(&request->body, request->uploads, request->max_body_bytes, declared);
     if (fault == BODY_TOO_LARGE)
         refuse_size(request);
     else if (fault == BODY_NO_BUDGET)
@@ -132,7 +122,7 @@ void admission_judge_body(struct request *request)
         problem_set(&request->problem, PROBLEM_EMPTY_BODY, "the body is empty");
     else if (request->route->needs_engine)
         /* It may have changed while the body came. */
-        if (!server_is_ready(request->server) ||
-            (request->route->is_diarization && request->server->drain != DRAIN_NOT))
+        if (!service_is_ready(request->service) ||
+            (request->route->is_diarization && request->service->drain != DRAIN_NOT))
             judge_state(request);
 }

@@ -7,9 +7,8 @@
 
 #include "request/request.h"
 
-void admission_judge(struct request *request);           /* [loop] from the headers */
-void admission_open_body(struct request *request);       /* [loop] of a POST, with its on_head */
-void admission_judge_body(struct request *request);      /* [loop] when the body is whole */
-void admission_refuse_overload(struct request *request); /* [loop] the queue is full */
+void admission_judge(struct request *request);      /* [loop] from the headers */
+void admission_open_body(struct request *request);  /* [loop] of a POST, with its on_head */
+void admission_judge_body(struct request *request); /* [loop] when the body is whole */
 
 #endif

@@ -1,14 +1,10 @@
-/* Requests that wait: in the queue, then with a worker. Only the loop is here. */
+/* Tickets on their way to a worker and back. Only the loop is here. */
 #include "request/queue.h"
 
-#include "http/connection.h"
-#include "http/json.h"
-#include "request/admission.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
-#include <stdio.h>
+#include <string.h>
 
 /*
  * After a slice a diarization rests for so many times its length before it goes ahead of clips that
@@ -16,219 +12,220 @@
  * most; with nobody waiting they go on at once.
  */
 enum { SLICE_REST = 4 };
+/* The weight of the latest job in the moving average: the last twenty or so count. */
+static const double newest_weight = 0.1;
 
-static void list_append(struct request_list *list, struct request *request)
+static void enter(struct queue *queue, struct ticket *ticket, enum ticket_place place)
 {
-    request->list = list;
-    request->previous = list->last;
-    request->next = NULL;
+    struct ticket_list *list = &queue->at[place];
+    ticket->place = place;
+    ticket->previous = list->last;
+    ticket->next = NULL;
     if (list->last != NULL)
-        list->last->next = request;
+        list->last->next = ticket;
     else
-        list->first = request;
-    list->last = request;
+        list->first = ticket;
+    list->last = ticket;
     list->n++;
 }
 
-static void list_remove(struct request *request)
+static void leave(struct queue *queue, struct ticket *ticket)
 {
-    struct request_list *list = request->list;
-    if (request->previous != NULL)
-        request->previous->next = request->next;
+    struct ticket_list *list = &queue->at[ticket->place];
+    if (ticket->place == TICKET_OUT)
+        return;
+    if (ticket->previous != NULL)
+        ticket->previous->next = ticket->next;
     else
-        list->first = request->next;
-    if (request->next != NULL)
-        request->next->previous = request->previous;
+        list->first = ticket->next;
+    if (ticket->next != NULL)
+        ticket->next->previous = ticket->previous;
     else
-        list->last = request->previous;
-    request->previous = request->next = NULL;
-    request->list = NULL;
+        list->last = ticket->previous;
+    ticket->previous = ticket->next = NULL;
+    ticket->place = TICKET_OUT;
     list->n--;
 }
 
-static bool is_running(const struct request *request)
+const struct job *ticket_result(const struct ticket *ticket)
 {
-    return request->list == &request->server->running;
+    const struct job *job = ticket->job;
+    return ticket->place != TICKET_RUNNING && job != NULL && job->ended_ns != 0 ? job : NULL;
 }
 
-void queue_leave(struct request *request)
+void queue_init(struct queue *queue, size_t size, const struct workers *workers,
+                const struct queue_calls *calls)
 {
-    if (is_running(request)) {
-        request->job->request = NULL;
-        request->job = NULL;
-    }
-    if (request->list != NULL)
-        list_remove(request);
+    memset(queue, 0, sizeof *queue);
+    queue->size = size;
+    queue->workers = workers;
+    queue->calls = calls;
 }
 
-bool queue_is_full(const struct server *server, enum job_kind kind)
+bool queue_is_full(const struct queue *queue, enum job_kind kind)
 {
     if (kind == JOB_DIARIZE)
-        return server->slices.n + server->n_slicing >= server->config->queue_size;
-    return server->queue.n >= server->config->queue_size &&
-           workers_busy(server->workers) == workers_count(server->workers);
+        return queue_diarizations(queue) >= queue->size;
+    return queue_depth(queue) >= queue->size &&
+           workers_busy(queue->workers) == workers_count(queue->workers);
 }
 
-void queue_submit(struct request *request, struct job *job)
+size_t queue_depth(const struct queue *queue)
+{
+    return queue->at[TICKET_CLIPS].n;
+}
+
+size_t queue_diarizations(const struct queue *queue)
+{
+    return queue->at[TICKET_SLICES].n + queue->n_slicing;
+}
+
+double queue_wait_s(const struct queue *queue)
+{
+    return (double)(queue_depth(queue) + 1) * queue->mean_service_s /
+           (double)workers_count(queue->workers);
+}
+
+void queue_submit(struct queue *queue, struct ticket *ticket, struct job *job)
 {
     ON_LOOP();
-    struct server *server = request->server;
-    if (queue_is_full(server, job->kind)) {
-        admission_refuse_overload(request);
-        job_free(job);
-        return;
-    }
-    snprintf(job->request_id, sizeof job->request_id, "%s", request->id);
-    job->request = request;
+    VP_BUG_IF(ticket->place != TICKET_OUT || ticket->job != NULL);
+    job->ticket = ticket;
     job->queued_ns = clock_now_ns();
-    request->job = job;
-    request->state = REQUEST_QUEUED;
-    request->turn_ns = job->queued_ns;
-    request->queue_deadline_ns =
-        job->queued_ns + clock_from_seconds(server->config->queue_timeout_ms * 1e-3);
-    list_append(job->kind == JOB_DIARIZE ? &server->slices : &server->queue, request);
-    if (request->connection != NULL) /* from here to the answer queue_tick watches */
-        connection_enter(request->connection, CONNECTION_ANSWER, 0);
-    MHD_suspend_connection(request->handle);
-    server_dispatch(server);
+    ticket->job = job;
+    ticket->turn_ns = job->queued_ns;
+    enter(queue, ticket, job->kind == JOB_DIARIZE ? TICKET_SLICES : TICKET_CLIPS);
 }
 
-void queue_again(struct request *request)
+void queue_drop(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
-    VP_BUG_IF(!is_running(request));
-    const double rest_s = 1e-3 * SLICE_REST * request->job->conversation.slice_ms;
-    list_remove(request);
-    request->turn_ns = clock_now_ns() + clock_from_seconds(rest_s);
-    request->queue_deadline_ns = UINT64_MAX; /* it had its worker */
-    list_append(&request->server->slices, request);
-}
-
-void queue_resume(struct request *request, enum request_state state)
-{
-    VP_BUG_IF(request->state != REQUEST_QUEUED);
-    queue_leave(request);
-    request->state = state;
-    MHD_resume_connection(request->handle); /* a run of the listener must follow */
-}
-
-static void expire(struct request *request, enum problem_kind kind)
-{
-    const bool was_running = is_running(request);
-    struct job *job = request->job;
-    if (kind == PROBLEM_DRAINING)
-        problem_set(&request->problem, kind, "the service stopped before this request was done");
+    if (ticket->place == TICKET_RUNNING)
+        ticket->job->ticket = NULL;
     else
-        problem_set(&request->problem, kind,
-                    was_running || request->stream.is_open
-                        ? "not done within the time a request may take; try again"
-                        : "waited too long for a worker; try again");
-    if (request->stream.is_open) {
-        queue_leave(request);
-        ndjson_end(request, json_problem(&request->problem, request->id, request->server->queue.n));
-    } else {
-        queue_resume(request, REQUEST_EXPIRED);
-    }
-    /* A job that never ran is ours to free; one with a worker comes back by the mailbox. */
-    if (!was_running) {
-        job_free(job);
-        request->job = NULL;
-    }
+        job_free(ticket->job);
+    ticket->job = NULL;
+    leave(queue, ticket);
 }
 
-static void let_go(struct request *request)
+static void expire(struct queue *queue, struct ticket *ticket, enum problem_kind kind)
 {
-    request->server->metrics.clients_gone++;
-    if (request->stream.is_open) {
-        queue_leave(request);
-        ndjson_cut(request);
-    } else {
-        queue_resume(request, REQUEST_GONE);
-    }
-    job_free(request->job);
-    request->job = NULL;
-    request->status = 499;
+    const bool had_begun = ticket->start_deadline_ns == UINT64_MAX;
+    queue_drop(queue, ticket);
+    queue->calls->on_expired(ticket, kind, had_begun);
 }
 
-/* Is request worth working on? Otherwise it went. */
-static bool is_worth_it(struct request *request, uint64_t now_ns)
+/* Returns false after expiring or dropping the ticket. */
+static bool is_worth_it(struct queue *queue, struct ticket *ticket, uint64_t now_ns)
 {
-    if (now_ns >= request->queue_deadline_ns || now_ns >= request->deadline_ns)
-        expire(request, PROBLEM_QUEUE_TIMEOUT);
-    else if (request->connection != NULL && connection_peer_left(request->connection))
-        let_go(request);
-    else
-        return true;
-    return false;
+    if (now_ns >= ticket->start_deadline_ns || now_ns >= ticket->deadline_ns) {
+        expire(queue, ticket, PROBLEM_QUEUE_TIMEOUT);
+        return false;
+    }
+    if (queue->calls->has_left(ticket)) {
+        queue_drop(queue, ticket);
+        queue->calls->on_gone(ticket);
+        return false;
+    }
+    return true;
 }
 
 /* The clip whose turn it is, NULL: none waits. */
-static struct request *next_clip(struct server *server, uint64_t now_ns)
+static struct ticket *next_clip(struct queue *queue, uint64_t now_ns)
 {
-    while (server->queue.first != NULL)
-        if (is_worth_it(server->queue.first, now_ns))
-            return server->queue.first;
+    const struct ticket_list *clips = &queue->at[TICKET_CLIPS];
+    while (clips->first != NULL)
+        if (is_worth_it(queue, clips->first, now_ns))
+            return clips->first;
     return NULL;
 }
 
 /* The diarization whose turn it is; NULL: none waits, or enough workers are at slices already: one
  * worker at least is left to clips, where there are two. */
-static struct request *next_slice(struct server *server, uint64_t now_ns)
+static struct ticket *next_slice(struct queue *queue, uint64_t now_ns)
 {
-    const size_t n_workers = workers_count(server->workers);
-    if (server->n_slicing >= (n_workers > 1 ? n_workers - 1 : 1))
+    const size_t n_workers = workers_count(queue->workers);
+    if (queue->n_slicing >= (n_workers > 1 ? n_workers - 1 : 1))
         return NULL;
     for (;;) {
-        struct request *found = server->slices.first;
-        for (struct request *at = found; at != NULL; at = at->next)
+        struct ticket *found = queue->at[TICKET_SLICES].first;
+        for (struct ticket *at = found; at != NULL; at = at->next)
             if (at->turn_ns < found->turn_ns)
                 found = at;
-        if (found == NULL || is_worth_it(found, now_ns))
+        if (found == NULL || is_worth_it(queue, found, now_ns))
             return found;
     }
 }
 
-struct request *queue_next(struct server *server)
+struct ticket *queue_next(struct queue *queue)
 {
     ON_LOOP();
     uint64_t now_ns = clock_now_ns();
-    struct request *clip = next_clip(server, now_ns), *slice = next_slice(server, now_ns);
-    struct request *next =
+    struct ticket *clip = next_clip(queue, now_ns), *slice = next_slice(queue, now_ns);
+    struct ticket *next =
         slice == NULL || (clip != NULL && clip->turn_ns <= slice->turn_ns) ? clip : slice;
     if (next == NULL)
         return NULL;
-    server->n_slicing += next == slice;
-    list_remove(next);
-    list_append(&server->running, next);
+    queue->n_slicing += next == slice;
+    next->start_deadline_ns = UINT64_MAX;
+    leave(queue, next);
+    enter(queue, next, TICKET_RUNNING);
     return next;
 }
 
-void queue_tick(struct server *server, uint64_t now_ns)
+struct ticket *queue_take_back(struct queue *queue, struct job *job)
 {
     ON_LOOP();
-    struct request_list *const waiting[] = {&server->queue, &server->slices};
-    struct request *next;
+    struct ticket *ticket = job->ticket;
+    if (job->kind == JOB_DIARIZE) {
+        queue->n_slicing--;
+    } else {
+        double service_s = 1e-3 * clock_ms_since(job->started_ns, job->ended_ns);
+        queue->mean_service_s +=
+            (queue->mean_service_s > 0 ? newest_weight : 1.0) * (service_s - queue->mean_service_s);
+    }
+    if (ticket == NULL) {
+        job_free(job);
+        return NULL;
+    }
+    VP_BUG_IF(ticket->place != TICKET_RUNNING || ticket->job != job);
+    leave(queue, ticket);
+    return ticket;
+}
+
+void queue_again(struct queue *queue, struct ticket *ticket)
+{
+    ON_LOOP();
+    const double rest_s = 1e-3 * SLICE_REST * ticket->job->conversation.slice_ms;
+    ticket->turn_ns = clock_now_ns() + clock_from_seconds(rest_s);
+    enter(queue, ticket, TICKET_SLICES);
+}
+
+void queue_tick(struct queue *queue, uint64_t now_ns)
+{
+    ON_LOOP();
+    static const enum ticket_place waiting[] = {TICKET_CLIPS, TICKET_SLICES};
+    struct ticket *next;
     for (size_t i = 0; i < 2; i++) {
-        for (struct request *at = waiting[i]->first; at != NULL; at = next) {
+        for (struct ticket *at = queue->at[waiting[i]].first; at != NULL; at = next) {
             next = at->next;
-            if (is_worth_it(at, now_ns) && at->stream.is_open)
-                ndjson_progress(at, now_ns);
+            if (is_worth_it(queue, at, now_ns))
+                queue->calls->on_tick(at, now_ns);
         }
     }
-    for (struct request *at = server->running.first; at != NULL; at = next) {
+    for (struct ticket *at = queue->at[TICKET_RUNNING].first; at != NULL; at = next) {
         next = at->next;
         if (now_ns >= at->deadline_ns)
-            expire(at, PROBLEM_QUEUE_TIMEOUT);
-        else if (at->stream.is_open)
-            ndjson_progress(at, now_ns);
+            expire(queue, at, PROBLEM_QUEUE_TIMEOUT);
+        else
+            queue->calls->on_tick(at, now_ns);
     }
 }
 
-void queue_expire_all(struct server *server, enum problem_kind kind)
+void queue_expire_all(struct queue *queue, enum problem_kind kind)
 {
     ON_LOOP();
-    struct request_list *const lists[] = {&server->queue, &server->slices, &server->running};
-    for (size_t i = 0; i < 3; i++)
-        while (lists[i]->first != NULL)
-            expire(lists[i]->first, kind);
+    for (size_t i = 0; i < N_TICKET_PLACES; i++)
+        while (queue->at[i].first != NULL)
+            expire(queue, queue->at[i].first, kind);
 }

@@ -1,28 +1,89 @@
 /*
- * Requests that wait, oldest first: clips in server->queue for a worker, diarizations in
- * server->slices for their next slice; those in server->running have their jobs with workers.
- * Whoever waited too long, or whose client left, goes from here.
+ * Who waits for a worker, as tickets: clips for their turn, diarizations for their next slice, and
+ * those whose jobs are with workers. A ticket whose deadline passes, or whose client leaves, is
+ * taken out here; whoever it belongs to hears of it by a table of calls.
  */
 #ifndef VP_QUEUE_H
 #define VP_QUEUE_H
 
-#include "request/request.h"
+#include "http/problem.h"
+#include "work/workers.h"
 
-/* Suspends the request and queues job, or refuses it when the queue is full. Takes job. [loop] */
-void queue_submit(struct request *request, struct job *job);
+struct request;
+
+enum ticket_place {
+    TICKET_OUT = 0, /* not submitted, or done */
+    TICKET_CLIPS,   /* waits for a worker */
+    TICKET_SLICES,  /* a diarization that waits for its next slice */
+    TICKET_RUNNING, /* its job is with a worker */
+    N_TICKET_PLACES
+};
+
+/* A request's place in the queue; part of the request. */
+struct ticket {
+    struct request *request; /* whose it is; the queue never looks into it */
+    enum ticket_place place;
+    struct ticket *previous, *next; /* at that place */
+    struct job *job;                /* owned, but for TICKET_RUNNING: then the worker has it */
+    uint64_t deadline_ns;           /* from then on a result comes too late */
+    uint64_t start_deadline_ns;     /* from then on it is not begun any more; UINT64_MAX: it was */
+    uint64_t turn_ns;               /* since when it waits, or when its next slice is due */
+};
+
+/* The ticket's job when it has run and is back; NULL while a worker has it, or before. [loop] */
+const struct job *ticket_result(const struct ticket *ticket);
+
+/* What the queue tells, each on the loop. A ticket is out of the queue when on_expired, on_gone or
+ * on_done is called; its job is freed or orphaned in the first two, and its own again in the last.
+ */
+struct queue_calls {
+    bool (*has_left)(const struct ticket *ticket); /* has the client gone? */
+    void (*on_expired)(struct ticket *ticket, enum problem_kind kind, bool had_begun);
+    void (*on_gone)(struct ticket *ticket);
+    void (*on_tick)(struct ticket *ticket, uint64_t now_ns); /* it goes on waiting, or running */
+    void (*on_slice)(struct ticket *ticket);                 /* done; it waits for the next one */
+    void (*on_done)(struct ticket *ticket);                  /* the job is back for good */
+};
+
+struct ticket_list {
+    struct ticket *first, *last;
+    size_t n;
+};
+
+struct queue {
+    const struct queue_calls *calls;
+    const struct workers *workers;
+    size_t size;                            /* how many may wait, of each kind */
+    struct ticket_list at[N_TICKET_PLACES]; /* oldest first; TICKET_OUT stays empty */
+    size_t n_slicing;                       /* slices that are with workers, orphans too */
+    double mean_service_s;                  /* moving average of a clip job's time on a worker */
+};
+
+void queue_init(struct queue *queue, size_t size, const struct workers *workers,
+                const struct queue_calls *calls); /* [start] */
 /* Must another job of this kind be refused? [loop] */
-bool queue_is_full(const struct server *server, enum job_kind kind);
-/* The request's diarization came back and has slices left: it waits for its next turn. [loop] */
-void queue_again(struct request *request);
-/* Takes the oldest waiting request that is worth working on, NULL when there is none. [loop] */
-struct request *queue_next(struct server *server);
-/* A request that waited goes on in `state`. A run of its listener must follow. [loop] */
-void queue_resume(struct request *request, enum request_state state);
-/* Out of the list that it is in, if any; a job that a worker holds loses its request. [loop] */
-void queue_leave(struct request *request);
-/* Looks after all that waits: deadlines and clients that left. [loop] */
-void queue_tick(struct server *server, uint64_t now_ns);
-/* Ends everything that is suspended with `kind`; for the end of the drain. [loop] */
-void queue_expire_all(struct server *server, enum problem_kind kind);
+bool queue_is_full(const struct queue *queue, enum job_kind kind);
+/* How many clips wait. [loop] */
+size_t queue_depth(const struct queue *queue);
+/* How many diarizations are under way. [loop] */
+size_t queue_diarizations(const struct queue *queue);
+/* Seconds until what waits is done, at the pace of late; not rounded. [loop] */
+double queue_wait_s(const struct queue *queue);
+/* Takes job and lets the ticket, whose deadlines are set, wait. The queue is not full. [loop] */
+void queue_submit(struct queue *queue, struct ticket *ticket, struct job *job);
+/* The ticket whose turn it is, now running: its job goes to a worker. NULL: none. [loop] */
+struct ticket *queue_next(struct queue *queue);
+/* A job is back from its worker. Returns its ticket, out of the queue and owning the job; NULL:
+ * nobody waits for it any more, and it is freed. [loop] */
+struct ticket *queue_take_back(struct queue *queue, struct job *job);
+/* The ticket has slices left and waits for its next turn. [loop] */
+void queue_again(struct queue *queue, struct ticket *ticket);
+/* Nobody waits any more: out of the queue; its job is freed, or by queue_take_back when a worker
+ * has it. Legal on a ticket that is out. [loop] */
+void queue_drop(struct queue *queue, struct ticket *ticket);
+/* Looks after everything that waits or runs: deadlines, clients that left. [loop] */
+void queue_tick(struct queue *queue, uint64_t now_ns);
+/* Ends everything that waits or runs with `kind`; for the end of the drain. [loop] */
+void queue_expire_all(struct queue *queue, enum problem_kind kind);
 
 #endif

@@ -6,7 +6,7 @@
  * markup (trusted types), and nobody frames it.
  */
 #include "http/assets.h"
-#include "http/reply.h"
+#include "request/answer.h"
 #include "util/thread.h"
 
 #include <string.h>
@@ -36,5 +36,5 @@ void route_asset_answer(struct request *request)
     const struct asset *asset = assets_find(request->path);
     VP_BUG_IF(asset == NULL); /* routes_find looked */
     bool is_page = strncmp(asset->type, "text/html", 9) == 0;
-    (void)reply_asset(request, asset, is_known(request, asset), is_page ? page_headers : NULL);
+    (void)answer_asset(request, asset, is_known(request, asset), is_page ? page_headers : NULL);
 }

@@ -1,9 +1,8 @@
 /* POST /compare: two sides to a score. A side is clips, or a stored embedding. */
 #include "http/multipart.h"
-#include "http/reply.h"
-#include "request/queue.h"
+#include "request/answer.h"
+#include "request/lifecycle.h"
 #include "request/upload.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
@@ -22,7 +21,7 @@ void route_compare_head(struct request *request)
     ON_LOOP();
     const char *type = request->head.content_type;
     request->needs_worker = multipart_is_type(type);
-    request->max_body_bytes = 4 * request->server->config->max_body_bytes;
+    request->max_body_bytes = 4 * request->service->config->max_body_bytes;
     if (is_json(type))
         request->max_body_bytes = JSON_MAX_BYTES;
     else if (!request->needs_worker)
@@ -81,13 +80,13 @@ static void answer(struct request *request, const struct job *job)
                              engine->info->name, "model_digest", engine->info->digest, "untrained",
                              engine->info->untrained, "request_id", request->id);
     request->encode_ms = clock_ms_since(start, clock_now_ns());
-    (void)reply_json(request, MHD_HTTP_OK, root); /* on failure the state tells the caller */
+    (void)answer_json(request, MHD_HTTP_OK, root); /* on failure the state tells the caller */
 }
 
 void route_compare_done(struct request *request)
 {
     ON_LOOP();
-    answer(request, request->job);
+    answer(request, request->ticket.job);
 }
 
 /* ---- multipart ------------------------------------------------------------------------------ */
@@ -102,7 +101,7 @@ static bool fail_count(struct request *request, const char *field)
 {
     problem_set_field(&request->problem, field,
                       "side \"%s\" takes 1 to %zu recordings, or one stored embedding", field,
-                      request->server->config->max_clips);
+                      request->service->config->max_clips);
     return false;
 }
 
@@ -119,7 +118,7 @@ static bool count_clips(struct request *request, const struct part *parts, size_
                               parts[i].name);
             return false;
         }
-        if (!upload_judge_clip(request, request->server->config->max_body_bytes, &parts[i])) {
+        if (!upload_judge_clip(request, request->service->config->max_body_bytes, &parts[i])) {
             request->problem.side = parts[i].name[0];
             request->problem.clip = n_clips[side];
             return false;
@@ -136,7 +135,7 @@ static bool count_clips(struct request *request, const struct part *parts, size_
             problem_set_field(&request->problem, names[i], "part \"%s\" is missing", names[i]);
             return false;
         }
-        if (n_clips[i] > request->server->config->max_clips)
+        if (n_clips[i] > request->service->config->max_clips)
             return fail_count(request, names[i]);
     }
     return true;
@@ -158,9 +157,9 @@ static void compare_parts(struct request *request, const struct part *parts, siz
     bool stored[2] = {false, false};
     if (!count_clips(request, parts, n_parts, n_clips, stored))
         return;
-    struct job *job = job_new(JOB_COMPARE, request->server->engine, 2, n_clips);
+    struct job *job = job_new(JOB_COMPARE, request->service->engine, 2, n_clips);
     if (job == NULL) {
-        problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(&request->problem);
         return;
     }
     for (size_t i = 0; i < n_parts; i++) {
@@ -175,7 +174,7 @@ static void compare_parts(struct request *request, const struct part *parts, siz
         return;
     }
     body_move(&request->body, &job->body);
-    queue_submit(request, job);
+    request_submit(request, job);
 }
 
 /* ---- JSON: no audio, no queue slot ---------------------------------------------------------- */
@@ -187,9 +186,9 @@ static void compare_stored(struct request *request)
     json_t *root =
         json_read_object(request->body.bytes, request->body.n_bytes, "body", &request->problem);
     struct job *job =
-        root != NULL ? job_new(JOB_COMPARE, request->server->engine, 2, n_clips) : NULL;
+        root != NULL ? job_new(JOB_COMPARE, request->service->engine, 2, n_clips) : NULL;
     if (root != NULL && job == NULL)
-        problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(&request->problem);
     const char *key;
     json_t *value;
     json_object_foreach(root, key, value) /* of NULL: nothing */
@@ -219,10 +218,10 @@ void route_compare_body(struct request *request)
         compare_stored(request);
         return;
     }
-    size_t n_parts = 0, max_parts = 2 * request->server->config->max_clips + 1;
+    size_t n_parts = 0, max_parts = 2 * request->service->config->max_clips + 1;
     struct part *parts = calloc(max_parts, sizeof *parts);
     if (parts == NULL)
-        problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(&request->problem);
     else if (multipart_split(request->head.content_type, request->body.bytes, request->body.n_bytes,
                              parts, max_parts, &n_parts, &request->problem))
         compare_parts(request, parts, n_parts);

@@ -1,8 +1,7 @@
 /* POST /diarize: one recording of several voices to turns, one label a speaker. */
-#include "http/reply.h"
-#include "request/queue.h"
+#include "request/answer.h"
+#include "request/lifecycle.h"
 #include "request/upload.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
@@ -17,25 +16,25 @@ enum { SLOWEST_BYTES_PER_S = 1 << 20 };
 void route_diarize_head(struct request *request)
 {
     ON_LOOP();
-    struct server *server = request->server;
-    const size_t max_bytes = server->config->diarize_max_body_bytes;
+    struct service *service = request->service;
+    const size_t max_bytes = service->config->diarize_max_body_bytes;
     const uint64_t declared = request->head.declared_bytes;
-    request->uploads = &server->conversations;
+    request->uploads = &service->conversations;
     request->max_body_bytes =
         upload_max_bytes(max_bytes, multipart_is_type(request->head.content_type));
     request->needs_worker = true;
-    request->stream.is_wanted = ndjson_accepted(request->head.accept);
-    if (request->stream.is_wanted && request->query.rttm)
+    if (ndjson_accepted(request->head.accept))
+        request->stream.state = NDJSON_WANTED;
+    if (request->stream.state == NDJSON_WANTED && request->query.rttm)
         problem_set_field(&request->problem, "format",
                           "lines of progress end with JSON: ask for format=rttm without "
                           "`Accept: application/x-ndjson`");
-    if (request->query.engine == VP_DIARIZE_SEGMENTATION && server->engine->segmentation == NULL)
+    if (request->query.engine == VP_DIARIZE_SEGMENTATION && service->engine->segmentation == NULL)
         problem_set_field(&request->problem, "engine",
                           "this service has no segmentation model: leave engine out, or say vad");
     const double n_bytes = declared < max_bytes ? (double)declared : (double)max_bytes;
-    request->deadline_ns += clock_from_seconds(n_bytes / SLOWEST_BYTES_PER_S);
-    if (request->connection != NULL)
-        request->connection->deadline_ns = request->deadline_ns;
+    request->body_extra_s = n_bytes / SLOWEST_BYTES_PER_S;
+    request->work_timeout_s = service->config->diarize_timeout_s;
 }
 
 static void set_options(const struct request *request, struct vp_diarize_options *options)
@@ -46,7 +45,7 @@ static void set_options(const struct request *request, struct vp_diarize_options
     options->min_speakers = query->min_speakers;
     options->max_speakers = query->max_speakers;
     options->engine = query->engine;
-    options->max_duration_s = request->server->config->diarize_max_duration_s;
+    options->max_duration_s = request->service->config->diarize_max_duration_s;
     if (query->has_threshold)
         options->threshold = query->threshold;
     if (query->has_min_on)
@@ -58,13 +57,13 @@ static void set_options(const struct request *request, struct vp_diarize_options
 void route_diarize_body(struct request *request)
 {
     ON_LOOP();
-    const struct config *config = request->server->config;
+    const struct config *config = request->service->config;
     struct part clip;
     if (!upload_find_clip(request, config->diarize_max_body_bytes, &clip))
         return;
-    struct job *job = job_new(JOB_DIARIZE, request->server->engine, 0, NULL);
+    struct job *job = job_new(JOB_DIARIZE, request->service->engine, 0, NULL);
     if (job == NULL) {
-        problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(&request->problem);
         return;
     }
     struct conversation *conversation = &job->conversation;
@@ -73,8 +72,7 @@ void route_diarize_body(struct request *request)
     conversation->n_bytes = clip.n_bytes;
     conversation->type_guessed = upload_is_guess(clip.content_type);
     body_move(&request->body, &job->body);
-    request->deadline_ns = request->started_ns + clock_from_seconds(config->diarize_timeout_s);
-    queue_submit(request, job);
+    request_submit(request, job);
 }
 
 /* ---- the answer ----------------------------------------------------------------------------- */
@@ -137,7 +135,7 @@ static json_t *warnings(const struct vp_diarization_result *result, bool type_gu
 
 static json_t *timing(const struct request *request, uint64_t now_ns)
 {
-    const struct job *job = request->job;
+    const struct job *job = request->ticket.job;
     return json_pack("{s:f, s:f, s:f}", "queue", clock_ms_since(job->queued_ns, job->started_ns),
                      "work", job->conversation.work_ms, "total",
                      clock_ms_since(request->started_ns, now_ns));
@@ -146,7 +144,7 @@ static json_t *timing(const struct request *request, uint64_t now_ns)
 json_t *route_diarize_last_line(struct request *request)
 {
     ON_LOOP();
-    const struct job *job = request->job;
+    const struct job *job = request->ticket.job;
     const struct vp_model_info *info = job->engine->info;
     const struct vp_diarization_result *result =
         vp_diarization_result(job->conversation.diarization);
@@ -176,11 +174,11 @@ static void answer_rttm(struct request *request)
     char *text = NULL;
     size_t n_chars = 0;
     uint64_t start = clock_now_ns();
-    if (vp_diarization_rttm(vp_diarization_result(request->job->conversation.diarization),
+    if (vp_diarization_rttm(vp_diarization_result(request->ticket.job->conversation.diarization),
                             request->query.uri, &text, &n_chars, &err) != VP_OK)
         text = NULL;
     request->encode_ms = clock_ms_since(start, clock_now_ns());
-    (void)reply_text(request, MHD_HTTP_OK, "text/plain; charset=utf-8", text, n_chars);
+    (void)answer_text(request, MHD_HTTP_OK, "text/plain; charset=utf-8", text, n_chars);
 }
 
 void route_diarize_done(struct request *request)
@@ -189,5 +187,5 @@ void route_diarize_done(struct request *request)
     if (request->query.rttm)
         answer_rttm(request);
     else
-        (void)reply_json(request, MHD_HTTP_OK, route_diarize_last_line(request));
+        (void)answer_json(request, MHD_HTTP_OK, route_diarize_last_line(request));
 }

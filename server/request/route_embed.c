@@ -1,15 +1,14 @@
 /* POST /embed: one clip to one embedding. */
-#include "http/reply.h"
-#include "request/queue.h"
+#include "request/answer.h"
+#include "request/lifecycle.h"
 #include "request/upload.h"
-#include "server.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
 void route_embed_head(struct request *request)
 {
     ON_LOOP();
-    request->max_body_bytes = upload_max_bytes(request->server->config->max_body_bytes,
+    request->max_body_bytes = upload_max_bytes(request->service->config->max_body_bytes,
                                                multipart_is_type(request->head.content_type));
     request->needs_worker = true;
 }
@@ -19,23 +18,23 @@ void route_embed_body(struct request *request)
     ON_LOOP();
     struct part clip;
     size_t n_clips = 1;
-    if (!upload_find_clip(request, request->server->config->max_body_bytes, &clip))
+    if (!upload_find_clip(request, request->service->config->max_body_bytes, &clip))
         return;
-    struct job *job = job_new(JOB_EMBED, request->server->engine, 1, &n_clips);
+    struct job *job = job_new(JOB_EMBED, request->service->engine, 1, &n_clips);
     if (job == NULL) {
-        problem_set(&request->problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
+        problem_set_no_memory(&request->problem);
         return;
     }
     job->raw = !request->query.normalize;
     upload_fill_clip(&job->sides[0].clips[0], &clip);
     body_move(&request->body, &job->body);
-    queue_submit(request, job);
+    request_submit(request, job);
 }
 
 void route_embed_done(struct request *request)
 {
     ON_LOOP();
-    const struct job *job = request->job;
+    const struct job *job = request->ticket.job;
     const struct clip *clip = &job->sides[0].clips[0];
     const struct vp_model_info *info = job->engine->info;
     uint64_t start = clock_now_ns();
@@ -50,5 +49,5 @@ void route_embed_done(struct request *request)
                   clip->decode_ms, "features", clip->fbank_ms, "inference", clip->forward_ms,
                   "total", clock_ms_since(request->started_ns, start), "request_id", request->id);
     request->encode_ms = clock_ms_since(start, clock_now_ns());
-    (void)reply_json(request, MHD_HTTP_OK, root); /* on failure the state tells the caller */
+    (void)answer_json(request, MHD_HTTP_OK, root); /* on failure the state tells the caller */
 }

@@ -1,8 +1,7 @@
 /* GET /info: what is loaded, what is allowed, what it runs on. */
-#include "http/reply.h"
-#include "server.h"
+#include "request/answer.h"
 #include "util/thread.h"
-#include "version.h"
+#include "util/version.h"
 
 static json_t *model_info(const struct engine *engine)
 {
@@ -47,7 +46,7 @@ static json_t *self_test(const struct engine *engine)
 void route_info_answer(struct request *request)
 {
     ON_LOOP();
-    const struct engine *engine = request->server->engine;
+    const struct engine *engine = request->service->engine;
     const struct vp_model_info *info = engine->info;
     json_t *root = json_pack(
         "{s:s, s:s, s:s, s:b, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
@@ -60,7 +59,7 @@ void route_info_answer(struct request *request)
             ? json_pack("{s:f, s:f}", "slope", engine->slope, "offset", engine->offset)
             : json_null(),
         "model_details", model_info(engine), "segmentation",
-        json_segmentation(engine->segmentation), "limits", limits(request->server->config),
+        json_segmentation(engine->segmentation), "limits", limits(request->service->config),
         "self_test", self_test(engine), "request_id", request->id);
-    (void)reply_json(request, MHD_HTTP_OK, root);
+    (void)answer_json(request, MHD_HTTP_OK, root);
 }

@@ -11,7 +11,7 @@
 #ifndef VP_ROUTES_H
 #define VP_ROUTES_H
 
-#include "util/metrics.h"
+#include "http/metrics.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,8 +1,6 @@
 /* Parts to clips. The container is decided by its magic, in the engine; a type is only a hint. */
 #include "request/upload.h"
 
-#include "server.h"
-
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

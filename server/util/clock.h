@@ -1,4 +1,5 @@
-/* Monotonic time, the only clock that deadlines and durations use. */
+/* Monotonic time: the clock of all deadlines and durations. Only the stamps of log lines are taken
+ * from the time of day. */
 #ifndef VP_CLOCK_H
 #define VP_CLOCK_H
 

@@ -1,8 +1,6 @@
 /* Last words. Everything in the handler is async-signal-safe but backtrace, warmed up at start. */
 #include "util/crash.h"
 
-#include "util/thread.h"
-
 #include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,16 +11,11 @@
 enum { MAX_FRAMES = 48 };
 
 static _Thread_local const char *current_request;
-static _Thread_local enum thread_role current_role;
+static _Thread_local const char *current_thread = "the loop";
 
-void thread_set_role(enum thread_role role)
+void crash_set_thread(const char *name)
 {
-    current_role = role;
-}
-
-enum thread_role thread_get_role(void)
-{
-    return current_role;
+    current_thread = name;
 }
 
 void crash_set_request(const char *request_id)
@@ -56,7 +49,9 @@ static void on_fatal_signal(int signal_number)
     put(digits);
     put(", request ");
     put(current_request != NULL ? current_request : "none");
-    put(current_role == THREAD_WORKER ? ", on a worker\n" : ", on the loop\n");
+    put(", on ");
+    put(current_thread);
+    put("\n");
     put_backtrace();
     raise(signal_number); /* SA_RESETHAND: the default action, a core where cores are wanted */
 }

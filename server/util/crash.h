@@ -21,6 +21,8 @@
 void crash_install(void); /* [start] handlers for SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT */
 /* The request this thread works for; borrowed until the next call, NULL for none. [any] */
 void crash_set_request(const char *request_id);
+/* What this thread is called there, a static string; "the loop" until it is set. [any] */
+void crash_set_thread(const char *name);
 _Noreturn void crash_bug(const char *file, int line, const char *condition); /* [any] */
 
 #endif

@@ -4,7 +4,6 @@
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/thread.h"
-#include "work/workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,9 +98,11 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
     clip->fbank_ms = clock_ms_since(decoded, features);
     if (status != VP_OK)
         return status;
-    workers_share(job, scratch);
+    if (job->helpers.begin != NULL)
+        job->helpers.begin(job->helpers.context, job, scratch);
     status = vp_clip_embed(scratch, embedding, &clip->norm, err);
-    workers_unshare(job);
+    if (job->helpers.begin != NULL)
+        job->helpers.end(job->helpers.context, job);
     clip->forward_ms = clock_ms_since(features, clock_now_ns());
     if (status == VP_OK && fault_hits(FAULT_INFERENCE)) {
         *err = (struct vp_err){.status = VP_ERR_INFERENCE, .message = "not finite (injected)"};
@@ -168,4 +169,18 @@ void job_run(struct job *job)
     }
     job->ended_ns = clock_now_ns();
     crash_set_request(NULL);
+}
+
+struct job_times job_times(const struct job *job)
+{
+    struct job_times times = {.queue_ms = clock_ms_since(job->queued_ns, job->started_ns)};
+    for (size_t i = 0; i < job->n_sides; i++) {
+        for (size_t j = 0; j < job->sides[i].n_clips; j++) {
+            const struct clip *clip = &job->sides[i].clips[j];
+            times.decode_ms += clip->decode_ms;
+            times.fbank_ms += clip->fbank_ms;
+            times.forward_ms += clip->forward_ms;
+        }
+    }
+    return times;
 }

@@ -6,14 +6,22 @@
 #ifndef VP_JOB_H
 #define VP_JOB_H
 
-#include "request/body.h"
+#include "http/body.h"
 #include "work/conversation.h"
 #include "work/engine.h"
 
 #include <stdint.h>
 
-struct request;
-struct workers;
+struct job;
+struct ticket;
+
+/* Others who may join in while a job has a clip in the network: called on its worker around the
+ * forward pass. After `end` nobody but the caller is at the scratch. begin NULL: nobody helps. */
+struct job_helpers {
+    void (*begin)(void *context, const struct job *job, vp_scratch *scratch);
+    void (*end)(void *context, const struct job *job);
+    void *context;
+};
 
 enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_DIARIZE, JOB_OPEN_ENGINE };
 enum { JOB_MAX_SIDES = 2 };
@@ -39,8 +47,8 @@ struct side {
 struct job {
     unsigned magic;
     enum job_kind kind;
-    struct job *next;        /* in a list of its owner */
-    struct request *request; /* the loop's: NULL once nobody waits for the result */
+    struct job *next;      /* in a list of its owner */
+    struct ticket *ticket; /* the loop's: whose place in the queue it is; NULL once nobody waits */
     char request_id[129];
     struct engine *engine; /* a reference */
     struct body body;      /* moved from the request; holds the clips' bytes */
@@ -49,8 +57,8 @@ struct job {
     struct side sides[JOB_MAX_SIDES];
     struct conversation conversation; /* JOB_DIARIZE, which has no sides */
 
-    struct workers *workers; /* the pool, and which of them: set when it is handed out */
-    size_t worker;
+    size_t worker; /* which of the pool has it, and who helps: set when it is handed out */
+    struct job_helpers helpers;
     uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
     enum vp_status status;                    /* the result; err when not VP_OK */
     struct vp_err err;
@@ -68,5 +76,11 @@ struct job *job_new_open(const struct config *config); /* [loop] NULL when memor
 /* Does the work on the scratch of its worker and leaves the result in the job. [worker] */
 void job_run(struct job *job);
 void job_free(struct job *job); /* [loop] takes; NULL is legal */
+
+/* What a job took, over all its clips, in milliseconds. */
+struct job_times {
+    double queue_ms, decode_ms, fbank_ms, forward_ms;
+};
+struct job_times job_times(const struct job *job); /* [loop] of one that came back */
 
 #endif

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longer than the way from workers_share into the network, and from its end to workers_unshare. */
+/* Longer than the gap between begin_sharing and the forward pass, and from its end to end_sharing.
+ */
 enum { PAUSE_NS = 100 * 1000 };
 
 struct worker {
@@ -89,7 +90,7 @@ static void help(struct worker *worker, struct worker *owner)
     }
     /* The clip has just ended, or not quite begun: out of its way. */
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* the clock of `given` */
     until.tv_nsec += PAUSE_NS;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -97,13 +98,11 @@ static void help(struct worker *worker, struct worker *owner)
         pthread_cond_timedwait(&worker->given, &pool->mutex, &until);
 }
 
-void workers_share(const struct job *job, vp_scratch *scratch)
+static void begin_sharing(void *context, const struct job *job, vp_scratch *scratch)
 {
     ON_WORKER();
-    struct workers *pool = job->workers;
+    struct workers *pool = context;
     struct worker *worker = &pool->worker[job->worker];
-    if (pool->n_sharing < 2)
-        return;
     pthread_mutex_lock(&pool->mutex);
     worker->shared = scratch;
     worker->request_id = job->request_id;
@@ -111,13 +110,11 @@ void workers_share(const struct job *job, vp_scratch *scratch)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void workers_unshare(const struct job *job)
+static void end_sharing(void *context, const struct job *job)
 {
     ON_WORKER();
-    struct workers *pool = job->workers;
+    struct workers *pool = context;
     struct worker *worker = &pool->worker[job->worker];
-    if (pool->n_sharing < 2)
-        return;
     pthread_mutex_lock(&pool->mutex);
     worker->shared = NULL;
     while (worker->n_helpers > 0)
@@ -185,14 +182,18 @@ struct workers *workers_start(size_t n, size_t n_sharing, struct mailbox *mailbo
     pthread_mutex_init(&workers->mutex, NULL);
     workers->mailbox = mailbox;
     workers->n_sharing = n_sharing;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     /* A thread looks at all of them as soon as it runs: whole before the first one starts. */
     for (size_t i = 0; i < n; i++) {
         struct worker *worker = &workers->worker[i];
         worker->pool = workers;
         atomic_init(&worker->wanted, false);
-        pthread_cond_init(&worker->given, NULL);
+        pthread_cond_init(&worker->given, &monotonic);
         pthread_cond_init(&worker->is_left, NULL);
     }
+    pthread_condattr_destroy(&monotonic);
     workers->n = n;
     for (; workers->n_started < n; workers->n_started++) {
         int error = start_thread(&workers->worker[workers->n_started]);
@@ -229,8 +230,11 @@ void workers_give(struct workers *workers, struct job *job)
     worker->watched = job->kind != JOB_OPEN_ENGINE; /* a slow disk is not a stuck worker */
     worker->given_ns = clock_now_ns();
     workers->n_busy++;
-    job->workers = workers;
     job->worker = i;
+    job->helpers = (struct job_helpers){0};
+    if (workers->n_sharing > 1)
+        job->helpers =
+            (struct job_helpers){.begin = begin_sharing, .end = end_sharing, .context = workers};
     pthread_mutex_lock(&workers->mutex);
     worker->job = job;
     atomic_store_explicit(&worker->wanted, true, memory_order_relaxed);

@@ -24,10 +24,6 @@ size_t workers_busy(const struct workers *workers);  /* [loop] */
 void workers_give(struct workers *workers, struct job *job);
 /* Notes that job came back: its worker is idle again. [loop] */
 void workers_take_back(struct workers *workers, const struct job *job);
-/* Around the forward pass of a clip of job, which the calling worker runs on scratch: in between,
- * idle workers may help. After the end nobody but the caller is at the scratch. [worker] */
-void workers_share(const struct job *job, vp_scratch *scratch);
-void workers_unshare(const struct job *job);
 /* How long the oldest running clip job has been running, ns; 0 when none. [loop] */
 uint64_t workers_longest_ns(const struct workers *workers, uint64_t now_ns);
 /* Asks all to end after what they run and joins them. Jobs may still be in the mailbox. [loop] */

@@ -1,7 +1,7 @@
 /* Uploads under their own limit and the common budget. */
 #include "unit.h"
 
-#include "request/body.h"
+#include "http/body.h"
 
 static unsigned char bytes[300000];
 

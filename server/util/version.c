@@ -1,5 +1,5 @@
 /* Its own file, so that a new commit recompiles this one only. */
-#include "version.h"
+#include "util/version.h"
 
 #ifndef VP_VERSION
 #define VP_VERSION "unknown"

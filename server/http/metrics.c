@@ -1,5 +1,5 @@
 /* Prometheus exposition of what the loop counted. */
-#include "util/metrics.h"
+#include "http/metrics.h"
 
 #include "util/thread.h"
 

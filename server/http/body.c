@@ -1,5 +1,5 @@
 /* Uploads, whole, under their own limit and the common budget. */
-#include "request/body.h"
+#include "http/body.h"
 
 #include "util/fault.h"
 #include "util/thread.h"

@@ -1,0 +1,149 @@
+/* From a request and a body to an answer. */
+#include "request/answer.h"
+
+#include "request/deadlines.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/thread.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TIMING_ROOM = 256 };
+
+static void put_timing(const struct request *request, char text[TIMING_ROOM])
+{
+    double total = clock_ms_since(request->started_ns, clock_now_ns());
+    const struct job *job = ticket_result(&request->ticket);
+    if (job == NULL) {
+        snprintf(text, TIMING_ROOM, "total;dur=%.3f", total);
+        return;
+    }
+    const struct job_times times = job_times(job);
+    if (job->kind == JOB_DIARIZE)
+        snprintf(text, TIMING_ROOM, "queue;dur=%.3f, work;dur=%.3f, total;dur=%.3f", times.queue_ms,
+                 job->conversation.work_ms, total);
+    else
+        snprintf(text, TIMING_ROOM,
+                 "queue;dur=%.3f, decode;dur=%.3f, features;dur=%.3f, inference;dur=%.3f, "
+                 "total;dur=%.3f",
+                 times.queue_ms, times.decode_ms, times.fbank_ms, times.forward_ms, total);
+}
+
+/* timing must live as long as the description. */
+static struct reply describe(const struct request *request, char timing[TIMING_ROOM])
+{
+    const struct service *service = request->service;
+    put_timing(request, timing);
+    return (struct reply){
+        .request_id = request->id,
+        .server_timing = timing,
+        .methods = request->route->is_post ? "POST" : "GET, HEAD",
+        .problem = request->problem.kind,
+        .retry_after_s = service_retry_after_s(service),
+        .close = problem_rule(request->problem.kind)->close || service->drain != DRAIN_NOT,
+        .origins = service->config->cors_origins,
+        .origin = request->head.origin,
+        .is_preflight = request->is_preflight,
+    };
+}
+
+/* No memory for the answer: the connection will close. */
+static enum MHD_Result give_up(struct request *request)
+{
+    log_event_limited(LOG_ERROR, "no-memory", "an answer could not be made; closing");
+    request->state = REQUEST_FAILED;
+    request->status = MHD_HTTP_INTERNAL_SERVER_ERROR; /* for the log: the client gets nothing */
+    return MHD_NO;
+}
+
+/* Takes response; NULL: memory was short. */
+static enum MHD_Result queue_response(struct request *request, unsigned status,
+                                      struct MHD_Response *response)
+{
+    if (response == NULL)
+        return give_up(request);
+    request->status = status;
+    bool unread = request->state == REQUEST_HEAD && request->head.declared_bytes != 0;
+    enum MHD_Result result = MHD_queue_response(request->handle, status, response);
+    MHD_destroy_response(response);
+    request->state = result == MHD_YES ? REQUEST_REPLYING : REQUEST_FAILED;
+    if (request->connection != NULL)
+        request->connection->linger = unread;
+    deadlines_enter(request, AWAITS_READER);
+    return result;
+}
+
+enum MHD_Result answer_lines(struct request *request)
+{
+    ON_LOOP();
+    char timing[TIMING_ROOM];
+    struct reply reply = describe(request, timing);
+    return queue_response(request, MHD_HTTP_OK,
+                          reply_lines(&reply, ndjson_media_type, ndjson_read, &request->stream));
+}
+
+enum MHD_Result answer_text(struct request *request, unsigned status, const char *type, char *text,
+                            size_t n_bytes)
+{
+    ON_LOOP();
+    char timing[TIMING_ROOM];
+    struct reply reply = describe(request, timing);
+    return queue_response(request, status, reply_text(&reply, type, text, n_bytes));
+}
+
+enum MHD_Result answer_empty(struct request *request, unsigned status)
+{
+    return answer_text(request, status, NULL, strdup(""), 0);
+}
+
+enum MHD_Result answer_asset(struct request *request, const struct asset *asset, bool is_known,
+                             const struct reply_header *headers)
+{
+    ON_LOOP();
+    char timing[TIMING_ROOM];
+    struct reply reply = describe(request, timing);
+    return queue_response(request, is_known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK,
+                          reply_asset(&reply, asset, is_known, headers));
+}
+
+enum MHD_Result answer_json(struct request *request, unsigned status, json_t *root)
+{
+    ON_LOOP();
+    size_t n_bytes = 0;
+    uint64_t start = clock_now_ns();
+    char *text = json_take_text(root, &n_bytes);
+    request->encode_ms += clock_ms_since(start, clock_now_ns());
+    return answer_text(request, status,
+                       request->problem.kind != PROBLEM_NONE ? "application/problem+json"
+                                                             : "application/json",
+                       text, n_bytes);
+}
+
+static json_t *problem_of(const struct request *request)
+{
+    return json_problem(&request->problem, request->id, queue_depth(&request->service->queue));
+}
+
+enum MHD_Result answer_problem(struct request *request)
+{
+    ON_LOOP();
+    const struct problem_rule *rule = problem_rule(request->problem.kind);
+    struct metrics *metrics = &request->service->metrics;
+    VP_BUG_IF(request->problem.kind == PROBLEM_NONE);
+    if (rule->retry)
+        metrics->rejected[request->problem.kind]++;
+    if (request->problem.kind == PROBLEM_INFERENCE_FAILED)
+        metrics->inference_invalid++;
+    return answer_json(request, rule->status, problem_of(request));
+}
+
+void answer_last_line(struct request *request, json_t *root)
+{
+    ON_LOOP();
+    size_t n_bytes = 0;
+    char *text = json_take_text(request->problem.kind != PROBLEM_NONE ? problem_of(request) : root,
+                                &n_bytes);
+    ndjson_end(&request->stream, text, n_bytes);
+    deadlines_enter(request, AWAITS_READER);
+}

@@ -1,0 +1,26 @@
+/*
+ * Answers to requests: every one of them leaves through here. After a call the request is REPLYING,
+ * or FAILED because memory was short: then the connection closes. All on the loop.
+ */
+#ifndef VP_ANSWER_H
+#define VP_ANSWER_H
+
+#include "http/json.h"
+#include "http/reply.h"
+#include "request/request.h"
+
+/* text is malloc'd and taken; NULL: memory was short. */
+enum MHD_Result answer_text(struct request *request, unsigned status, const char *type, char *text,
+                            size_t n_bytes);
+enum MHD_Result answer_empty(struct request *request, unsigned status); /* headers alone */
+/* 200, or 304 when the client has the asset already. headers may be NULL. */
+enum MHD_Result answer_asset(struct request *request, const struct asset *asset, bool is_known,
+                             const struct reply_header *headers);
+enum MHD_Result answer_lines(struct request *request); /* 200 and request->stream */
+/* JSON, taken. */
+enum MHD_Result answer_json(struct request *request, unsigned status, json_t *root);
+enum MHD_Result answer_problem(struct request *request); /* request->problem */
+/* The last line of request->stream: root, taken, or the problem when there is one. */
+void answer_last_line(struct request *request, json_t *root);
+
+#endif

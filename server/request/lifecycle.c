@@ -1,0 +1,350 @@
+/* The life of a request. What its headers decide is admission.c's part, how it waits queue.c's. */
+#include "request/lifecycle.h"
+
+#include "http/cors.h"
+#include "http/listener.h"
+#include "request/account.h"
+#include "request/admission.h"
+#include "request/answer.h"
+#include "request/deadlines.h"
+#include "request/dispatch.h"
+#include "util/clock.h"
+#include "util/thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- HEAD ----------------------------------------------------------------------------------- */
+
+/* The path of a target in origin-form or absolute-form, without /v1; cuts the query off. */
+static void split_target(struct request *request)
+{
+    char *path = request->target;
+    if (strncasecmp(path, "http://", 7) == 0 || strncasecmp(path, "https://", 8) == 0) {
+        char *slash = strpbrk(strstr(path, "//") + 2, "/?");
+        path = slash != NULL ? slash : path + strlen(path);
+    }
+    char *question = strchr(path, '?');
+    if (question != NULL) {
+        *question = 0;
+        request->query_text = question + 1;
+    }
+    if (strncmp(path, "/v1/", 4) == 0)
+        path += 3;
+    request->path = *path != 0 ? path : "/";
+}
+
+static void *on_target(void *context, const char *target, struct MHD_Connection *handle)
+{
+    ON_LOOP();
+    struct listener *listener = context;
+    struct service *service = listener->owner;
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL || (request->target = strdup(target)) == NULL) {
+        free(request);
+        return NULL; /* on_call closes the connection */
+    }
+    request->magic = REQUEST_MAGIC;
+    request->service = service;
+    request->came_to_admin = listener->is_admin;
+    request->handle = handle;
+    request->connection = connection_of(handle);
+    request->ticket.request = request;
+    request->uploads = &service->uploads;
+    request->work_timeout_s = service->config->request_timeout_s;
+    request->n_target = strlen(target);
+    request->started_ns = clock_now_ns();
+    split_target(request);
+    request->route = routes_find(request->path);
+    snprintf(request->id, sizeof request->id, "-");
+    service->n_open_requests++;
+    if (request->connection != NULL)
+        request->connection->upload = &request->body;
+    deadlines_enter(request, AWAITS_HEAD);
+    return request;
+}
+
+/* The request is here in full: an answer, or a job. */
+static enum MHD_Result answer_whole(struct request *request)
+{
+    if (request->is_preflight)
+        return answer_empty(request, MHD_HTTP_NO_CONTENT);
+    if (request->problem.kind == PROBLEM_NONE && request->route->is_post)
+        admission_judge_body(request);
+    if (request->problem.kind != PROBLEM_NONE)
+        return answer_problem(request);
+    request->route->on_body(request);
+    if (request->problem.kind != PROBLEM_NONE && request->state <= REQUEST_READING)
+        return answer_problem(request);
+    /* Neither answered nor submitted: memory was short. */
+    return request->state <= REQUEST_READING || request->state == REQUEST_FAILED ? MHD_NO : MHD_YES;
+}
+
+/* A request without a body is answered in the next call: libmicrohttpd closes a connection that
+ * is answered in the first one. With a body the answer is given before it comes. */
+static enum MHD_Result on_head(struct request *request, const char *url, const char *method,
+                               const char *version)
+{
+    const char *origins = request->service->config->cors_origins;
+    const struct head *head = &request->head;
+    snprintf(request->method, sizeof request->method, "%s", method);
+    head_request_id(request->handle, request->id);
+    head_trace_id(request->handle, request->trace_id);
+    if (head_read(request->handle, method, url, version, request->n_target, &request->head,
+                  &request->problem)) {
+        request->is_preflight = request->route->path != NULL &&
+                                cors_is_preflight(origins, head->origin, method, request->handle);
+        if (!request->is_preflight)
+            admission_judge(request);
+        if (request->problem.kind == PROBLEM_NONE && !request->is_preflight &&
+            request->route->is_post)
+            admission_open_body(request);
+    }
+    deadlines_enter(request, AWAITS_BODY);
+    bool has_body = head->declared_bytes != 0;
+    if (request->problem.kind != PROBLEM_NONE &&
+        (has_body || problem_rule(request->problem.kind)->close))
+        return answer_problem(request);
+    if (has_body && (!request->route->is_post || request->is_preflight))
+        return answer_whole(request); /* nobody reads that body */
+    request->state = REQUEST_READING;
+    return MHD_YES;
+}
+
+/* ---- READING -------------------------------------------------------------------------------- */
+
+static enum MHD_Result on_upload(struct request *request, const char *upload, size_t *n_upload)
+{
+    body_append(&request->body, upload, *n_upload);
+    *n_upload = 0;
+    if (!body_is_hopeless(&request->body))
+        return MHD_YES;
+    /* An answer cannot be queued in mid-upload: what goes on beyond reason is closed. */
+    problem_set(&request->problem, PROBLEM_BODY_TOO_LARGE, "closed in mid-upload");
+    request->status = problem_rule(PROBLEM_BODY_TOO_LARGE)->status;
+    return MHD_NO;
+}
+
+static enum MHD_Result on_body(struct request *request, const char *upload, size_t *n_upload)
+{
+    return *n_upload > 0 ? on_upload(request, upload, n_upload) : answer_whole(request);
+}
+
+/* ---- WAITING -------------------------------------------------------------------------------- */
+
+void request_submit(struct request *request, struct job *job)
+{
+    ON_LOOP();
+    struct service *service = request->service;
+    if (queue_is_full(&service->queue, job->kind)) {
+        problem_set_overloaded(&request->problem);
+        job_free(job);
+        return;
+    }
+    snprintf(job->request_id, sizeof job->request_id, "%s", request->id);
+    deadlines_enter(request, AWAITS_WORK);
+    queue_submit(&service->queue, &request->ticket, job);
+    request->state = REQUEST_WAITING;
+    MHD_suspend_connection(request->handle);
+    dispatch_jobs(service);
+}
+
+/* Goes on in `state` with libmicrohttpd's next call; a run of its listener must follow. */
+static void resume(struct request *request, enum request_state state)
+{
+    VP_BUG_IF(request->state != REQUEST_WAITING);
+    request->state = state;
+    MHD_resume_connection(request->handle);
+}
+
+static const struct vp_diarize_progress *progress_of(const struct request *request)
+{
+    const struct job *job = ticket_result(&request->ticket);
+    return job != NULL ? &job->conversation.progress : NULL;
+}
+
+static void begin_lines(struct request *request)
+{
+    ndjson_open(&request->stream, request->handle, progress_of(request));
+    resume(request, REQUEST_STREAMING);
+}
+
+static bool has_left(const struct ticket *ticket)
+{
+    const struct connection *connection = ticket->request->connection;
+    return connection != NULL && connection_peer_left(connection);
+}
+
+static void on_expired(struct ticket *ticket, enum problem_kind kind, bool had_begun)
+{
+    struct request *request = ticket->request;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    problem_set(&request->problem, kind, "%s",
+                kind == PROBLEM_DRAINING ? "the service stopped before this request was done"
+                : had_begun              ? "not done within the time a request may take; try again"
+                                         : "waited too long for a worker; try again");
+    if (ndjson_has_begun(&request->stream))
+        answer_last_line(request, NULL);
+    else
+        resume(request, REQUEST_DONE);
+}
+
+static void on_gone(struct ticket *ticket)
+{
+    struct request *request = ticket->request;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    request->service->metrics.clients_gone++;
+    request->status = 499;
+    if (ndjson_has_begun(&request->stream))
+        ndjson_cut(&request->stream);
+    else
+        resume(request, REQUEST_GONE);
+}
+
+/* What is with a worker is the worker's to read: then there is no news. */
+static void on_tick(struct ticket *ticket, uint64_t now_ns)
+{
+    struct request *request = ticket->request;
+    if (ndjson_has_begun(&request->stream))
+        ndjson_progress(&request->stream, progress_of(request), now_ns);
+}
+
+static void on_slice(struct ticket *ticket)
+{
+    struct request *request = ticket->request;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    if (request->stream.state == NDJSON_WANTED) /* now that the recording is known to be one */
+        begin_lines(request);
+    else
+        on_tick(ticket, clock_now_ns());
+}
+
+static void set_problem(struct request *request, const struct job *job)
+{
+    problem_from_engine(&request->problem, &job->err);
+    if (job->kind == JOB_COMPARE) {
+        request->problem.side = job->failed_side == 0 ? 'a' : 'b';
+        request->problem.clip = job->failed_clip;
+    }
+}
+
+static void on_done(struct ticket *ticket)
+{
+    struct request *request = ticket->request;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    const struct job *job = ticket->job;
+    account_job(request);
+    if (job->status != VP_OK)
+        set_problem(request, job);
+    else if (request->stream.state == NDJSON_WANTED)
+        begin_lines(request);
+    if (ndjson_has_begun(&request->stream))
+        answer_last_line(request, job->status == VP_OK ? request->route->last_line(request) : NULL);
+    else
+        resume(request, REQUEST_DONE);
+}
+
+const struct queue_calls request_queue_calls = {
+    .has_left = has_left,
+    .on_expired = on_expired,
+    .on_gone = on_gone,
+    .on_tick = on_tick,
+    .on_slice = on_slice,
+    .on_done = on_done,
+};
+
+/* ---- DONE, STREAMING ------------------------------------------------------------------------ */
+
+static enum MHD_Result on_result(struct request *request)
+{
+    if (request->problem.kind != PROBLEM_NONE)
+        return answer_problem(request);
+    request->route->on_done(request);
+    return request->state == REQUEST_REPLYING ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result on_first_line(struct request *request)
+{
+    enum MHD_Result result = answer_lines(request);
+    if (request->stream.state == NDJSON_OPEN) /* it lasts as long as the work takes */
+        deadlines_enter(request, AWAITS_WORK);
+    return result;
+}
+
+/* ---- libmicrohttpd's callbacks -------------------------------------------------------------- */
+
+static enum MHD_Result on_call(void *context, struct MHD_Connection *handle, const char *url,
+                               const char *method, const char *version, const char *upload,
+                               size_t *n_upload, void **slot)
+{
+    ON_LOOP();
+    (void)context;
+    (void)handle;
+    struct request *request = *slot;
+    if (request == NULL)
+        return MHD_NO; /* memory was short when the request line came */
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    switch (request->state) {
+    case REQUEST_HEAD:
+        return on_head(request, url, method, version);
+    case REQUEST_READING:
+        return on_body(request, upload, n_upload);
+    case REQUEST_DONE:
+        return on_result(request);
+    case REQUEST_STREAMING:
+        return on_first_line(request);
+    case REQUEST_GONE:
+    case REQUEST_FAILED:
+        return MHD_NO;
+    case REQUEST_WAITING: /* libmicrohttpd asks again before the suspension shows */
+    case REQUEST_REPLYING:
+        return MHD_YES;
+    }
+    return MHD_NO;
+}
+
+/* The status of a request that we did not answer: cut at a deadline, refused by libmicrohttpd on
+ * its own (a malformed or oversized head), or left by the client. */
+static unsigned status_without_answer(const struct request *request,
+                                      enum MHD_RequestTerminationCode code)
+{
+    if (request->connection != NULL && request->connection->cut)
+        return request->connection->peer_left ? 499 : 408;
+    return code == MHD_REQUEST_TERMINATED_WITH_ERROR ? MHD_HTTP_BAD_REQUEST : 499;
+}
+
+static void on_completed(void *context, struct MHD_Connection *handle, void **slot,
+                         enum MHD_RequestTerminationCode code)
+{
+    ON_LOOP();
+    (void)context;
+    (void)handle;
+    struct request *request = *slot;
+    if (request == NULL)
+        return;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    *slot = NULL;
+    struct service *service = request->service;
+    if (request->status == 0)
+        request->status = status_without_answer(request, code);
+    account_request(request);
+    if (request->connection != NULL)
+        request->connection->upload = NULL;
+    deadlines_enter(request, AWAITS_NEXT);
+    crash_set_request(NULL);
+    queue_drop(&service->queue, &request->ticket);
+    body_close(&request->body);
+    ndjson_close(&request->stream);
+    free(request->target);
+    service->n_open_requests--;
+    request->magic = 0;
+    free(request);
+}
+
+const struct listener_calls request_listener_calls = {
+    .on_target = on_target,
+    .on_call = on_call,
+    .on_completed = on_completed,
+};
