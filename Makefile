@@ -267,7 +267,7 @@ $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
 
 # The speech detector's weights are in the library.
 $(BUILD)/core/diarize/speech/vad_weights.o: models/vad.safetensors
-$(BUILD)/core/diarize/tsvad_weights.o: models/tsvad.safetensors
+$(BUILD)/core/diarize/target/tsvad_weights.o: models/tsvad.safetensors
 
 $(LIB): $(CORE_OBJ)
 	@rm -f $@

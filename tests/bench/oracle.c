@@ -14,8 +14,8 @@
 
 #include "der.h"
 #include "diarize/answer.h"
-#include "diarize/assembly.h"
-#include "diarize/crowd.h"
+#include "diarize/local/assembly.h"
+#include "diarize/local/crowd.h"
 #include "loader/model_file.h"
 
 static void stop_if(enum vp_status status, const struct vp_err *err)
@@ -48,7 +48,8 @@ static void label_masks(const struct vp_rttm_recording *labels, size_t window,
     for (size_t s = 0; s < n; s++)
         for (size_t k = 0; k < SEG_WINDOW_FRAMES; k++) {
             const double at_s =
-                (double)(window * VOICES_HOP + SEG_FRAME_CENTRE + k * SEG_FRAME_STEP) / 16000;
+                (double)(window * LOCAL_SPEAKERS_HOP + SEG_FRAME_CENTRE + k * SEG_FRAME_STEP) /
+                16000;
             heard[s * SEG_WINDOW_FRAMES + k] = speaks(labels, s, at_s);
             total[s] += heard[s * SEG_WINDOW_FRAMES + k];
         }
@@ -106,21 +107,23 @@ int main(int argc, char **argv)
     size_t n_samples;
     const float *samples = vp_clip_samples(scratch, &n_samples);
     const size_t n_windows = crowd_n_windows(n_samples);
-    float *padded = calloc((n_windows - 1) * VOICES_HOP + SEG_WINDOW_SAMPLES, sizeof *padded);
+    float *padded =
+        calloc((n_windows - 1) * LOCAL_SPEAKERS_HOP + SEG_WINDOW_SAMPLES, sizeof *padded);
     size_t *truth = calloc(n_windows * SEG_N_SPEAKERS, sizeof *truth);
-    struct voices voices = {0};
+    struct local_speakers locals = {0};
     if (padded == NULL || truth == NULL)
         return 1;
     memcpy(padded, samples, n_samples * sizeof *padded);
-    stop_if(voices_init(&voices, model, &err), &err);
+    stop_if(local_speakers_init(&locals, model, &err), &err);
     for (size_t w = 0; w < n_windows; w++) {
         unsigned char masks[SEG_WINDOW_FRAMES];
         size_t local_of[SEG_N_SPEAKERS];
-        const size_t before = voices.n;
+        const size_t before = locals.n;
         label_masks(labels, w, masks, local_of);
-        stop_if(voices_add(&voices, scratch, padded + w * VOICES_HOP, masks, &err), &err);
-        for (size_t i = before; i < voices.n; i++)
-            truth[i] = local_of[voices.list[i].local];
+        stop_if(local_speakers_add(&locals, scratch, padded + w * LOCAL_SPEAKERS_HOP, masks, &err),
+                &err);
+        for (size_t i = before; i < locals.n; i++)
+            truth[i] = local_of[locals.list[i].local];
     }
     struct answer answer = {.result = {.engine = VP_DIARIZE_SEGMENTATION,
                                        .clip = info,
@@ -129,12 +132,12 @@ int main(int argc, char **argv)
     vp_diarize_options_default(&options);
     options.min_on_s = options.min_off_s = 0;
     options.num_speakers = asked > 0 ? (unsigned)asked : 0;
-    stop_if(crowd_conclude(&voices, n_samples, &options, asked < 0 ? truth : NULL,
+    stop_if(crowd_conclude(&locals, n_samples, &options, asked < 0 ? truth : NULL,
                            labels->n_speakers, &answer, &err),
             &err);
     print_turns(labels->name, &answer.result);
     answer_clear(&answer);
-    voices_clear(&voices);
+    local_speakers_clear(&locals);
     free(padded);
     free(truth);
     vp_rttm_free(&rttm);

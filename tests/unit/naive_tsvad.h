@@ -5,7 +5,7 @@
 #ifndef VP_NAIVE_TSVAD_H
 #define VP_NAIVE_TSVAD_H
 
-#include "diarize/tsvad.h"
+#include "diarize/target/tsvad.h"
 #include "draft_safetensors.h"
 
 #define NAIVE_TSVAD_ROWS   2560u

@@ -1,0 +1,43 @@
+/*
+ * The first half of a diarization without a segmentation network: a recording is heard block by
+ * block, and what remains of it are segments of speech and the embeddings of windows in them.
+ *
+ *   bytes -> mono samples -> log-mel frames -> speech, segments -> windows -> embeddings
+ *
+ * Where several channels cancel in their mean, the loudest is taken, as everywhere; to know that,
+ * the first minutes of such a recording are decoded twice. One owner at a time.
+ */
+#ifndef VP_WINDOW_PASS_H
+#define VP_WINDOW_PASS_H
+
+#include "audio/container.h"
+#include "diarization.h"
+#include "diarize/speech/segments.h"
+#include "diarize/windows/window_embeddings.h"
+
+struct window_pass;
+
+/* Borrows container's bytes, and options->speech, until freed. Returns owned *out. */
+enum vp_status window_pass_new(const vp_model *model, const struct container *container,
+                               const struct vp_diarize_options *options, struct window_pass **out,
+                               struct vp_err *err) VP_MUST_CHECK;
+void window_pass_free(struct window_pass *pass); /* takes; NULL is legal */
+
+/* One window, or one block: some milliseconds of work. *done when all was heard. Errors: those of
+ * vp_diarization_step. */
+enum vp_status window_pass_step(struct window_pass *pass, vp_scratch *scratch, bool *done,
+                                struct vp_err *err) VP_MUST_CHECK;
+
+double window_pass_progress(const struct window_pass *pass); /* 0..1 */
+double window_pass_heard_s(const struct window_pass *pass);
+
+/* Borrowed; complete once done. clip has format, levels and duration. */
+const struct segments *window_pass_segments(const struct window_pass *pass);
+const struct window_embeddings *window_pass_embeddings(const struct window_pass *pass);
+const struct vp_clip_info *window_pass_clip(const struct window_pass *pass);
+/* Of speech, for each of the recording's n frames of 10 ms; none where speech is given and the
+ * model's features are not the detector's. */
+const float *window_pass_probabilities(const struct window_pass *pass, size_t *n);
+size_t window_pass_bytes(const struct window_pass *pass);
+
+#endif
