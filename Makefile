@@ -10,7 +10,7 @@ JOBS    ?= $(shell nproc)
 SPEECH_DIR ?= ../shared/audio
 export SPEECH_DIR
 
-LIBS := sndfile libmpg123 soxr openblas jansson nettle
+LIBS := sndfile ogg libmpg123 soxr openblas jansson nettle
 SERVER_LIBS := libuv libmicrohttpd
 CLI_LIBS := libpng
 
@@ -191,8 +191,9 @@ build/venv/.done: tools/requirements.txt
 	build/venv/bin/pip install -q -r $<
 	touch $@
 
-lint: deps ## the form of C and shell files, as CI asks for it
+lint: deps ## the form of C and shell files and the order of the rooms, as CI asks for it
 	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	$(PYTHON) tools/check_rooms.py
 	shellcheck $$(git ls-files '*.sh') .ci/run
 
 # Spectral runs on Debian's Node.js (18.20) as well as on later ones.

@@ -59,10 +59,11 @@ struct vp_segmentation_info {
     bool untrained; /* the metadata says the weights are random */
 };
 
-/* Opens the file at path, told apart by content; every tensor is checked. Returns owned *out
- * (vp_segmentation_free), NULL on error: VP_ERR_IO, VP_ERR_MODEL, VP_ERR_NO_MEMORY. The model must
- * outlive every vp_diarization that borrows it. */
-enum vp_status vp_segmentation_open(const char *path, vp_segmentation **out,
+/* Opens the file at path, told apart by content; every tensor is checked. kernel: as for
+ * vp_model_open. Returns owned *out (vp_segmentation_free), NULL on error: VP_ERR_IO, VP_ERR_MODEL,
+ * VP_ERR_ARGUMENT (the kernel), VP_ERR_NO_MEMORY. The model must outlive every vp_diarization that
+ * borrows it. */
+enum vp_status vp_segmentation_open(const char *path, enum vp_kernel kernel, vp_segmentation **out,
                                     struct vp_err *err) VP_MUST_CHECK;
 void vp_segmentation_free(vp_segmentation *segmentation); /* takes; NULL is legal */
 /* Borrowed from segmentation. */

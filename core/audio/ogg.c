@@ -1,7 +1,8 @@
 /*
- * Ogg pages: "OggS", version, flags, position (8), serial (4), number (4), checksum (4), count of
- * segments, their lengths, then the segments. libogg drops damaged pages without a word, so a
- * recording with holes would be embedded as if it were whole: hence the walk here.
+ * Ogg pages, read by libogg: framing, checksums, packets. What is accepted is decided here.
+ *
+ * libogg drops damaged pages without a word, so a recording with holes would be embedded as if it
+ * were whole: hence the walk over all pages, each of which must follow the one before.
  *
  * The decoders read the first stream only: a file of several, chained or side by side, would be
  * embedded in part, and is refused.
@@ -13,145 +14,183 @@
 
 #include "audio/vorbis.h"
 
-#include <stdlib.h>
+#include <ogg/ogg.h>
 
-#define HEAD_BYTES      27u
-#define VERSION_AT      4u
-#define FLAGS_AT        5u
-#define SERIAL_AT       14u
-#define NUMBER_AT       18u
-#define CHECKSUM_AT     22u
-#define CONTINUED       0x01u
-#define FIRST           0x02u
-#define END_OF_STREAM   0x04u
+#define HEAD_BYTES      27L /* of a page, up to the table of its segments */
+#define FEED_BYTES      ((size_t)1 << 16)
 #define MAX_SETUP_BYTES ((size_t)1 << 18) /* encoders write some 4 to 8 KiB */
+#define N_HEADERS       3u                /* packets before the first sample of Vorbis */
 
-/* CRC-32 with polynomial 0x04C11DB7, most significant bit first, start 0. */
-static void make_table(uint32_t table[256])
+/* Pages of a file, one after another. */
+struct walk {
+    struct bytes file;
+    ogg_sync_state sync;
+    size_t at;    /* of the page to come */
+    size_t n_fed; /* bytes that libogg has */
+};
+
+enum page_result { PAGE_READ, PAGE_NONE, PAGE_DAMAGED, PAGE_CUT, PAGE_NO_MEMORY };
+
+static void walk_begin(struct walk *walk, struct bytes file)
 {
-    for (uint32_t i = 0; i < 256; i++) {
-        uint32_t crc = i << 24;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc << 1 ^ (crc >> 31 ? 0x04C11DB7u : 0);
-        table[i] = crc;
-    }
+    *walk = (struct walk){.file = file};
+    ogg_sync_init(&walk->sync);
 }
 
-/* Over one page, its own checksum field counted as zero. */
-static uint32_t checksum(const uint32_t table[256], struct bytes page)
+static void walk_end(struct walk *walk)
 {
-    uint32_t crc = 0;
-    for (size_t i = 0; i < page.n; i++) {
-        const bool own = i >= CHECKSUM_AT && i < CHECKSUM_AT + 4;
-        crc = crc << 8 ^ table[crc >> 24 ^ (own ? 0 : page.at[i])];
-    }
-    return crc;
+    ogg_sync_clear(&walk->sync);
 }
 
-/* Bytes of the page at `at`, head included; 0 when even its head is cut. */
-static size_t page_bytes(struct bytes file, size_t at)
+/* The page at walk->at, borrowed until the next call; *n_bytes is its length, or with PAGE_CUT what
+ * it should have been. PAGE_NONE: no page begins there. */
+static enum page_result next_page(struct walk *walk, ogg_page *page, size_t *n_bytes)
 {
-    if (!bytes_have(file, at, HEAD_BYTES))
-        return 0;
-    const size_t n_segments = file.at[at + HEAD_BYTES - 1];
-    if (!bytes_have(file, at + HEAD_BYTES, n_segments))
-        return 0;
-    size_t n = HEAD_BYTES + n_segments;
-    for (size_t i = 0; i < n_segments; i++)
-        n += file.at[at + HEAD_BYTES + i];
-    return n;
+    long n;
+    if (!bytes_match(walk->file, walk->at, "OggS"))
+        return PAGE_NONE;
+    while ((n = ogg_sync_pageseek(&walk->sync, page)) == 0) {
+        const struct bytes more = bytes_from(walk->file, walk->n_fed, FEED_BYTES);
+        if (more.n == 0) {
+            *n_bytes = walk->sync.headerbytes > 0
+                           ? (size_t)walk->sync.headerbytes + (size_t)walk->sync.bodybytes
+                           : HEAD_BYTES;
+            return PAGE_CUT;
+        }
+        char *room = ogg_sync_buffer(&walk->sync, (long)more.n);
+        if (room == NULL)
+            return PAGE_NO_MEMORY;
+        memcpy(room, more.at, more.n);
+        ogg_sync_wrote(&walk->sync, (long)more.n);
+        walk->n_fed += more.n;
+    }
+    if (n < 0) /* it has skipped to the next thing that looks like a page */
+        return PAGE_DAMAGED;
+    *n_bytes = (size_t)n;
+    walk->at += (size_t)n;
+    return PAGE_READ;
+}
+
+static enum vp_status check_page(const struct walk *walk, enum page_result result, size_t n_bytes,
+                                 struct vp_err *err)
+{
+    switch (result) {
+    case PAGE_READ:
+        return VP_OK;
+    case PAGE_NONE:
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the ogg file is damaged or cut: no page at byte %zu", walk->at);
+    case PAGE_DAMAGED:
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the ogg file is damaged: the page at byte %zu fails its checksum",
+                           walk->at);
+    case PAGE_CUT:
+        return container_cut(err, "ogg", "its last page", n_bytes, walk->file.n - walk->at);
+    case PAGE_NO_MEMORY:
+        break;
+    }
+    return status_no_memory(err, "an ogg page", FEED_BYTES);
 }
 
 static enum vp_status check_pages(struct bytes file, struct vp_err *err)
 {
-    uint32_t table[256];
-    make_table(table);
-    const uint64_t serial = bytes_little(file, SERIAL_AT, 4);
+    struct walk walk;
+    enum vp_status status = VP_OK;
+    int serial = 0;
     bool ended = false;
-    for (size_t at = 0; at < file.n;) {
-        if (!bytes_match(file, at, "OggS")) {
-            if (ended)
-                return VP_OK; /* something was appended: not our business */
-            return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                               "the ogg file is damaged or cut: no page at byte %zu", at);
+    walk_begin(&walk, file);
+    while (status == VP_OK && walk.at < file.n) {
+        ogg_page page;
+        size_t n_bytes = 0;
+        const bool first = walk.at == 0;
+        const enum page_result result = next_page(&walk, &page, &n_bytes);
+        if (result == PAGE_NONE && ended)
+            break; /* something was appended: not our business */
+        status = check_page(&walk, result, n_bytes, err);
+        if (status != VP_OK)
+            break;
+        if (first)
+            serial = ogg_page_serialno(&page);
+        if (ogg_page_serialno(&page) != serial || (!first && ogg_page_bos(&page)))
+            status = container_refuse(err, "ogg of several streams");
+        ended = ogg_page_eos(&page);
+    }
+    walk_end(&walk);
+    return status;
+}
+
+/* Does the page's last packet go on in the next one? */
+static bool is_pending(const ogg_page *page)
+{
+    return page->header_len > HEAD_BYTES && page->header[page->header_len - 1] == 255;
+}
+
+static enum vp_status bad_headers(struct vp_err *err)
+{
+    return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                       "the ogg file is damaged or cut: its header packets are not whole");
+}
+
+/* Header packet `i` of Vorbis. */
+static enum vp_status check_header(const ogg_packet *packet, unsigned i, struct vp_err *err)
+{
+    static const char comment[] = "\x03vorbis";
+    const struct bytes bytes = {packet->packet, (size_t)packet->bytes};
+    if (i == 0)
+        return bytes.n < VORBIS_IDENT_BYTES
+                   ? bad_headers(err)
+                   : vorbis_check_ident(bytes_from(bytes, 0, VORBIS_IDENT_BYTES), err);
+    if (i == 1)
+        return bytes_match(bytes, 0, comment) ? VP_OK : bad_headers(err);
+    return bytes.n > MAX_SETUP_BYTES ? bad_headers(err) : vorbis_check_setup(bytes, err);
+}
+
+/*
+ * All that the decoder reads before the first sample: it may leak or misread malformed headers.
+ * They are taken apart by the library that the decoder uses, so that both see the same. Pages must
+ * follow each other without a gap, and the first page is the first packet, nothing else.
+ */
+static enum vp_status check_headers(struct walk *walk, ogg_stream_state *stream, struct vp_err *err)
+{
+    ogg_page page;
+    ogg_packet packet;
+    bool pending = false;
+    long number = 0;
+    size_t n_bytes;
+    for (unsigned n_packets = 0; n_packets < N_HEADERS;) {
+        const bool first = walk->at == 0;
+        const enum page_result result = next_page(walk, &page, &n_bytes);
+        if (result != PAGE_READ)
+            return result == PAGE_NO_MEMORY ? check_page(walk, result, 0, err) : bad_headers(err);
+        if (first && (!ogg_page_bos(&page) || page.header_len != HEAD_BYTES + 1))
+            return bad_headers(err);
+        if (first && ogg_stream_init(stream, ogg_page_serialno(&page)) != 0)
+            return status_no_memory(err, "an ogg stream", sizeof *stream);
+        if ((!first && ogg_page_pageno(&page) != number + 1) ||
+            (ogg_page_continued(&page) != 0) != pending || ogg_stream_pagein(stream, &page) != 0)
+            return bad_headers(err);
+        number = ogg_page_pageno(&page);
+        pending = page.header_len > HEAD_BYTES ? is_pending(&page) : pending;
+        int found;
+        while (n_packets < N_HEADERS && (found = ogg_stream_packetout(stream, &packet)) != 0) {
+            const enum vp_status status =
+                found < 0 ? bad_headers(err) : check_header(&packet, n_packets, err);
+            if (status != VP_OK)
+                return status;
+            n_packets++;
         }
-        const size_t n = page_bytes(file, at);
-        if (n == 0 || !bytes_have(file, at, n))
-            return container_cut(err, "ogg", "its last page", n > 0 ? n : HEAD_BYTES, file.n - at);
-        const struct bytes page = bytes_from(file, at, n);
-        if (checksum(table, page) != bytes_little(page, CHECKSUM_AT, 4))
-            return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                               "the ogg file is damaged: the page at byte %zu fails its checksum",
-                               at);
-        if (bytes_little(page, SERIAL_AT, 4) != serial || (at > 0 && page.at[FLAGS_AT] & FIRST))
-            return container_refuse(err, "ogg of several streams");
-        ended = page.at[FLAGS_AT] & END_OF_STREAM;
-        at += n;
     }
     return VP_OK;
 }
 
-/*
- * Packet `wanted` of the stream: what fits into [capacity], and its length. Pages up to its end
- * must follow each other without a gap, as the decoder wants them, so that both read the same.
- * False when there is none such.
- */
-static bool read_packet(struct bytes file, unsigned wanted, unsigned char *into, size_t capacity,
-                        size_t *n)
-{
-    uint32_t number = (uint32_t)bytes_little(file, NUMBER_AT, 4);
-    unsigned packet = 0;
-    bool pending = false;
-    *n = 0;
-    for (size_t at = 0, size; (size = page_bytes(file, at)) > 0; at += size) {
-        const struct bytes page = bytes_from(file, at, size);
-        if (!bytes_match(page, 0, "OggS") || page.n < size || page.at[VERSION_AT] != 0 ||
-            bytes_little(page, NUMBER_AT, 4) != number++ ||
-            ((page.at[FLAGS_AT] & CONTINUED) != 0) != pending)
-            return false;
-        const size_t n_segments = page.at[HEAD_BYTES - 1];
-        size_t from = HEAD_BYTES + n_segments;
-        for (size_t i = 0; i < n_segments; i++) {
-            const size_t length = page.at[HEAD_BYTES + i];
-            if (packet == wanted) {
-                const size_t kept = *n < capacity ? *n : capacity, room = capacity - kept;
-                memcpy(into + kept, page.at + from, length < room ? length : room);
-                *n += length;
-            }
-            from += length;
-            pending = length == 255;
-            packet += !pending;
-            if (packet > wanted)
-                return true;
-        }
-    }
-    return false;
-}
-
-/* All that the decoder reads before the first sample: what it finds wrong here it may leak or
- * follow into the dark. */
 static enum vp_status check_vorbis(struct bytes file, struct vp_err *err)
 {
-    size_t n_ident, n_comment, n_setup;
-    unsigned char ident[VORBIS_IDENT_BYTES], comment[7];
-    unsigned char *setup = malloc(MAX_SETUP_BYTES);
-    enum vp_status status = VP_OK;
-    if (setup == NULL)
-        return status_no_memory(err, "a setup header", MAX_SETUP_BYTES);
-    /* The first page is the first packet, and nothing else. */
-    if (!(file.at[FLAGS_AT] & FIRST) || file.at[HEAD_BYTES - 1] != 1 ||
-        !read_packet(file, 0, ident, sizeof ident, &n_ident) ||
-        !read_packet(file, 1, comment, sizeof comment, &n_comment) ||
-        !read_packet(file, 2, setup, MAX_SETUP_BYTES, &n_setup) || n_ident < sizeof ident ||
-        n_comment < sizeof comment || memcmp(comment, "\x03vorbis", sizeof comment) != 0 ||
-        n_setup > MAX_SETUP_BYTES)
-        status = status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                             "the ogg file is damaged or cut: its header packets are not whole");
-    if (status == VP_OK)
-        status = vorbis_check_ident((struct bytes){ident, sizeof ident}, err);
-    if (status == VP_OK)
-        status = vorbis_check_setup((struct bytes){setup, n_setup}, err);
-    free(setup);
+    struct walk walk;
+    ogg_stream_state stream = {0};
+    walk_begin(&walk, file);
+    const enum vp_status status = check_headers(&walk, &stream, err);
+    ogg_stream_clear(&stream);
+    walk_end(&walk);
     return status;
 }
 
@@ -169,7 +208,7 @@ enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err 
         {"BBCD", "ogg dirac"},
         {"OVP80", "ogg vp8"},
     };
-    const size_t first_at = HEAD_BYTES + (size_t)bytes_little(file, HEAD_BYTES - 1, 1);
+    const size_t first_at = (size_t)HEAD_BYTES + (size_t)bytes_little(file, HEAD_BYTES - 1, 1);
     const bool vorbis = bytes_match(file, first_at, "\x01vorbis");
     if (!vorbis && !bytes_match(file, first_at, "OpusHead")) {
         for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)

@@ -42,8 +42,8 @@ enum vp_status arena_init(struct arena *arena, size_t n_bytes, const char *what,
         return status_no_memory(err, what, rounded);
     arena->base = base;
 #if defined(MADV_HUGEPAGE)
-    /* The network walks over megabytes with long strides: 5 % faster on pages of 2 MiB. Only a
-     * wish: where the system has none to give, the small pages stay. */
+    /* The network walks over megabytes with long strides: 5 % faster on pages of 2 MiB. A hint:
+     * where the system has none to give, the small pages stay. */
     if (rounded >= HUGE_PAGE)
         (void)madvise(base, rounded / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
@@ -61,10 +61,36 @@ void arena_free(struct arena *arena)
     memset(arena, 0, sizeof *arena);
 }
 
+enum vp_status arena_build(struct arena *arena, arena_layout *layout, void *ctx, const char *what,
+                           struct vp_err *err)
+{
+    struct arena sum = {0};
+    memset(arena, 0, sizeof *arena);
+    layout(ctx, &sum);
+    if (sum.overflow)
+        return status_no_memory(err, what, SIZE_MAX);
+    const enum vp_status status = arena_init(arena, sum.used, what, err);
+    if (status == VP_OK)
+        layout(ctx, arena);
+    return status;
+}
+
 float *arena_floats(struct arena *arena, size_t n_floats)
 {
-    size_t n_bytes = 0;
-    if (!arena_floats_size(n_floats, &n_bytes) || n_bytes > arena->n_bytes - arena->used) {
+    return arena_rows(arena, n_floats, 1);
+}
+
+float *arena_rows(struct arena *arena, size_t n_rows, size_t n_row)
+{
+    size_t n_floats = 0, n_bytes = 0;
+    const bool fits =
+        size_multiply(n_rows, n_row, &n_floats) && arena_floats_size(n_floats, &n_bytes);
+    if (arena->base == NULL) {
+        if (!fits || !size_add(arena->used, n_bytes, &arena->used))
+            arena->overflow = true;
+        return NULL;
+    }
+    if (!fits || n_bytes > arena->n_bytes - arena->used) {
         fprintf(stderr, "%s:%d: arena asked for more than was planned\n", __FILE__, __LINE__);
         abort();
     }

@@ -2,6 +2,7 @@
 #include "loader/digest.h"
 
 #include <nettle/sha2.h>
+#include <string.h>
 
 void digest_sha256(const void *bytes, size_t n_bytes, char hex[DIGEST_HEX_CHARS])
 {
@@ -16,4 +17,10 @@ void digest_sha256(const void *bytes, size_t n_bytes, char hex[DIGEST_HEX_CHARS]
         hex[2 * i + 1] = digits[digest[i] & 15];
     }
     hex[2 * sizeof digest] = '\0';
+}
+
+void digest_of_file(const void *bytes, size_t n_bytes, char text[DIGEST_TEXT_CHARS])
+{
+    memcpy(text, "sha256:", DIGEST_TEXT_CHARS - DIGEST_HEX_CHARS);
+    digest_sha256(bytes, n_bytes, text + DIGEST_TEXT_CHARS - DIGEST_HEX_CHARS);
 }

@@ -52,13 +52,13 @@ static bool parse_hex(const char *text, char hex[DIGEST_HEX_CHARS])
 }
 
 /* "sha256:" and the digits. */
-static bool parse_digest(const char *text, char digest[METADATA_DIGEST_CHARS])
+static bool parse_digest(const char *text, char digest[DIGEST_TEXT_CHARS])
 {
     char hex[DIGEST_HEX_CHARS];
-    const size_t n_prefix = METADATA_DIGEST_CHARS - DIGEST_HEX_CHARS;
+    const size_t n_prefix = DIGEST_TEXT_CHARS - DIGEST_HEX_CHARS;
     if (strncmp(text, "sha256:", n_prefix) != 0 || !parse_hex(text + n_prefix, hex))
         return false;
-    memcpy(digest, text, METADATA_DIGEST_CHARS);
+    memcpy(digest, text, DIGEST_TEXT_CHARS);
     return true;
 }
 

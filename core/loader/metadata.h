@@ -10,8 +10,6 @@
 #include "loader/digest.h"
 #include "network/net.h"
 
-#define METADATA_DIGEST_CHARS (sizeof "sha256:" - 1 + DIGEST_HEX_CHARS)
-
 struct metadata {
     char *name; /* owned, or NULL */
     bool untrained;
@@ -24,7 +22,7 @@ struct metadata {
     char weights_sha256[DIGEST_HEX_CHARS]; /* "" : not said */
     /* Of the embedding model that a net of another kind was trained on, "sha256:..."; "": not said
      */
-    char model_digest[METADATA_DIGEST_CHARS];
+    char model_digest[DIGEST_TEXT_CHARS];
     struct { /* of a segmentation network; 0: not said */
         size_t num_speakers, powerset_max_classes, num_classes, sample_rate, window_size;
     } segmentation;

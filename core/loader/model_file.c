@@ -1,14 +1,18 @@
 /* A model file in memory. */
 #include "loader/model_file.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_BYTES ((size_t)1 << 30) /* the largest WeSpeaker net, ResNet293, takes 115 MB */
+#define MOST_NAME_CHARS 100u
+#define MAX_BYTES       ((size_t)1 << 30) /* the largest WeSpeaker net, ResNet293, takes 115 MB */
 
 static enum vp_status io_error(struct vp_err *err, const char *path, const char *what)
 {
@@ -89,4 +93,14 @@ void model_file_free(struct model_file *file)
     if (file->bytes != NULL)
         munmap(file->bytes, file->n_bytes);
     *file = (struct model_file){0};
+}
+
+enum vp_status model_file_name(const char *stated, const char *path, char **out, struct vp_err *err)
+{
+    const char *slash = strrchr(path, '/');
+    const char *own = slash != NULL ? slash + 1 : path;
+    *out = strdup(stated != NULL                            ? stated
+                  : text_is_printable(own, MOST_NAME_CHARS) ? own
+                                                            : "unnamed");
+    return *out != NULL ? VP_OK : status_no_memory(err, "the model's name", strlen(path));
 }

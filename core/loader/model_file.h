@@ -21,4 +21,10 @@ enum vp_status model_file_read(const char *path, struct model_file *out,
                                struct vp_err *err) VP_MUST_CHECK;
 void model_file_free(struct model_file *file);
 
+/* What to call the model in the file at path: the name that its metadata states, or where that is
+ * NULL the file's own; a file name that cannot be shown makes it "unnamed". Returns owned *out
+ * (free). VP_ERR_NO_MEMORY. */
+enum vp_status model_file_name(const char *stated, const char *path, char **out,
+                               struct vp_err *err) VP_MUST_CHECK;
+
 #endif

@@ -1,7 +1,6 @@
 /* Which format a model file has, and its digest. */
 #include "loader/net_load.h"
 
-#include "loader/digest.h"
 #include "loader/model_file.h"
 #include "loader/onnx/onnx.h"
 #include "loader/onnx/onnx_bind.h"
@@ -80,19 +79,16 @@ enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **ou
     return status;
 }
 
-enum vp_status net_load(const char *path, struct net **out, const char **format, char digest[72],
-                        struct vp_err *err)
+enum vp_status net_load(const char *path, struct net **out, const char **format,
+                        char digest[DIGEST_TEXT_CHARS], struct vp_err *err)
 {
     *out = NULL;
     struct model_file file;
     enum vp_status status = model_file_read(path, &file, err);
     if (status == VP_OK)
         status = net_load_bytes(file.bytes, file.n_bytes, out, format, err);
-    if (status == VP_OK) {
-        char hex[DIGEST_HEX_CHARS];
-        digest_sha256(file.bytes, file.n_bytes, hex);
-        snprintf(digest, 72, "sha256:%s", hex);
-    }
+    if (status == VP_OK)
+        digest_of_file(file.bytes, file.n_bytes, digest);
     model_file_free(&file);
     return status;
 }

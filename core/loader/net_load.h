@@ -2,6 +2,7 @@
 #ifndef VP_NET_LOAD_H
 #define VP_NET_LOAD_H
 
+#include "loader/digest.h"
 #include "network/net.h"
 
 /* Reads a model file that lies in memory; told apart by content. bytes are borrowed for the call.
@@ -12,7 +13,7 @@ enum vp_status net_load_bytes(const void *bytes, size_t n_bytes, struct net **ou
 
 /* Loads the file at path, whatever its format; *format is "onnx" or "safetensors" (static), and
  * digest receives "sha256:" + 64 hex. Returns owned *out (net_free), already net_check-ed. */
-enum vp_status net_load(const char *path, struct net **out, const char **format, char digest[72],
-                        struct vp_err *err) VP_MUST_CHECK;
+enum vp_status net_load(const char *path, struct net **out, const char **format,
+                        char digest[DIGEST_TEXT_CHARS], struct vp_err *err) VP_MUST_CHECK;
 
 #endif

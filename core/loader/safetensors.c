@@ -2,6 +2,7 @@
 #include "loader/safetensors.h"
 
 #include "base/text.h"
+#include "loader/tensor_set.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -239,20 +240,19 @@ enum vp_status safetensors_take(const struct safetensors *file, const char *name
                                 const size_t *dims, size_t n_dims, float **out, struct vp_err *err)
 {
     *out = NULL;
-    for (size_t i = 0; i < file->n_tensors; i++) {
-        struct tensor *tensor = &file->tensors[i];
-        if (strcmp(tensor->name, name) != 0)
-            continue;
-        const enum vp_status status = tensor_check_shape(tensor, dims, n_dims, err);
-        if (status != VP_OK)
-            return status;
-        *out = malloc(tensor->n_values * sizeof **out);
-        if (*out == NULL)
-            return status_no_memory(err, name, tensor->n_values * sizeof **out);
-        tensor->used = true;
-        return tensor_read_floats(tensor, *out, err);
+    const struct tensor_set set = {file->tensors, file->n_tensors, err};
+    size_t n_values, n_bytes;
+    if (!size_product(dims, n_dims, &n_values) || !size_multiply(n_values, sizeof **out, &n_bytes))
+        return status_no_memory(err, name, SIZE_MAX);
+    *out = malloc(n_bytes);
+    if (*out == NULL)
+        return status_no_memory(err, name, n_bytes);
+    const enum vp_status status = tensor_set_read(&set, name, dims, n_dims, *out);
+    if (status != VP_OK) {
+        free(*out);
+        *out = NULL;
     }
-    return status_fail(err, VP_ERR_MODEL, "tensor '%s' is missing", name);
+    return status;
 }
 
 enum vp_status safetensors_finish(const struct safetensors *file, const char *what,

@@ -87,34 +87,17 @@ static void plan_schedule(struct resnet *resnet)
     }
 }
 
-static bool add_size(size_t n_floats, size_t *n_bytes)
+/* Each convolution's place in the one block of all weights. */
+static void place_weights(void *ctx, struct arena *arena)
 {
-    size_t n;
-    return arena_floats_size(n_floats, &n) && size_add(*n_bytes, n, n_bytes);
-}
-
-/* One block for all weights, and each convolution's place in it. */
-static enum vp_status place_weights(struct resnet *resnet, struct vp_err *err)
-{
-    size_t n_bytes = 0, n_fc;
-    bool fits = size_multiply(resnet->dim, resnet->n_pooled, &n_fc) && add_size(n_fc, &n_bytes) &&
-                add_size(resnet->dim, &n_bytes);
-    for (size_t i = 0; i < resnet->n_ops; i++)
-        fits = fits && add_size(resnet->ops[i].conv.n_weights, &n_bytes) &&
-               add_size(resnet->ops[i].shortcut.n_weights, &n_bytes);
-    if (!fits)
-        return status_no_memory(err, "the packed weights", SIZE_MAX);
-    enum vp_status status = arena_init(&resnet->weights, n_bytes, "the packed weights", err);
-    if (status != VP_OK)
-        return status;
+    struct resnet *resnet = ctx;
     for (size_t i = 0; i < resnet->n_ops; i++) {
         struct op *op = &resnet->ops[i];
-        op->conv.weights = arena_floats(&resnet->weights, op->conv.n_weights);
-        op->shortcut.weights = arena_floats(&resnet->weights, op->shortcut.n_weights);
+        op->conv.weights = arena_floats(arena, op->conv.n_weights);
+        op->shortcut.weights = arena_floats(arena, op->shortcut.n_weights);
     }
-    resnet->fc_weight = arena_floats(&resnet->weights, n_fc);
-    resnet->fc_bias = arena_floats(&resnet->weights, resnet->dim);
-    return VP_OK;
+    resnet->fc_weight = arena_rows(arena, resnet->dim, resnet->n_pooled);
+    resnet->fc_bias = arena_floats(arena, resnet->dim);
 }
 
 static void pack_weights(struct resnet *resnet, const struct net *net)
@@ -155,7 +138,7 @@ enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct r
     const struct frame_layout *last = &resnet->ops[resnet->n_ops - 1].conv.out;
     resnet->dim = net->dim;
     resnet->n_pooled = 2 * last->n_channels * last->n_freq;
-    status = place_weights(resnet, err);
+    status = arena_build(&resnet->weights, place_weights, resnet, "the packed weights", err);
     if (status == VP_OK)
         pack_weights(resnet, net);
 out:

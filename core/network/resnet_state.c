@@ -88,33 +88,16 @@ static enum vp_status plan_streams(struct resnet_state *state, struct vp_err *er
     return VP_OK;
 }
 
-/* Plans the arena (place = false: adds the size of each piece to n_floats of them, in n_bytes) or
- * takes the pieces from it. */
-static bool piece(struct arena *arena, bool place, size_t n, size_t n_floats, size_t *n_bytes,
-                  float **out)
+static void place_buffers(void *ctx, struct arena *arena)
 {
-    size_t total, bytes;
-    if (!size_multiply(n, n_floats, &total) || !arena_floats_size(total, &bytes) ||
-        !size_add(*n_bytes, bytes, n_bytes))
-        return false;
-    if (place)
-        *out = arena_floats(arena, total);
-    return true;
-}
-
-static bool layout_arena(struct resnet_state *state, bool place, size_t *n_bytes)
-{
+    struct resnet_state *state = ctx;
     const struct resnet *resnet = state->resnet;
-    struct arena *arena = &state->arena;
     size_t largest = resnet->features.n_floats, n_shortcut = 0, n_scratch = 0, n_frame = 0;
-    bool fits = true;
-    *n_bytes = 0;
     for (size_t i = 0; i < state->n_pools; i++) {
-        const struct frame_layout *layout = state->pools[i].layout;
-        fits = fits && piece(arena, place, state->pools[i].n_frames, layout->n_floats, n_bytes,
-                             &state->pools[i].memory);
-        largest = max_size(largest, layout->n_floats);
-        n_frame = max_size(n_frame, layout->n_channels * layout->n_freq);
+        struct frame_pool *pool = &state->pools[i];
+        pool->memory = arena_rows(arena, pool->n_frames, pool->layout->n_floats);
+        largest = max_size(largest, pool->layout->n_floats);
+        n_frame = max_size(n_frame, pool->layout->n_channels * pool->layout->n_freq);
     }
     for (size_t i = 0; i < resnet->n_ops; i++) {
         const struct op *op = &resnet->ops[i];
@@ -125,16 +108,14 @@ static bool layout_arena(struct resnet_state *state, bool place, size_t *n_bytes
         }
     }
     const size_t n_values = resnet->ops[resnet->n_ops - 1].conv.out.n_floats;
-    float *pool_memory = NULL;
-    fits = fits && piece(arena, place, 1, largest, n_bytes, &state->zeros) &&
-           piece(arena, place, 1, resnet->n_pooled, n_bytes, &state->pooled) &&
-           piece(arena, place, 1, n_frame, n_bytes, &state->frame) &&
-           piece(arena, place, STATS_POOL_DOUBLES(2), n_values, n_bytes, &pool_memory);
-    for (size_t i = 0; i < state->team.n_seats; i++)
-        fits = fits && piece(arena, place, 1, n_shortcut, n_bytes, &state->seats[i].shortcut) &&
-               piece(arena, place, 1, n_scratch, n_bytes, &state->seats[i].scratch);
-    state->pool_memory = (double *)(void *)pool_memory;
-    return fits;
+    state->zeros = arena_floats(arena, largest);
+    state->pooled = arena_floats(arena, resnet->n_pooled);
+    state->frame = arena_floats(arena, n_frame);
+    state->pool_memory = (double *)(void *)arena_rows(arena, STATS_POOL_DOUBLES(2), n_values);
+    for (size_t i = 0; i < state->team.n_seats; i++) {
+        state->seats[i].shortcut = arena_floats(arena, n_shortcut);
+        state->seats[i].scratch = arena_floats(arena, n_scratch);
+    }
 }
 
 /* Pointer arrays for the largest call of any op. */
@@ -177,7 +158,6 @@ enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, 
     state->streams = calloc(resnet->n_ops + 1, sizeof *state->streams);
     state->paces = calloc(resnet->n_ops, sizeof *state->paces);
     state->seats = calloc(n_threads, sizeof *state->seats);
-    size_t n_bytes = 0;
     enum vp_status status = VP_OK;
     if (state->pools == NULL || state->streams == NULL || state->paces == NULL ||
         state->seats == NULL)
@@ -186,11 +166,9 @@ enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, 
         status = new_seats(state, err);
     if (status == VP_OK)
         status = plan_streams(state, err);
-    if (status == VP_OK && !layout_arena(state, false, &n_bytes))
-        status = status_no_memory(err, "the network's scratch", SIZE_MAX);
     if (status == VP_OK)
-        status = arena_init(&state->arena, n_bytes, "the network's scratch", err);
-    if (status == VP_OK && layout_arena(state, true, &n_bytes))
+        status = arena_build(&state->arena, place_buffers, state, "the network's scratch", err);
+    if (status == VP_OK)
         *out = state;
     else
         resnet_state_free(state);

@@ -11,17 +11,6 @@ static size_t n_in_padded(const struct seg_net *net, size_t layer)
     return layer == 0 ? SEG_PADDED(net->n_channels) : 2 * SEG_PADDED(net->n_hidden);
 }
 
-bool lstm_bytes(const struct seg_net *net, size_t layer, size_t *n_bytes)
-{
-    const size_t n_units = SEG_PADDED(net->n_hidden);
-    size_t in, back, bias;
-    if (!arena_floats_size(n_in_padded(net, layer) * 4 * n_units, &in) ||
-        !arena_floats_size(n_units * 4 * n_units, &back) || !arena_floats_size(4 * n_units, &bias))
-        return false;
-    *n_bytes = 2 * (in + back + bias);
-    return true;
-}
-
 /* Where input k of the file's row lies in ours. */
 static size_t padded_input(const struct seg_net *net, size_t layer, size_t k)
 {
@@ -47,18 +36,23 @@ static void pack(struct lstm_direction *out, const struct seg_lstm *from, const 
         }
 }
 
-void lstm_init(struct lstm_layer *out, const struct seg_net *net, size_t layer, size_t lanes,
-               struct arena *arena)
+void lstm_place(struct lstm_layer *out, const struct seg_net *net, size_t layer,
+                struct arena *arena)
 {
     out->n_in = n_in_padded(net, layer);
     out->n_units = SEG_PADDED(net->n_hidden);
     for (size_t d = 0; d < 2; d++) {
         struct lstm_direction *to = &out->directions[d];
-        to->w_in = arena_floats(arena, out->n_in * 4 * out->n_units);
-        to->w_back = arena_floats(arena, out->n_units * 4 * out->n_units);
+        to->w_in = arena_rows(arena, out->n_in, 4 * out->n_units);
+        to->w_back = arena_rows(arena, out->n_units, 4 * out->n_units);
         to->bias = arena_floats(arena, 4 * out->n_units);
-        pack(to, &net->lstm[layer][d], net, layer, lanes);
     }
+}
+
+void lstm_fill(struct lstm_layer *out, const struct seg_net *net, size_t layer, size_t lanes)
+{
+    for (size_t d = 0; d < 2; d++)
+        pack(&out->directions[d], &net->lstm[layer][d], net, layer, lanes);
 }
 
 void lstm_run(const struct lstm_layer *layer, const struct seg_kernel *kernel, const float *in,

@@ -30,9 +30,11 @@ struct lstm_layer {
     struct lstm_direction directions[2];
 };
 
-bool lstm_bytes(const struct seg_net *net, size_t layer, size_t *n_bytes) VP_MUST_CHECK;
-void lstm_init(struct lstm_layer *out, const struct seg_net *net, size_t layer, size_t lanes,
-               struct arena *arena);
+/* Takes the places of the weights of net's layer from an arena (see arena_build), and fills them
+ * for a kernel of that many lanes. */
+void lstm_place(struct lstm_layer *out, const struct seg_net *net, size_t layer,
+                struct arena *arena);
+void lstm_fill(struct lstm_layer *out, const struct seg_net *net, size_t layer, size_t lanes);
 
 /* Workspace for n_windows, in floats: products, cells and a row of zeros. */
 struct lstm_work {

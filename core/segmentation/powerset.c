@@ -5,11 +5,6 @@ static const unsigned char sets[SEG_N_CLASSES] = {
     0, 1u << 0, 1u << 1, 1u << 2, 1u << 0 | 1u << 1, 1u << 0 | 1u << 2, 1u << 1 | 1u << 2,
 };
 
-unsigned powerset_speakers(size_t class)
-{
-    return class < SEG_N_CLASSES ? sets[class] : 0;
-}
-
 void powerset_decode(const float *log_probs, size_t n_frames, unsigned char *masks)
 {
     for (size_t t = 0; t < n_frames; t++) {

@@ -7,10 +7,8 @@
 
 #include "segmentation/seg_net.h"
 
-/* Bit s is set where local speaker s speaks. */
-unsigned powerset_speakers(size_t class);
-
-/* log_probs [n_frames, SEG_N_CLASSES] -> masks [n_frames]; of equal classes the first one. */
+/* log_probs [n_frames, SEG_N_CLASSES] -> masks [n_frames]: bit s is set where local speaker s
+ * speaks; of equal classes the first one. */
 void powerset_decode(const float *log_probs, size_t n_frames, unsigned char *masks);
 
 #endif

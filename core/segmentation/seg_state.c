@@ -9,7 +9,7 @@
  *
  *   filter(a x + b) = a filter(x) + b sum of its taps
  */
-#include "segmentation/segmentation.h"
+#include "segmentation/seg_state.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -19,7 +19,7 @@
 #define NORM_EPS 1e-5 /* torch.nn.InstanceNorm1d's default */
 
 struct seg_state {
-    const vp_segmentation *segmentation;    /* borrowed */
+    const struct seg_packed *packed;        /* borrowed */
     size_t n_windows, n_samples, n_stretch; /* room */
     size_t n_frames;                        /* of the longest window */
     struct arena arena;
@@ -42,73 +42,61 @@ static size_t sinc_outputs(size_t n_samples)
     return (n_samples - SEG_TAPS) / SEG_STRIDE + 1;
 }
 
-/* ---- state -------------------------------------------------------------------------------- */
-
-/* Plans the arena (place = false: adds the sizes up in n_bytes) or takes the pieces from it. */
-static bool piece(struct seg_state *state, bool place, size_t n, size_t n_row, size_t *n_bytes,
-                  float **out)
+size_t seg_n_frames(size_t n_samples)
 {
-    size_t n_floats, bytes;
-    if (!size_multiply(n, n_row, &n_floats) || !arena_floats_size(n_floats, &bytes) ||
-        !size_add(*n_bytes, bytes, n_bytes))
-        return false;
-    if (place)
-        *out = arena_floats(&state->arena, n_floats);
-    return true;
+    size_t n = n_samples < SEG_MIN_SAMPLES ? 0 : (n_samples - SEG_TAPS) / SEG_STRIDE + 1;
+    for (size_t i = 0; i <= SEG_N_CONVS && n > 0; i++)
+        n = (i == 0 ? n : n - SEG_KERNEL + 1) / SEG_POOL;
+    return n;
 }
 
-static bool layout_arena(struct seg_state *state, bool place, size_t *n_bytes)
+/* ---- state -------------------------------------------------------------------------------- */
+
+static void place_buffers(void *ctx, struct arena *arena)
 {
-    const vp_segmentation *s = state->segmentation;
+    struct seg_state *state = ctx;
+    const struct seg_packed *s = state->packed;
     const size_t n_pooled = sinc_outputs(state->n_samples) / SEG_POOL;
     const size_t filters = s->sinc.n_row, channels = SEG_PADDED(s->n_channels);
     const size_t units = SEG_PADDED(s->n_hidden), linear = SEG_PADDED(s->n_linear);
     const size_t widest = max_size(max_size(channels, 2 * units), linear);
     const size_t batch = state->n_windows;
-    float *totals = NULL;
-    *n_bytes = 0;
-    const bool fits =
-        piece(state, place, SINC_FOLD_FLOATS, 1, n_bytes, &state->fold) &&
-        piece(state, place, sinc_outputs(state->n_stretch), filters, n_bytes, &state->raw) &&
-        piece(state, place, n_pooled, max_size(filters, channels), n_bytes, &state->rows[0]) &&
-        piece(state, place, n_pooled, max_size(filters, channels), n_bytes, &state->rows[1]) &&
-        piece(state, place, 1, max_size(filters, widest), n_bytes, &state->a) &&
-        piece(state, place, 1, max_size(filters, widest), n_bytes, &state->b) &&
-        piece(state, place, 1, max_size(filters, widest), n_bytes, &state->sums) &&
-        piece(state, place, 2, max_size(filters, widest), n_bytes, &totals) &&
-        piece(state, place, state->n_frames * batch, widest, n_bytes, &state->sequences[0]) &&
-        piece(state, place, state->n_frames * batch, widest, n_bytes, &state->sequences[1]) &&
-        piece(state, place, LSTM_BLOCK * batch, 4 * units, n_bytes, &state->lstm.products) &&
-        piece(state, place, batch, units, n_bytes, &state->lstm.cells) &&
-        piece(state, place, 1, units, n_bytes, &state->lstm.zeros);
-    state->totals = (double *)(void *)totals;
-    return fits;
+    state->fold = arena_floats(arena, SINC_FOLD_FLOATS);
+    state->raw = arena_rows(arena, sinc_outputs(state->n_stretch), filters);
+    for (size_t i = 0; i < 2; i++) {
+        state->rows[i] = arena_rows(arena, n_pooled, max_size(filters, channels));
+        state->sequences[i] = arena_rows(arena, state->n_frames * batch, widest);
+    }
+    state->a = arena_floats(arena, max_size(filters, widest));
+    state->b = arena_floats(arena, max_size(filters, widest));
+    state->sums = arena_floats(arena, max_size(filters, widest));
+    state->totals = (double *)(void *)arena_rows(arena, 2, max_size(filters, widest));
+    state->lstm.products = arena_rows(arena, LSTM_BLOCK * batch, 4 * units);
+    state->lstm.cells = arena_rows(arena, batch, units);
+    state->lstm.zeros = arena_floats(arena, units);
 }
 
-enum vp_status seg_state_new(const vp_segmentation *segmentation, size_t n_windows,
-                             size_t n_samples, size_t hop, struct seg_state **out,
-                             struct vp_err *err)
+enum vp_status seg_state_new(const struct seg_packed *packed, size_t n_windows, size_t n_samples,
+                             size_t hop, struct seg_state **out, struct vp_err *err)
 {
     *out = NULL;
     struct seg_state *state = calloc(1, sizeof *state);
     if (state == NULL)
         return status_no_memory(err, "the segmentation's scratch", sizeof *state);
-    state->segmentation = segmentation;
+    state->packed = packed;
     state->n_windows = n_windows;
     state->n_samples = n_samples;
-    state->n_frames = segmentation_n_frames(n_samples);
-    size_t n_bytes = 0;
+    state->n_frames = seg_n_frames(n_samples);
     enum vp_status status = VP_OK;
     if (n_windows == 0 || state->n_frames == 0 ||
         !size_multiply(n_windows - 1, hop, &state->n_stretch) ||
         !size_add(state->n_stretch, n_samples, &state->n_stretch))
         status =
             status_fail(err, VP_ERR_ARGUMENT, "no room for a window of %zu samples", n_samples);
-    if (status == VP_OK && !layout_arena(state, false, &n_bytes))
-        status = status_no_memory(err, "the segmentation's scratch", SIZE_MAX);
     if (status == VP_OK)
-        status = arena_init(&state->arena, n_bytes, "the segmentation's scratch", err);
-    if (status == VP_OK && layout_arena(state, true, &n_bytes))
+        status =
+            arena_build(&state->arena, place_buffers, state, "the segmentation's scratch", err);
+    if (status == VP_OK)
         *out = state;
     else
         seg_state_free(state);
@@ -133,19 +121,25 @@ size_t seg_state_bytes(const struct seg_state *state)
 struct run {
     struct seg_state *state;
     size_t n_samples, n_windows, n_frames;
-    seg_tap tap;
-    void *ctx;
+    const struct seg_tap *tap; /* or NULL */
 };
 
-static void tap_rows(const struct run *run, const char *stage, size_t window, const float *rows,
-                     size_t n_rows, size_t n_row, size_t n_channels)
+static void tap_row(const struct run *run, const struct seg_row *row)
 {
-    for (size_t t = 0; run->tap != NULL && t < n_rows; t++)
-        run->tap(run->ctx, stage, window, t, n_channels, rows + t * n_row);
+    run->tap->see(run->tap->ctx, row);
+}
+
+/* rows [n_rows, SEG_PADDED(row->n_channels)] of one window; row says of which stage and window. */
+static void tap_rows(const struct run *run, struct seg_row row, const float *rows, size_t n_rows)
+{
+    for (row.t = 0; run->tap != NULL && row.t < n_rows; row.t++) {
+        row.values = rows + row.t * SEG_PADDED(row.n_channels);
+        tap_row(run, &row);
+    }
 }
 
 /* The norm of the samples as scale and offset: a x + b. */
-static void wav_norm(const vp_segmentation *s, const float *x, size_t n, double *a, double *b)
+static void wav_norm(const struct seg_packed *s, const float *x, size_t n, double *a, double *b)
 {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++)
@@ -161,7 +155,7 @@ static void wav_norm(const vp_segmentation *s, const float *x, size_t n, double 
  * window's own. Sums in float are short, those of them in double. */
 static void norm_rows(struct seg_state *state, size_t i, float *rows, size_t n, size_t n_row)
 {
-    const vp_segmentation *s = state->segmentation;
+    const struct seg_packed *s = state->packed;
     float *mean = state->a, *offset = state->b;
     memset(mean, 0, n_row * sizeof *mean);
     double *total = state->totals;
@@ -200,9 +194,9 @@ static void conv_rows(const struct seg_packed_conv *conv, const float *in, size_
 /* samples and the sinc filters' outputs -> row window of each moment of sequences[0]. */
 static void run_window(const struct run *run, const float *samples, const float *raw, size_t window)
 {
-    static const char *const names[] = {"sinc", "conv1", "conv2"};
+    static const char *const names[SEG_N_CONVS] = {"conv1", "conv2"};
     struct seg_state *state = run->state;
-    const vp_segmentation *s = state->segmentation;
+    const struct seg_packed *s = state->packed;
     const size_t filters = s->sinc.n_row, channels = SEG_PADDED(s->n_channels);
     float *rows = state->rows[0], *other = state->rows[1];
     double scale, shift;
@@ -213,14 +207,14 @@ static void run_window(const struct run *run, const float *samples, const float 
     size_t n = sinc_outputs(run->n_samples) / SEG_POOL;
     s->kernel->abs_pool(raw, n, filters, (float)scale, state->b, rows);
     norm_rows(state, 0, rows, n, filters);
-    tap_rows(run, names[0], window, rows, n, filters, s->n_filters);
+    tap_rows(run, (struct seg_row){"sinc", window, 0, s->n_filters, NULL}, rows, n);
     /* [5325,80] -> [1773,60] -> [589,60] */
     for (size_t i = 0; i < SEG_N_CONVS; i++) {
         conv_rows(&s->convs[i], rows, n, other);
         n = (n - SEG_KERNEL + 1) / SEG_POOL;
         s->kernel->pool(other, n, channels, rows);
         norm_rows(state, i + 1, rows, n, channels);
-        tap_rows(run, names[i + 1], window, rows, n, channels, s->n_channels);
+        tap_rows(run, (struct seg_row){names[i], window, 0, s->n_channels, NULL}, rows, n);
     }
     for (size_t t = 0; t < n; t++)
         memcpy(state->sequences[0] + (t * run->n_windows + window) * channels, rows + t * channels,
@@ -229,19 +223,23 @@ static void run_window(const struct run *run, const float *samples, const float 
 
 /* ---- all windows -------------------------------------------------------------------------- */
 
-/* Rows of a sequence, two directions of n_hidden made one. */
+/* Rows of a sequence [n_frames, n_windows, n_row]; where they hold both directions of the LSTM,
+ * each padded, the two are put side by side. */
 static void tap_sequence(const struct run *run, const char *stage, const float *rows, size_t n_row,
-                         size_t n_channels, bool directions)
+                         size_t n_channels)
 {
-    struct seg_state *state = run->state;
+    float *joined = run->state->a;
+    const bool directions = strcmp(stage, "lstm") == 0;
     for (size_t i = 0; run->tap != NULL && i < run->n_frames * run->n_windows; i++) {
-        const float *row = rows + i * n_row;
+        struct seg_row row = {stage, i % run->n_windows, i / run->n_windows, n_channels,
+                              rows + i * n_row};
         if (directions) {
-            memcpy(state->a, row, n_channels / 2 * sizeof *row);
-            memcpy(state->a + n_channels / 2, row + n_row / 2, n_channels / 2 * sizeof *row);
-            row = state->a;
+            memcpy(joined, row.values, n_channels / 2 * sizeof *joined);
+            memcpy(joined + n_channels / 2, row.values + n_row / 2,
+                   n_channels / 2 * sizeof *joined);
+            row.values = joined;
         }
-        run->tap(run->ctx, stage, i % run->n_windows, i / run->n_windows, n_channels, row);
+        tap_row(run, &row);
     }
 }
 
@@ -271,18 +269,17 @@ static bool log_softmax(const float *logits, float *out)
 static void run_lstm(const struct run *run, size_t *at)
 {
     struct seg_state *state = run->state;
-    const vp_segmentation *s = state->segmentation;
+    const struct seg_packed *s = state->packed;
     for (size_t i = 0; i < s->n_layers; i++, *at ^= 1)
         lstm_run(&s->lstm[i], s->kernel, state->sequences[*at], run->n_frames, run->n_windows,
                  &state->lstm, state->sequences[*at ^ 1]);
-    tap_sequence(run, "lstm", state->sequences[*at], 2 * SEG_PADDED(s->n_hidden), 2 * s->n_hidden,
-                 true);
+    tap_sequence(run, "lstm", state->sequences[*at], 2 * SEG_PADDED(s->n_hidden), 2 * s->n_hidden);
 }
 
 static void run_linears(const struct run *run, size_t *at)
 {
     struct seg_state *state = run->state;
-    const vp_segmentation *s = state->segmentation;
+    const struct seg_packed *s = state->packed;
     const size_t n_rows = run->n_frames * run->n_windows;
     memset(state->a, 0, SEG_PADDED(s->n_linear) * sizeof *state->a);
     for (size_t c = 0; c < SEG_PADDED(s->n_linear); c++)
@@ -293,42 +290,58 @@ static void run_linears(const struct run *run, size_t *at)
         if (i < SEG_N_LINEARS - 1)
             s->kernel->norm(out, n_rows, s->linears[i].n_out, state->b, state->a);
         if (i == SEG_N_LINEARS - 2)
-            tap_sequence(run, "linear", out, s->linears[i].n_out, s->n_linear, false);
+            tap_sequence(run, "linear", out, s->linears[i].n_out, s->n_linear);
     }
 }
 
-enum vp_status segmentation_run(struct seg_state *state, const float *samples, size_t n_samples,
-                                size_t hop, size_t n_windows, seg_tap tap, void *tap_ctx,
-                                float *out, struct vp_err *err)
+static bool fits(const struct seg_state *state, const struct seg_windows *windows)
 {
-    const vp_segmentation *s = state->segmentation;
-    struct run run = {.state = state,
-                      .n_samples = n_samples,
-                      .n_windows = n_windows,
-                      .n_frames = segmentation_n_frames(n_samples),
-                      .tap = tap,
-                      .ctx = tap_ctx};
-    if (n_windows == 0 || n_windows > state->n_windows || run.n_frames == 0 ||
-        n_samples > state->n_samples || (n_windows > 1 && hop % SEG_STRIDE != 0) ||
-        (n_windows - 1) * hop + n_samples > state->n_stretch)
+    size_t n_stretch;
+    return windows->n > 0 && windows->n <= state->n_windows &&
+           seg_n_frames(windows->n_samples) > 0 && windows->n_samples <= state->n_samples &&
+           (windows->n == 1 || windows->hop % SEG_STRIDE == 0) &&
+           size_multiply(windows->n - 1, windows->hop, &n_stretch) &&
+           size_add(n_stretch, windows->n_samples, &n_stretch) && n_stretch <= state->n_stretch;
+}
+
+/* Logits in sequences[at] -> log_probs. False when a value is not finite. */
+static bool classify(const struct run *run, size_t at, float *log_probs)
+{
+    const size_t n_row = run->state->packed->linears[SEG_N_LINEARS - 1].n_out;
+    bool finite = true;
+    for (size_t w = 0; w < run->n_windows; w++)
+        for (size_t t = 0; t < run->n_frames; t++) {
+            const float *row = run->state->sequences[at] + (t * run->n_windows + w) * n_row;
+            finite =
+                log_softmax(row, log_probs + (w * run->n_frames + t) * SEG_N_CLASSES) && finite;
+        }
+    return finite;
+}
+
+enum vp_status seg_state_run(struct seg_state *state, const struct seg_windows *windows,
+                             const struct seg_tap *tap, float *log_probs, struct vp_err *err)
+{
+    const struct seg_packed *s = state->packed;
+    if (!fits(state, windows))
         return status_fail(err, VP_ERR_ARGUMENT,
                            "%zu windows of %zu samples, %zu apart, do not fit this scratch",
-                           n_windows, n_samples, hop);
-    sinc_run(&s->sinc, samples, sinc_outputs((n_windows - 1) * hop + n_samples), state->fold,
-             state->raw);
-    for (size_t w = 0; w < n_windows; w++)
-        run_window(&run, samples + w * hop, state->raw + w * hop / SEG_STRIDE * s->sinc.n_row, w);
+                           windows->n, windows->n_samples, windows->hop);
+    const struct run run = {.state = state,
+                            .n_samples = windows->n_samples,
+                            .n_windows = windows->n,
+                            .n_frames = seg_n_frames(windows->n_samples),
+                            .tap = tap};
+    const size_t hop = windows->hop;
+    sinc_run(&s->sinc, windows->samples, sinc_outputs((windows->n - 1) * hop + windows->n_samples),
+             state->fold, state->raw);
+    for (size_t w = 0; w < windows->n; w++)
+        run_window(&run, windows->samples + w * hop,
+                   state->raw + w * hop / SEG_STRIDE * s->sinc.n_row, w);
     size_t at = 0; /* which of the sequences holds the rows */
     run_lstm(&run, &at);
     run_linears(&run, &at);
-    bool finite = true;
-    const size_t n_row = s->linears[SEG_N_LINEARS - 1].n_out;
-    for (size_t w = 0; w < n_windows; w++)
-        for (size_t t = 0; t < run.n_frames; t++) {
-            float *row = out + (w * run.n_frames + t) * SEG_N_CLASSES;
-            finite = log_softmax(state->sequences[at] + (t * n_windows + w) * n_row, row) && finite;
-        }
-    return finite ? VP_OK
-                  : status_fail(err, VP_ERR_INFERENCE,
-                                "the segmentation network gave a value that is not finite");
+    if (!classify(&run, at, log_probs))
+        return status_fail(err, VP_ERR_INFERENCE,
+                           "the segmentation network gave a value that is not finite");
+    return VP_OK;
 }

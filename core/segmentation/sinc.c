@@ -24,23 +24,18 @@ void sinc_taps(double low_hz, double band_hz, double even[SEG_TAPS], double odd[
     }
 }
 
-bool sinc_bytes(const struct seg_net *net, size_t *n_bytes)
+void sinc_place(struct sinc *sinc, const struct seg_net *net, struct arena *arena)
 {
-    size_t even, odd, gain;
-    return arena_floats_size((SINC_HALF + 1) * net->n_filters / 2, &even) &&
-           arena_floats_size(SINC_HALF * net->n_filters / 2, &odd) &&
-           arena_floats_size(SEG_PADDED(net->n_filters), &gain) && size_add(even, odd, n_bytes) &&
-           size_add(*n_bytes, gain, n_bytes);
-}
-
-void sinc_init(struct sinc *sinc, const struct seg_net *net, struct arena *arena)
-{
-    const size_t half = net->n_filters / 2;
     sinc->n_filters = net->n_filters;
     sinc->n_row = SEG_PADDED(net->n_filters);
-    sinc->even = arena_floats(arena, (SINC_HALF + 1) * half);
-    sinc->odd = arena_floats(arena, SINC_HALF * half);
+    sinc->even = arena_rows(arena, SINC_HALF + 1, net->n_filters / 2);
+    sinc->odd = arena_rows(arena, SINC_HALF, net->n_filters / 2);
     sinc->gain = arena_floats(arena, sinc->n_row);
+}
+
+void sinc_fill(struct sinc *sinc, const struct seg_net *net)
+{
+    const size_t half = net->n_filters / 2;
     for (size_t f = 0; f < half; f++) {
         double even[SEG_TAPS], odd[SEG_TAPS], sum = 0;
         sinc_taps((double)net->low_hz[f], (double)net->band_hz[f], even, odd);

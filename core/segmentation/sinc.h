@@ -28,9 +28,9 @@ struct sinc {
 /* One filter pair's taps in double, k = -125..125. */
 void sinc_taps(double low_hz, double band_hz, double even[SEG_TAPS], double odd[SEG_TAPS]);
 
-/* Bytes that sinc_init takes from an arena. */
-bool sinc_bytes(const struct seg_net *net, size_t *n_bytes) VP_MUST_CHECK;
-void sinc_init(struct sinc *sinc, const struct seg_net *net, struct arena *arena);
+/* Takes the places of net's filters from an arena (see arena_build), and fills them. */
+void sinc_place(struct sinc *sinc, const struct seg_net *net, struct arena *arena);
+void sinc_fill(struct sinc *sinc, const struct seg_net *net);
 
 #define SINC_BLOCK       256u /* outputs whose folded samples lie in `fold` at a time */
 #define SINC_FOLD_FLOATS (SINC_BLOCK * SEG_TAPS)

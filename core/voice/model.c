@@ -3,7 +3,7 @@
 
 #include "base/constants.h"
 #include "base/kernel.h"
-#include "base/text.h"
+#include "loader/model_file.h"
 #include "loader/net_load.h"
 
 #include <cblas.h>
@@ -29,14 +29,6 @@ static size_t count_parameters(const struct net *net)
                 n += conv_parameters(&block->convs[i]);
         }
     return net->mean_vec != NULL ? n + net->dim : n;
-}
-
-/* The name in the metadata, else the file's own; a file name that cannot be shown is not. */
-static char *model_name(const struct net *net, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path;
-    return strdup(net->name != NULL ? net->name : text_is_printable(base, 100u) ? base : "unnamed");
 }
 
 static void fill_info(const struct net *net, const struct vp_model *model,
@@ -68,14 +60,14 @@ static void fill_info(const struct net *net, const struct vp_model *model,
 static enum vp_status build(struct vp_model *model, struct net *net, const char *path,
                             struct vp_err *err)
 {
-    model->name = model_name(net, path);
-    if (model->name == NULL)
-        return status_no_memory(err, "the model's name", strlen(path));
+    enum vp_status status = model_file_name(net->name, path, &model->name, err);
+    if (status != VP_OK)
+        return status;
     model->self_test = net->self_test;
     net->self_test = NULL;
     model->has_diarize_threshold = net->has_diarize_threshold;
     model->diarize_threshold = net->diarize_threshold;
-    enum vp_status status = fbank_plan_new(net->n_mels, model->info.kernel, &model->fbank, err);
+    status = fbank_plan_new(net->n_mels, model->info.kernel, &model->fbank, err);
     if (status == VP_OK)
         status = resnet_new(net, model->info.kernel, &model->resnet, err);
     if (status == VP_OK)

@@ -46,20 +46,12 @@ static enum vp_status check_limits(const struct vp_limits *limits, struct vp_err
     return VP_OK;
 }
 
-static enum vp_status place_buffers(vp_scratch *scratch, size_t n_frames, struct vp_err *err)
+static void place_buffers(void *ctx, struct arena *arena)
 {
-    size_t n_features, sample_bytes, feature_bytes, n_bytes;
-    if (!size_multiply(n_frames, scratch->model->info.n_mels, &n_features) ||
-        !arena_floats_size(scratch->audio.capacity, &sample_bytes) ||
-        !arena_floats_size(n_features, &feature_bytes) ||
-        !size_add(sample_bytes, feature_bytes, &n_bytes))
-        return status_no_memory(err, "one clip", SIZE_MAX);
-    enum vp_status status = arena_init(&scratch->arena, n_bytes, "one clip", err);
-    if (status == VP_OK) {
-        scratch->audio.samples = arena_floats(&scratch->arena, scratch->audio.capacity);
-        scratch->features = arena_floats(&scratch->arena, n_features);
-    }
-    return status;
+    vp_scratch *scratch = ctx;
+    scratch->audio.samples = arena_floats(arena, scratch->audio.capacity);
+    scratch->features =
+        arena_rows(arena, fbank_n_frames(scratch->audio.capacity), scratch->model->info.n_mels);
 }
 
 enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *limits,
@@ -82,7 +74,7 @@ enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *lim
         goto out;
     }
     size_t n_frames = fbank_n_frames(scratch->audio.capacity);
-    if ((status = place_buffers(scratch, n_frames, err)) != VP_OK ||
+    if ((status = arena_build(&scratch->arena, place_buffers, scratch, "one clip", err)) != VP_OK ||
         (status = fbank_work_new(model->fbank, &scratch->fbank, err)) != VP_OK ||
         (status = resnet_state_new(model->resnet, n_frames, limits->max_threads, &scratch->state,
                                    err)) != VP_OK)

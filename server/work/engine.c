@@ -53,7 +53,8 @@ enum vp_status engine_open(const struct config *config, struct engine **out, str
     if (status != VP_OK)
         goto out;
     if (*config->segmentation_model != 0) {
-        status = vp_segmentation_open(config->segmentation_model, &engine->segmentation, err);
+        status = vp_segmentation_open(config->segmentation_model, config->kernel,
+                                      &engine->segmentation, err);
         if (status != VP_OK)
             goto out;
     }

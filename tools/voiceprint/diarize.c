@@ -222,7 +222,8 @@ static bool open_segmentation(struct batch *batch)
 {
     struct vp_err err;
     const char *path = batch->cli->segmentation;
-    if (path == NULL || vp_segmentation_open(path, &batch->segmentation, &err) == VP_OK)
+    if (path == NULL ||
+        vp_segmentation_open(path, batch->cli->kernel, &batch->segmentation, &err) == VP_OK)
         return true;
     cli_complain(path, "%s", err.message);
     return false;

@@ -49,7 +49,7 @@ static int run(const struct cli *cli)
     struct vp_err err;
     size_t n, n_windows;
     int status = EXIT_FAILED;
-    if (vp_segmentation_open(cli->segmentation, &segmentation, &err) != VP_OK) {
+    if (vp_segmentation_open(cli->segmentation, cli->kernel, &segmentation, &err) != VP_OK) {
         cli_complain(cli->segmentation, "%s", err.message);
         goto out;
     }

@@ -9,6 +9,7 @@
 #ifndef VP_LOCAL_SPEAKERS_H
 #define VP_LOCAL_SPEAKERS_H
 
+#include "segmentation/seg_state.h"
 #include "segmentation/segmentation.h"
 #include "voice/scratch.h"
 

@@ -44,8 +44,8 @@ enum vp_status segmentation_pass_new(const vp_model *model, const vp_segmentatio
     if (pass->samples == NULL || pass->log_probs == NULL || pass->masks == NULL)
         status = status_no_memory(err, "the first pass", STRETCH * sizeof *pass->samples);
     if (status == VP_OK)
-        status = seg_state_new(segmentation, SEG_BATCH, SEG_WINDOW_SAMPLES, LOCAL_SPEAKERS_HOP,
-                               &pass->state, err);
+        status = seg_state_new(&segmentation->packed, SEG_BATCH, SEG_WINDOW_SAMPLES,
+                               LOCAL_SPEAKERS_HOP, &pass->state, err);
     if (status == VP_OK)
         status = local_speakers_init(&pass->locals, model, err);
     if (status == VP_OK)
@@ -73,9 +73,11 @@ void segmentation_pass_free(struct segmentation_pass *pass)
 /* The next n windows, whose samples are there. */
 static enum vp_status hear_batch(struct segmentation_pass *pass, size_t n, struct vp_err *err)
 {
-    const enum vp_status status =
-        segmentation_run(pass->state, pass->samples, SEG_WINDOW_SAMPLES, LOCAL_SPEAKERS_HOP, n,
-                         NULL, NULL, pass->log_probs, err);
+    const struct seg_windows windows = {.samples = pass->samples,
+                                        .n_samples = SEG_WINDOW_SAMPLES,
+                                        .hop = LOCAL_SPEAKERS_HOP,
+                                        .n = n};
+    const enum vp_status status = seg_state_run(pass->state, &windows, NULL, pass->log_probs, err);
     powerset_decode(pass->log_probs, n * SEG_WINDOW_FRAMES, pass->masks);
     pass->n_batch = n;
     pass->n_done = 0;

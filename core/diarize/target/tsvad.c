@@ -26,7 +26,7 @@ struct convolution {
 
 struct tsvad {
     struct convolution proj, inp, mid[N_MID], out;
-    char model_digest[METADATA_DIGEST_CHARS];
+    char model_digest[DIGEST_TEXT_CHARS];
     float input[MOST_ROWS * N_INPUT];
     float state[MOST_ROWS * N_CHANNELS], change[MOST_ROWS * N_CHANNELS];
     float logits[MOST_ROWS * TSVAD_N_PARTS];

@@ -28,12 +28,21 @@
 #define FEW_FRAMES    24u /* of 32 channels, 12 of 64, ...: nothing averages what is rounded */
 #define WORTH_READING (LANES == 16 ? 14u : 6u) /* tiles: as long as a plane's way from memory */
 
+/* Where the outputs of one tile go, for one channel block. */
+struct k_tile {
+    float *const *out;            /* frames, the tile's first one first */
+    const float *const *residual; /* the same of what is added; NULL when nothing is */
+    size_t offset;                /* of the tile's first row in a frame, floats */
+    size_t n_t, n_f;              /* frames and rows of the tile that are inside the clip */
+    vec bias;
+    bool relu;
+};
+
 /* The two-dimensional transforms of one pair of kinds. */
 struct k_pair {
     enum k_kind kt, kf;
     void (*input)(const float *const *in, size_t offset, float *v, size_t plane, size_t n_tiles);
-    void (*output)(const float *m, size_t plane, const vec *bias, const float *const *residual,
-                   float *const *out, size_t offset, size_t n_t, size_t n_f, bool relu);
+    void (*output)(const float *m, size_t plane, const struct k_tile *tile);
 };
 
 /*
@@ -68,11 +77,12 @@ INLINE void k_input_tiles(enum k_kind kt, enum k_kind kf, const float *const *in
     }
 }
 
-/* One tile of one channel block: n_t frames and n_f rows of it are inside the clip. */
+/* The products of one tile -> its outputs. The tile is copied: `out` might point at it, for all
+ * that the compiler knows, and it would be read again behind each store. */
 INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t plane,
-                          const vec *bias, const float *const *residual, float *const *out,
-                          size_t offset, size_t n_t, size_t n_f, bool relu)
+                          const struct k_tile *where)
 {
+    const struct k_tile tile = *where;
     vec half[MOST_PRODUCTS][MOST_PRODUCTS], x[MOST_PRODUCTS], y[MOST_PRODUCTS];
     for (size_t f = 0; f < k_n_in(kf); f++) {
 #pragma GCC unroll 11
@@ -80,23 +90,23 @@ INLINE void k_output_tile(enum k_kind kt, enum k_kind kf, const float *m, size_t
             x[t] = k_load(m + (t * k_n_in(kf) + f) * plane);
             __builtin_prefetch(m + (t * k_n_in(kf) + f) * plane + LANES, 0, 3); /* next tile */
         }
-        x[1] += f == 1 ? *bias : (vec){0}; /* all outputs have a factor of 1 on point 1 */
+        x[1] += f == 1 ? tile.bias : (vec){0}; /* all outputs have a factor of 1 on point 1 */
         k_output(kt, x, y);
 #pragma GCC unroll 6
         for (size_t t = 0; t < k_n_out(kt); t++)
             half[t][f] = y[t];
     }
-    for (size_t t = 0; t < n_t; t++) {
+    for (size_t t = 0; t < tile.n_t; t++) {
         k_output(kf, half[t], y);
-        float *row = out[t] + offset;
+        float *row = tile.out[t] + tile.offset;
 #pragma GCC unroll 5
         for (size_t f = 0; f < k_n_out(kf); f++) {
-            if (f >= n_f)
+            if (f >= tile.n_f)
                 break;
             vec z = y[f];
-            if (residual != NULL)
-                z += k_load(residual[t] + offset + f * LANES);
-            k_store(row + f * LANES, relu ? k_relu(z) : z);
+            if (tile.residual != NULL)
+                z += k_load(tile.residual[t] + tile.offset + f * LANES);
+            k_store(row + f * LANES, tile.relu ? k_relu(z) : z);
         }
     }
 }
@@ -120,11 +130,9 @@ static void k_weight_planes(enum k_kind kt, enum k_kind kf, const vec *taps, flo
     {                                                                                              \
         k_input_tiles(time, frequency, in, offset, v, plane, n_tiles);                             \
     }                                                                                              \
-    static void k_output_##name(const float *m, size_t plane, const vec *bias,                     \
-                                const float *const *residual, float *const *out, size_t offset,    \
-                                size_t n_t, size_t n_f, bool relu)                                 \
+    static void k_output_##name(const float *m, size_t plane, const struct k_tile *tile)           \
     {                                                                                              \
-        k_output_tile(time, frequency, m, plane, bias, residual, out, offset, n_t, n_f, relu);     \
+        k_output_tile(time, frequency, m, plane, tile);                                            \
     }
 PAIR(f6f5, K_F6, K_F5)
 PAIR(f5f5, K_F5, K_F5)
@@ -310,11 +318,16 @@ static void k_outputs(const struct conv *conv, const struct k_pair *pair, const 
         for (size_t t = 0, tile = 0; t < frames->n; t += frames->tile)
             for (size_t f = 0; f < conv->out.n_freq; f += n_f, tile++) {
                 const size_t left_t = frames->n - t, left_f = conv->out.n_freq - f;
-                pair->output(m + (j * n_tiles + tile) * LANES, s->m_plane, &bias,
-                             frames->residual != NULL ? frames->residual + t : NULL,
-                             frames->out + t, (block * conv->out.n_rows + f + 1) * LANES,
-                             left_t < frames->tile ? left_t : frames->tile,
-                             left_f < n_f ? left_f : n_f, frames->relu);
+                const struct k_tile where = {
+                    .out = frames->out + t,
+                    .residual = frames->residual != NULL ? frames->residual + t : NULL,
+                    .offset = (block * conv->out.n_rows + f + 1) * LANES,
+                    .n_t = left_t < frames->tile ? left_t : frames->tile,
+                    .n_f = left_f < n_f ? left_f : n_f,
+                    .bias = bias,
+                    .relu = frames->relu,
+                };
+                pair->output(m + (j * n_tiles + tile) * LANES, s->m_plane, &where);
             }
     }
 }

@@ -25,8 +25,10 @@
 #define MOST_ROWS 6u
 #endif
 
+/* Memory that is asked for ahead, a piece in each step of the micro-kernel. */
 struct k_ahead {
     const char *at, *end;
+    size_t step; /* bytes */
 };
 
 struct k_gemm {
@@ -46,9 +48,10 @@ struct k_gemm {
     size_t rows_at, n_rows_floats;     /* where the rows lie in a frame, and how many floats */
 };
 
-INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const float *v, float *m,
-                   const char *weights, size_t weights_step, const char *frames, size_t frames_step)
+INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const float *v, float *m)
 {
+    const char *weights = g->weights.at, *frames = g->frames.at;
+    const size_t weights_step = g->weights.step, frames_step = g->frames.step;
     vec sum[MOST_ROWS][2];
     const float *u = g->u;
 #pragma GCC unroll 14
@@ -77,20 +80,17 @@ INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const fl
     }
 }
 
-typedef void k_rows_function(const struct k_gemm *g, const float *v, float *m, size_t weights_step,
-                             size_t frames_step);
+typedef void k_rows_function(const struct k_gemm *g, const float *v, float *m);
 
 /* One function for each number of rows, for neighbouring rows and for every other row. */
 #define ROWS(n)                                                                                    \
-    static void k_rows_##n(const struct k_gemm *g, const float *v, float *m, size_t weights_step,  \
-                           size_t frames_step)                                                     \
+    static void k_rows_##n(const struct k_gemm *g, const float *v, float *m)                       \
     {                                                                                              \
-        k_rows(g, n, LANES, v, m, g->weights.at, weights_step, g->frames.at, frames_step);         \
+        k_rows(g, n, LANES, v, m);                                                                 \
     }                                                                                              \
-    static void k_rows_apart_##n(const struct k_gemm *g, const float *v, float *m,                 \
-                                 size_t weights_step, size_t frames_step)                          \
+    static void k_rows_apart_##n(const struct k_gemm *g, const float *v, float *m)                 \
     {                                                                                              \
-        k_rows(g, n, 2 * LANES, v, m, g->weights.at, weights_step, g->frames.at, frames_step);     \
+        k_rows(g, n, 2 * LANES, v, m);                                                             \
     }
 ROWS(1)
 ROWS(2)
@@ -144,9 +144,9 @@ static inline void k_set_rows(struct k_gemm *g, size_t n_rows)
 }
 
 /* Bytes to move on in each of the steps to come, `most` or none at the end. */
-static inline size_t k_step(const struct k_ahead *ahead, size_t most)
+static inline void k_set_step(struct k_ahead *ahead, size_t most)
 {
-    return ahead->at < ahead->end ? most : 0u;
+    ahead->step = ahead->at < ahead->end ? most : 0u;
 }
 
 /* Once a frame has been asked for, the next. */
@@ -170,13 +170,13 @@ static inline void k_gemm(struct k_gemm *g)
     for (size_t i = 0; i < g->n_calls; i++) { /* of nearly equal size */
         const size_t n_rows = i < g->n_larger ? g->call_rows + 1 : g->call_rows;
         k_next_frame(g);
-        const size_t weights_step = k_step(&g->weights, LANES == 16 && g->n_calls == 1 ? 128 : 64),
-                     frames_step = k_step(&g->frames, 64);
-        rows[n_rows](g, v, m, weights_step, frames_step);
+        k_set_step(&g->weights, LANES == 16 && g->n_calls == 1 ? 128 : 64);
+        k_set_step(&g->frames, 64);
+        rows[n_rows](g, v, m);
         v += n_rows * g->v_row;
         m += n_rows * LANES;
-        g->weights.at += weights_step * g->n_blocks * LANES;
-        g->frames.at += frames_step * g->n_blocks * LANES;
+        g->weights.at += g->weights.step * g->n_blocks * LANES;
+        g->frames.at += g->frames.step * g->n_blocks * LANES;
     }
 }
 

@@ -43,11 +43,56 @@ static void absurd_sizes_are_refused(void **state)
     arena_free(&arena);
 }
 
+struct two_pieces {
+    size_t n, n_row;
+    float *rows, *tail;
+    unsigned n_passes;
+};
+
+static void lay_out(void *ctx, struct arena *arena)
+{
+    struct two_pieces *two = ctx;
+    two->rows = arena_rows(arena, two->n, two->n_row);
+    two->tail = arena_floats(arena, 3);
+    two->n_passes++;
+}
+
+static void a_layout_is_added_up_and_then_handed_out(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct two_pieces two = {.n = 5, .n_row = 7};
+    assert_int_equal(arena_build(&arena, lay_out, &two, "test", NULL), VP_OK);
+    assert_int_equal(two.n_passes, 2);
+    assert_in_range(arena.n_bytes, arena.used, arena.used + 64);
+    assert_true(two.tail >= two.rows + 35);
+    memset(two.rows, 1, 35 * sizeof *two.rows);
+    assert_true(two.tail[0] == 0.0F && two.tail[2] == 0.0F);
+    arena_free(&arena);
+}
+
+static void a_layout_that_fits_no_memory_is_refused(void **state)
+{
+    (void)state;
+    static const size_t shapes[][2] = {{SIZE_MAX / 2, 3}, {SIZE_MAX / 4, 1}, {SIZE_MAX / 8, 1}};
+    for (size_t i = 0; i < 3; i++) {
+        struct arena arena;
+        struct vp_err err;
+        struct two_pieces two = {.n = shapes[i][0], .n_row = shapes[i][1]};
+        assert_int_equal(arena_build(&arena, lay_out, &two, "test", &err), VP_ERR_NO_MEMORY);
+        assert_non_null(strstr(err.message, "for test"));
+        assert_int_equal(two.n_passes, 1);
+        arena_free(&arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_aligned_zeroed_and_apart),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(a_layout_is_added_up_and_then_handed_out),
+        cmocka_unit_test(a_layout_that_fits_no_memory_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "loader/model_file.h"
 #include "npy.h"
 #include "segmentation/powerset.h"
+#include "segmentation/seg_state.h"
 #include "segmentation/segmentation.h"
 
 #include <cblas.h>
@@ -58,13 +59,14 @@ static vp_segmentation *open_kernel(const char *name, enum vp_kernel kernel)
     return out;
 }
 
-static void run(const vp_segmentation *segmentation, size_t n_windows, seg_tap tap, void *ctx,
+static void run(const vp_segmentation *segmentation, size_t n_windows, const struct seg_tap *tap,
                 float *out)
 {
+    const struct seg_windows windows = {samples, WINDOW, HOP, n_windows};
     struct seg_state *state;
     struct vp_err err = {0};
-    if (seg_state_new(segmentation, n_windows, WINDOW, HOP, &state, &err) != VP_OK ||
-        segmentation_run(state, samples, WINDOW, HOP, n_windows, tap, ctx, out, &err) != VP_OK)
+    if (seg_state_new(&segmentation->packed, n_windows, WINDOW, HOP, &state, &err) != VP_OK ||
+        seg_state_run(state, &windows, tap, out, &err) != VP_OK)
         fail_msg("%s", err.message);
     seg_state_free(state);
 }
@@ -81,19 +83,19 @@ struct goldens {
     size_t n_rows[N_STAGES];
 };
 
-static void compare_row(void *ctx, const char *stage, size_t window, size_t t, size_t n_channels,
-                        const float *row)
+static void compare_row(void *ctx, const struct seg_row *row)
 {
     struct goldens *goldens = ctx;
+    const size_t n_channels = row->n_channels;
     size_t s = 0;
-    while (strcmp(stages[s], stage) != 0)
+    while (strcmp(stages[s], row->stage) != 0)
         s++;
     const struct npy *golden = &goldens->arrays[s];
     assert_int_equal(golden->shape[2], n_channels);
-    assert_true(window < golden->shape[0] && t < golden->shape[1]);
-    const float *expected = golden->data + (window * golden->shape[1] + t) * n_channels;
+    assert_true(row->window < golden->shape[0] && row->t < golden->shape[1]);
+    const float *expected = golden->data + (row->window * golden->shape[1] + row->t) * n_channels;
     for (size_t c = 0; c < n_channels; c++) {
-        const double error = fabs((double)row[c] - (double)expected[c]);
+        const double error = fabs((double)row->values[c] - (double)expected[c]);
         if (!(error <= goldens->worst[s])) /* NaN too */
             goldens->worst[s] = error;
         goldens->largest[s] = fmax(goldens->largest[s], fabs((double)expected[c]));
@@ -131,12 +133,12 @@ static void check_stages(const char *net, const char *file, enum vp_kernel kerne
         assert_true(npy_load(path, &goldens.arrays[s]));
     }
     vp_segmentation *segmentation = open_kernel(file, kernel);
-    assert_int_equal(segmentation_n_frames(WINDOW), 57);
-    run(segmentation, N_WINDOWS, compare_row, &goldens, out);
+    assert_int_equal(seg_n_frames(WINDOW), 57);
+    run(segmentation, N_WINDOWS, &(struct seg_tap){compare_row, &goldens}, out);
     for (size_t w = 0; w < N_WINDOWS; w++)
         for (size_t t = 0; t < 57; t++)
-            compare_row(&goldens, "log_probs", w, t, SEG_N_CLASSES,
-                        out + (w * 57 + t) * SEG_N_CLASSES);
+            compare_row(&goldens, &(struct seg_row){"log_probs", w, t, SEG_N_CLASSES,
+                                                    out + (w * 57 + t) * SEG_N_CLASSES});
     for (size_t s = 0; s < N_STAGES; s++) {
         assert_int_equal(goldens.n_rows[s],
                          goldens.arrays[s].shape[0] * goldens.arrays[s].shape[1]);
@@ -178,7 +180,7 @@ static void both_forms_of_the_file_give_the_same_bits(void **state)
         float out[2][N_WINDOWS * 57 * SEG_N_CLASSES];
         for (size_t k = 0; k < 2; k++) {
             vp_segmentation *segmentation = open_kernel(files[i][k], VP_KERNEL_AVX2);
-            run(segmentation, N_WINDOWS, NULL, NULL, out[k]);
+            run(segmentation, N_WINDOWS, NULL, out[k]);
             vp_segmentation_free(segmentation);
         }
         assert_memory_equal(out[0], out[1], sizeof out[0]);
@@ -191,10 +193,10 @@ static void a_window_is_the_same_alone(void **state)
     (void)state;
     vp_segmentation *segmentation = open_kernel("even.safetensors", VP_KERNEL_AVX2);
     float together[N_WINDOWS * 57 * SEG_N_CLASSES], alone[57 * SEG_N_CLASSES];
-    run(segmentation, N_WINDOWS, NULL, NULL, together);
+    run(segmentation, N_WINDOWS, NULL, together);
     for (size_t w = 0; w < N_WINDOWS; w++) {
         samples += w * HOP;
-        run(segmentation, 1, NULL, NULL, alone);
+        run(segmentation, 1, NULL, alone);
         samples -= w * HOP;
         for (size_t i = 0; i < 57 * SEG_N_CLASSES; i++)
             assert_true(fabsf(alone[i] - together[w * 57 * SEG_N_CLASSES + i]) < 1e-4F);
@@ -242,11 +244,9 @@ static void classes_are_sets_of_at_most_two(void **state)
     static const unsigned sets[SEG_N_CLASSES] = {0, 1, 2, 4, 3, 5, 6};
     float rows[(SEG_N_CLASSES + 1) * SEG_N_CLASSES] = {0};
     unsigned char masks[SEG_N_CLASSES + 1];
-    for (size_t k = 0; k < SEG_N_CLASSES; k++) {
-        assert_int_equal(powerset_speakers(k), sets[k]);
+    for (size_t k = 0; k < SEG_N_CLASSES; k++)
         for (size_t i = 0; i < SEG_N_CLASSES; i++)
             rows[k * SEG_N_CLASSES + i] = i == k ? -0.1F : -3.0F;
-    }
     powerset_decode(rows, SEG_N_CLASSES + 1, masks);
     for (size_t k = 0; k < SEG_N_CLASSES; k++)
         assert_int_equal(masks[k], sets[k]);
@@ -256,11 +256,11 @@ static void classes_are_sets_of_at_most_two(void **state)
 static void frames_are_counted(void **state)
 {
     (void)state;
-    assert_int_equal(segmentation_n_frames(SEG_WINDOW_SAMPLES), SEG_WINDOW_FRAMES);
-    assert_int_equal(segmentation_n_frames(SEG_MIN_SAMPLES), 1);
-    assert_int_equal(segmentation_n_frames(SEG_MIN_SAMPLES - 1), 0);
-    assert_int_equal(segmentation_n_frames(SEG_MIN_SAMPLES + SEG_FRAME_STEP - 1), 1);
-    assert_int_equal(segmentation_n_frames(SEG_MIN_SAMPLES + SEG_FRAME_STEP), 2);
+    assert_int_equal(seg_n_frames(SEG_WINDOW_SAMPLES), SEG_WINDOW_FRAMES);
+    assert_int_equal(seg_n_frames(SEG_MIN_SAMPLES), 1);
+    assert_int_equal(seg_n_frames(SEG_MIN_SAMPLES - 1), 0);
+    assert_int_equal(seg_n_frames(SEG_MIN_SAMPLES + SEG_FRAME_STEP - 1), 1);
+    assert_int_equal(seg_n_frames(SEG_MIN_SAMPLES + SEG_FRAME_STEP), 2);
 }
 
 static void nan_is_an_error_and_silence_is_none(void **state)
@@ -271,15 +271,17 @@ static void nan_is_an_error_and_silence_is_none(void **state)
     struct vp_err err;
     float *x = calloc(WINDOW, sizeof *x), out[57 * SEG_N_CLASSES];
     assert_non_null(x);
-    assert_int_equal(seg_state_new(segmentation, 1, WINDOW, HOP, &scratch, &err), VP_OK);
-    assert_int_equal(segmentation_run(scratch, x, WINDOW, HOP, 1, NULL, NULL, out, &err), VP_OK);
+    struct seg_windows windows = {x, WINDOW, HOP, 1};
+    assert_int_equal(seg_state_new(&segmentation->packed, 1, WINDOW, HOP, &scratch, &err), VP_OK);
+    assert_int_equal(seg_state_run(scratch, &windows, NULL, out, &err), VP_OK);
     x[WINDOW / 2] = NAN;
-    assert_int_equal(segmentation_run(scratch, x, WINDOW, HOP, 1, NULL, NULL, out, &err),
-                     VP_ERR_INFERENCE);
-    assert_int_equal(segmentation_run(scratch, x, WINDOW + 1, HOP, 1, NULL, NULL, out, &err),
-                     VP_ERR_ARGUMENT);
-    assert_int_equal(segmentation_run(scratch, x, 990, HOP, 1, NULL, NULL, out, &err),
-                     VP_ERR_ARGUMENT);
+    assert_int_equal(seg_state_run(scratch, &windows, NULL, out, &err), VP_ERR_INFERENCE);
+    static const struct seg_windows beyond[] = {
+        {NULL, WINDOW + 1, HOP, 1}, {NULL, SEG_MIN_SAMPLES - 1, HOP, 1}, {NULL, WINDOW, HOP, 2},
+        {NULL, WINDOW, 0, 0},       {NULL, WINDOW, SIZE_MAX, 2},
+    };
+    for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++)
+        assert_int_equal(seg_state_run(scratch, &beyond[i], NULL, out, &err), VP_ERR_ARGUMENT);
     free(x);
     seg_state_free(scratch);
     vp_segmentation_free(segmentation);
@@ -292,14 +294,18 @@ static void a_file_is_opened_with_its_facts(void **state)
     (void)state;
     vp_segmentation *segmentation;
     struct vp_err err;
-    assert_int_equal(vp_segmentation_open(GOLDEN "small.safetensors", &segmentation, &err), VP_OK);
+    assert_int_equal(
+        vp_segmentation_open(GOLDEN "small.safetensors", VP_KERNEL_AUTO, &segmentation, &err),
+        VP_OK);
     const struct vp_segmentation_info *info = vp_segmentation_info(segmentation);
     assert_string_equal(info->name, "small");
     assert_string_equal(info->format, "safetensors");
     assert_true(info->untrained && info->weights_bytes > 0);
     assert_int_equal(strlen(info->digest), 71);
     vp_segmentation_free(segmentation);
-    assert_int_equal(vp_segmentation_open(GOLDEN "small-opset13.onnx", &segmentation, &err), VP_OK);
+    assert_int_equal(
+        vp_segmentation_open(GOLDEN "small-opset13.onnx", VP_KERNEL_AUTO, &segmentation, &err),
+        VP_OK);
     assert_string_equal(vp_segmentation_info(segmentation)->name, "small-opset13.onnx");
     assert_string_equal(vp_segmentation_info(segmentation)->format, "onnx");
     vp_segmentation_free(segmentation);
@@ -325,7 +331,8 @@ static void what_is_no_such_network_is_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         vp_segmentation *segmentation = NULL;
         struct vp_err err = {0};
-        assert_int_not_equal(vp_segmentation_open(cases[i][0], &segmentation, &err), VP_OK);
+        assert_int_not_equal(vp_segmentation_open(cases[i][0], VP_KERNEL_AUTO, &segmentation, &err),
+                             VP_OK);
         assert_null(segmentation);
         if (strstr(err.message, cases[i][1]) == NULL)
             fail_msg("%s: %s", cases[i][0], err.message);

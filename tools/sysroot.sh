@@ -1,0 +1,35 @@
+#!/bin/sh
+# Unpacks Debian's arm64 libraries, those of tools/packages.txt, into a folder to cross-compile and to
+# run qemu-user against: sysroot.sh FOLDER. apt works in that folder alone, so the system gets neither
+# a second architecture nor a package, and nobody need be root.
+set -eu
+cd "$(dirname "$0")/.."
+root=$(realpath -m "${1:?usage: sysroot.sh FOLDER}")
+apt=$root/var/apt
+rm -rf "$root"
+mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$root/usr/lib"
+: > "$apt/status"
+ln -s usr/lib "$root/lib" # Debian 12: /lib is /usr/lib
+
+options="-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::lists=$apt/lists
+    -o Dir::State::status=$apt/status -o Dir::Cache=$apt -o APT::Sandbox::User=$(id -un)
+    -o Debug::NoLocking=true"
+libraries=$(sed 's/#.*//' tools/packages.txt | tr -s ' \n' '\n' | grep -e '-dev$')
+# shellcheck disable=SC2086 # lists of words
+apt-get $options update -q
+# shellcheck disable=SC2086
+apt-get $options install -q -y --no-install-recommends --download-only libc6-dev $libraries
+for package in "$apt"/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --exclude=./usr/share --keep-directory-symlink
+done
+rm -rf "$apt/archives"
+
+# What the package's own scripts would do: the names of OpenBLAS's alternatives.
+lib=$root/usr/lib/aarch64-linux-gnu
+for name in libopenblas.so libopenblas.so.0; do
+    ln -sf openblas-pthread/$name "$lib/$name"
+done
+# Links to absolute places point into the sysroot.
+find "$root" -type l -lname '/*' | while read -r link; do
+    ln -sfr "$root$(readlink "$link")" "$link"
+done
