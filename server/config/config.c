@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -302,18 +303,20 @@ bool config_validate(const struct config *config, struct config_error *error)
     return wrong == NULL;
 }
 
+/* A path may hold any bytes, JSON nothing but UTF-8: then every other byte is shown as '?'. */
 static void print_text(FILE *out, const char *text)
 {
-    fputc('"', out);
-    for (const char *c = text; *c != 0; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < 0x20)
-            fprintf(out, "\\u%04x", (unsigned)*c);
-        else
-            fputc(*c, out);
+    char plain[4096];
+    json_t *string = json_string(text);
+    if (string == NULL) {
+        size_t n = 0;
+        for (; text[n] != 0 && n + 1 < sizeof plain; n++)
+            plain[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
+        plain[n] = 0;
+        string = json_string(plain);
     }
-    fputc('"', out);
+    (void)json_dumpf(string, out, JSON_ENCODE_ANY);
+    json_decref(string);
 }
 
 static void print_value(const struct config *config, const struct key *key, FILE *out)

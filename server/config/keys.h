@@ -16,7 +16,6 @@ enum { KEY_MAX_BYTES = 256 };
 enum vp_status keys_load(const char *path, struct keys **out, struct vp_err *err) VP_MUST_CHECK;
 /* Does an Authorization value, or NULL, carry one of the keys? [any] */
 bool keys_accept(const struct keys *keys, const char *authorization);
-size_t keys_count(const struct keys *keys); /* [any] */
-void keys_free(struct keys *keys);          /* [any] wipes; NULL is legal */
+void keys_free(struct keys *keys); /* [any] wipes; NULL is legal */
 
 #endif

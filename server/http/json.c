@@ -1,37 +1,12 @@
 /* The JSON of the contract. */
 #include "http/json.h"
 
-#include "util/fault.h"
-
 #include <errno.h>
 #include <math.h>
+#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-enum { FIRST_TEXT_BYTES = 4096 };
-
-json_t *json_append(json_t *array, json_t *value)
-{
-    if (array != NULL && value != NULL && json_array_append(array, value) == 0) {
-        json_decref(value);
-        return array;
-    }
-    json_decref(value);
-    json_decref(array);
-    return NULL;
-}
-
-json_t *json_with(json_t *root, const char *key, json_t *value)
-{
-    if (json_object_set_new(root, key, value) == 0)
-        return root;
-    json_decref(root);
-    return NULL;
-}
 
 json_t *json_text(const char *text)
 {
@@ -53,47 +28,48 @@ static void put_le32(float value, unsigned char out[4])
         out[i] = (unsigned char)(bits >> (8 * i));
 }
 
+/* One string over little-endian float32; NULL when memory is short. */
 static json_t *base64_floats(const float *values, size_t n)
 {
-    size_t n_bytes = 4 * n, n_text = (n_bytes + 2) / 3 * 4;
-    unsigned char *bytes = calloc(1, n_bytes + 2);
+    const size_t n_bytes = sizeof(float) * n, n_text = BASE64_ENCODE_RAW_LENGTH(n_bytes);
+    unsigned char *bytes = malloc(n_bytes > 0 ? n_bytes : 1);
     char *text = malloc(n_text + 1);
     json_t *string = NULL;
     if (bytes != NULL && text != NULL) {
         for (size_t i = 0; i < n; i++)
-            put_le32(values[i], bytes + 4 * i);
-        size_t at = 0;
-        for (size_t i = 0; i < n_bytes; i += 3) {
-            uint32_t group = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
-            text[at++] = base64_digits[group >> 18];
-            text[at++] = base64_digits[group >> 12 & 63];
-            text[at++] = i + 1 < n_bytes ? base64_digits[group >> 6 & 63] : '=';
-            text[at++] = i + 2 < n_bytes ? base64_digits[group & 63] : '=';
-        }
-        text[at] = 0;
-        string = json_string(text);
+            put_le32(values[i], bytes + sizeof(float) * i);
+        base64_encode_raw(text, n_bytes, bytes);
+        string = json_stringn(text, n_text);
     }
     free(bytes);
     free(text);
     return string;
 }
 
-json_t *json_embedding(const float *embedding, size_t dim, bool base64)
+void json_put_embedding(struct json_build *build, const char *key, const float *embedding,
+                        size_t dim, bool base64)
 {
-    if (base64)
-        return base64_floats(embedding, dim);
-    json_t *array = json_array();
-    for (size_t i = 0; i < dim && array != NULL; i++)
-        array = json_append(array, json_real((double)embedding[i]));
-    return array;
+    if (base64) {
+        json_put(build, key, base64_floats(embedding, dim));
+        return;
+    }
+    struct json_build array = json_begin_array();
+    for (size_t i = 0; i < dim; i++)
+        json_put_number(&array, NULL, (double)embedding[i]);
+    json_put_build(build, key, array);
 }
 
-json_t *json_audio(const struct vp_clip_info *info)
+struct json_build json_audio(const struct vp_clip_info *info)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:I}", "container", info->container, "codec",
-                     info->codec, "sample_rate", (json_int_t)info->sample_rate_hz, "channels",
-                     (json_int_t)info->channels, "duration_s", info->duration_s, "used_s",
-                     info->used_s, "frames", (json_int_t)info->n_frames);
+    struct json_build audio = json_begin_object();
+    json_put_text(&audio, "container", info->container);
+    json_put_text(&audio, "codec", info->codec);
+    json_put_count(&audio, "sample_rate", info->sample_rate_hz);
+    json_put_count(&audio, "channels", info->channels);
+    json_put_number(&audio, "duration_s", info->duration_s);
+    json_put_number(&audio, "used_s", info->used_s);
+    json_put_count(&audio, "frames", info->n_frames);
+    return audio;
 }
 
 /* Levels of what is nearly nothing are -inf: JSON has no such number, -200 dBFS says as much. */
@@ -102,126 +78,101 @@ static double finite_dbfs(double level)
     return isfinite(level) && level > -200 ? level : -200;
 }
 
-json_t *json_quality(const struct vp_clip_info *info)
+struct json_build json_quality(const struct vp_clip_info *info)
 {
-    json_t *warnings = json_array();
+    struct json_build quality = json_begin_object(), warnings = json_begin_array();
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         if ((info->warnings & 1U << i) != 0)
-            warnings = json_append(warnings, json_string(vp_warning_name(i)));
-    return json_pack("{s:f, s:f, s:f, s:f, s:o}", "speech_s", info->speech_s, "rms_dbfs",
-                     finite_dbfs(info->rms_dbfs), "peak_dbfs", finite_dbfs(info->peak_dbfs),
-                     "clipped_ratio", info->clipped_ratio, "warnings", warnings);
+            json_put_text(&warnings, NULL, vp_warning_name(i));
+    json_put_number(&quality, "speech_s", info->speech_s);
+    json_put_number(&quality, "rms_dbfs", finite_dbfs(info->rms_dbfs));
+    json_put_number(&quality, "peak_dbfs", finite_dbfs(info->peak_dbfs));
+    json_put_number(&quality, "clipped_ratio", info->clipped_ratio);
+    json_put_build(&quality, "warnings", warnings);
+    return quality;
 }
 
-json_t *json_segmentation(const vp_segmentation *segmentation)
+void json_put_segmentation(struct json_build *build, const char *key,
+                           const vp_segmentation *segmentation)
 {
-    if (segmentation == NULL)
-        return json_null();
+    if (segmentation == NULL) {
+        json_put_null(build, key);
+        return;
+    }
     const struct vp_segmentation_info *info = vp_segmentation_info(segmentation);
-    return json_pack("{s:s, s:s}", "name", info->name, "digest", info->digest);
+    struct json_build object = json_begin_object();
+    json_put_text(&object, "name", info->name);
+    json_put_text(&object, "digest", info->digest);
+    json_put_build(build, key, object);
 }
 
-static json_t *supported_containers(void)
+static struct json_build supported_containers(void)
 {
-    return json_pack("[s,s,s,s,s,s,s,s,s]", "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff",
-                     "au", "caf");
+    static const char *const names[] = {"wav", "rf64", "w64", "flac", "ogg",
+                                        "mp3", "aiff", "au",  "caf"};
+    struct json_build array = json_begin_array();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        json_put_text(&array, NULL, names[i]);
+    return array;
 }
 
-/* The members that a kind brings beside those all have. Takes root. */
-static json_t *add_members(json_t *root, const struct problem *problem, size_t queue_depth)
+/* The members that a kind brings beside those all have. */
+static void put_members(struct json_build *root, const struct problem *problem, size_t queue_depth)
 {
     switch (problem->kind) {
     case PROBLEM_BODY_TOO_LARGE:
-        root = json_with(root, "max_bytes", json_integer((json_int_t)problem->max_bytes));
+        json_put_count(root, "max_bytes", problem->max_bytes);
         break;
     case PROBLEM_UNSUPPORTED_AUDIO:
-        root = json_with(root, "detected",
-                         *problem->detected != 0 ? json_text(problem->detected) : json_null());
-        root = json_with(root, "supported", supported_containers());
+        json_put(root, "detected",
+                 *problem->detected != 0 ? json_text(problem->detected) : json_null());
+        json_put_build(root, "supported", supported_containers());
         break;
     case PROBLEM_UNDECODABLE_AUDIO:
-        root = json_with(root, "decoder_error", json_text(problem->detail));
+        json_put(root, "decoder_error", json_text(problem->detail));
         break;
     case PROBLEM_AUDIO_TOO_SHORT:
     case PROBLEM_AUDIO_TOO_LONG:
-        root = json_with(root, "duration_s", json_real(problem->value));
-        root = json_with(root, "limit_s", json_real(problem->limit));
+        json_put_number(root, "duration_s", problem->value);
+        json_put_number(root, "limit_s", problem->limit);
         break;
     case PROBLEM_NO_SIGNAL:
-        root = json_with(root, "rms_dbfs", json_real(finite_dbfs(problem->value)));
+        json_put_number(root, "rms_dbfs", finite_dbfs(problem->value));
         break;
     case PROBLEM_OVERLOADED:
     case PROBLEM_OVERLOADED_MEMORY:
     case PROBLEM_QUEUE_TIMEOUT:
-        root = json_with(root, "queue_depth", json_integer((json_int_t)queue_depth));
+        json_put_count(root, "queue_depth", queue_depth);
         break;
     default:
         break;
     }
+}
+
+struct json_build json_problem(const struct problem *problem, const char *request_id,
+                               size_t queue_depth)
+{
+    const struct problem_rule *rule = problem_rule(problem->kind);
+    struct json_build root = json_begin_object();
+    json_put(&root, "type", json_sprintf("urn:voiceprintd:problem:%s", rule->name));
+    json_put_text(&root, "title", rule->title);
+    json_put_count(&root, "status", rule->status);
+    json_put(&root, "detail", json_text(problem->detail));
+    json_put(&root, "instance", json_sprintf("urn:voiceprintd:request:%s", request_id));
+    if (*problem->field != 0)
+        json_put(&root, "field", json_text(problem->field));
+    if (problem->side != 0) {
+        json_put(&root, "side", json_sprintf("%c", problem->side));
+        json_put_count(&root, "clip", problem->clip);
+    }
+    put_members(&root, problem, queue_depth);
     return root;
 }
 
-json_t *json_problem(const struct problem *problem, const char *request_id, size_t queue_depth)
-{
-    const struct problem_rule *rule = problem_rule(problem->kind);
-    json_t *root =
-        json_pack("{s:o, s:s, s:I, s:o, s:o}", "type",
-                  json_sprintf("urn:voiceprintd:problem:%s", rule->name), "title", rule->title,
-                  "status", (json_int_t)rule->status, "detail", json_text(problem->detail),
-                  "instance", json_sprintf("urn:voiceprintd:request:%s", request_id));
-    if (*problem->field != 0)
-        root = json_with(root, "field", json_text(problem->field));
-    if (problem->side != 0) {
-        root = json_with(root, "side", json_sprintf("%c", problem->side));
-        root = json_with(root, "clip", json_integer((json_int_t)problem->clip));
-    }
-    return add_members(root, problem, queue_depth);
-}
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-struct text {
-    char *bytes; /* owned, n of room used */
-    size_t n, room;
-};
-
-/* Once memory was short nothing more is taken: jansson goes on after some failures. One byte is
- * always left for the final zero. */
-static int on_piece(const char *piece, size_t n, void *context)
-{
-    struct text *text = context;
-    if (text->bytes != NULL && text->room - text->n <= n) {
-        text->room = 2 * text->room + n;
-        char *bytes = fault_hits(FAULT_JSON) ? NULL : realloc(text->bytes, text->room);
-        if (bytes == NULL)
-            free(text->bytes);
-        text->bytes = bytes;
-    }
-    if (text->bytes == NULL)
-        return -1;
-    memcpy(text->bytes + text->n, piece, n);
-    text->n += n;
-    return 0;
-}
-
-/* Not json_dumps: short of memory it can leave a piece out and still give a text. */
-char *json_take_text(json_t *root, size_t *n_bytes)
-{
-    struct text text = {.room = FIRST_TEXT_BYTES};
-    text.bytes = root == NULL || fault_hits(FAULT_JSON) ? NULL : malloc(text.room);
-    bool good =
-        text.bytes != NULL &&
-        json_dump_callback(root, on_piece, &text, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
-        text.bytes != NULL;
-    json_decref(root);
-    *n_bytes = good ? text.n : 0;
-    if (good) {
-        text.bytes[text.n] = 0;
-        return text.bytes;
-    }
-    free(text.bytes);
-    return NULL;
-}
-
-/* Base64 of exactly n floats, padding as it must be. */
+/* Base64 of exactly n floats, padding as it must be. Not nettle's decoder: it skips blanks. */
 static bool read_base64(const char *text, float *values, size_t n)
 {
     size_t n_bytes = 4 * n, n_text = (n_bytes + 2) / 3 * 4;

@@ -23,12 +23,6 @@ static const char *const stage_names[N_STAGES] = {"queue",     "decode", "featur
                                                   "inference", "encode", "slice"};
 static const char *const state_names[] = {"loading", "ready", "draining", "stuck"};
 
-const char *route_label_name(enum route_label label)
-{
-    VP_BUG_IF((size_t)label >= N_ROUTE_LABELS);
-    return route_names[label];
-}
-
 static void observe(struct histogram *histogram, double seconds)
 {
     size_t i = 0;

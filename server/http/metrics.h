@@ -25,7 +25,6 @@ enum route_label {
     ROUTE_OTHER,
     N_ROUTE_LABELS
 };
-const char *route_label_name(enum route_label label); /* [any] */
 
 enum stage {
     STAGE_QUEUE = 0,

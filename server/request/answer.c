@@ -107,20 +107,36 @@ enum MHD_Result answer_asset(struct request *request, const struct asset *asset,
                           reply_asset(&reply, asset, is_known, headers));
 }
 
-enum MHD_Result answer_json(struct request *request, unsigned status, json_t *root)
+/* A number of ours that JSON cannot carry is our failure: false, and request->problem says so. */
+static bool is_finite(struct request *request, const struct json_build *root)
 {
-    ON_LOOP();
+    if (root->fault != JSON_NOT_FINITE)
+        return true;
+    problem_set(&request->problem, PROBLEM_INFERENCE_FAILED,
+                "the answer would hold a number that is not finite, in \"%s\"",
+                root->member != NULL ? root->member : "?");
+    log_event_limited(LOG_ERROR, "not-finite", request->problem.detail);
+    return false;
+}
+
+static enum MHD_Result send_json(struct request *request, unsigned status, const char *type,
+                                 struct json_build root)
+{
     size_t n_bytes = 0;
     uint64_t start = clock_now_ns();
     char *text = json_take_text(root, &n_bytes);
     request->encode_ms += clock_ms_since(start, clock_now_ns());
-    return answer_text(request, status,
-                       request->problem.kind != PROBLEM_NONE ? "application/problem+json"
-                                                             : "application/json",
-                       text, n_bytes);
+    return answer_text(request, status, type, text, n_bytes);
 }
 
-static json_t *problem_of(const struct request *request)
+enum MHD_Result answer_json(struct request *request, unsigned status, struct json_build root)
+{
+    ON_LOOP();
+    return is_finite(request, &root) ? send_json(request, status, "application/json", root)
+                                     : answer_problem(request);
+}
+
+static struct json_build problem_of(const struct request *request)
 {
     return json_problem(&request->problem, request->id, queue_depth(&request->service->queue));
 }
@@ -135,15 +151,28 @@ enum MHD_Result answer_problem(struct request *request)
         metrics->rejected[request->problem.kind]++;
     if (request->problem.kind == PROBLEM_INFERENCE_FAILED)
         metrics->inference_invalid++;
-    return answer_json(request, rule->status, problem_of(request));
+    return send_json(request, rule->status, "application/problem+json", problem_of(request));
 }
 
-void answer_last_line(struct request *request, json_t *root)
+static void end_lines(struct request *request, struct json_build root)
 {
-    ON_LOOP();
     size_t n_bytes = 0;
-    char *text = json_take_text(request->problem.kind != PROBLEM_NONE ? problem_of(request) : root,
-                                &n_bytes);
+    char *text = json_take_text(root, &n_bytes);
     ndjson_end(&request->stream, text, n_bytes);
     deadlines_enter(request, AWAITS_READER);
+}
+
+void answer_last_problem(struct request *request)
+{
+    ON_LOOP();
+    end_lines(request, problem_of(request));
+}
+
+void answer_last_line(struct request *request, struct json_build root)
+{
+    ON_LOOP();
+    if (is_finite(request, &root))
+        end_lines(request, root);
+    else
+        answer_last_problem(request);
 }

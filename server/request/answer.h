@@ -17,10 +17,11 @@ enum MHD_Result answer_empty(struct request *request, unsigned status); /* heade
 enum MHD_Result answer_asset(struct request *request, const struct asset *asset, bool is_known,
                              const struct reply_header *headers);
 enum MHD_Result answer_lines(struct request *request); /* 200 and request->stream */
-/* JSON, taken. */
-enum MHD_Result answer_json(struct request *request, unsigned status, json_t *root);
+/* JSON, taken. A number in it that is not finite makes it inference-failed. */
+enum MHD_Result answer_json(struct request *request, unsigned status, struct json_build root);
 enum MHD_Result answer_problem(struct request *request); /* request->problem */
-/* The last line of request->stream: root, taken, or the problem when there is one. */
-void answer_last_line(struct request *request, json_t *root);
+void answer_last_problem(struct request *request);       /* the same as the last line of lines */
+/* The last line of request->stream; root is taken. */
+void answer_last_line(struct request *request, struct json_build root);
 
 #endif

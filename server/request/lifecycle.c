@@ -186,7 +186,7 @@ static void on_expired(struct ticket *ticket, enum problem_kind kind, bool had_b
                 : had_begun              ? "not done within the time a request may take; try again"
                                          : "waited too long for a worker; try again");
     if (ndjson_has_begun(&request->stream))
-        answer_last_line(request, NULL);
+        answer_last_problem(request);
     else
         resume(request, REQUEST_DONE);
 }
@@ -240,10 +240,12 @@ static void on_done(struct ticket *ticket)
         set_problem(request, job);
     else if (request->stream.state == NDJSON_WANTED)
         begin_lines(request);
-    if (ndjson_has_begun(&request->stream))
-        answer_last_line(request, job->status == VP_OK ? request->route->last_line(request) : NULL);
-    else
+    if (!ndjson_has_begun(&request->stream))
         resume(request, REQUEST_DONE);
+    else if (job->status == VP_OK)
+        answer_last_line(request, request->route->last_line(request));
+    else
+        answer_last_problem(request);
 }
 
 const struct queue_calls request_queue_calls = {

@@ -38,30 +38,70 @@ static int side_of(const char *name)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-/* {audio, quality, coherence}: objects for one clip, arrays for more, null for a stored one. */
-static json_t *side_report(const struct side *side)
+typedef struct json_build describe_clip(const struct vp_clip_info *info);
+
+/* An object for one clip, an array of them for more, null for a stored embedding. */
+static void put_clips(struct json_build *root, const char *key, const struct side *side,
+                      describe_clip *describe)
 {
-    json_t *audio = side->n_clips == 1   ? json_audio(&side->clips[0].info)
-                    : side->n_clips == 0 ? json_null()
-                                         : json_array();
-    json_t *quality = side->n_clips == 1   ? json_quality(&side->clips[0].info)
-                      : side->n_clips == 0 ? json_null()
-                                           : json_array();
-    for (size_t i = 0; side->n_clips > 1 && i < side->n_clips; i++) {
-        audio = json_append(audio, json_audio(&side->clips[i].info));
-        quality = json_append(quality, json_quality(&side->clips[i].info));
+    if (side->n_clips == 0) {
+        json_put_null(root, key);
+        return;
     }
-    return json_pack("{s:o, s:o, s:f, s:I}", "audio", audio, "quality", quality, "coherence",
-                     side->coherence, "clips", (json_int_t)side->n_clips);
+    if (side->n_clips == 1) {
+        json_put_build(root, key, describe(&side->clips[0].info));
+        return;
+    }
+    struct json_build array = json_begin_array();
+    for (size_t i = 0; i < side->n_clips; i++)
+        json_put_build(&array, NULL, describe(&side->clips[i].info));
+    json_put_build(root, key, array);
 }
 
-static json_t *calibrated(const struct engine *engine, double score)
+static struct json_build side_report(const struct side *side)
 {
-    if (!engine->has_calibration)
-        return json_null();
+    struct json_build report = json_begin_object();
+    put_clips(&report, "audio", side, json_audio);
+    put_clips(&report, "quality", side, json_quality);
+    json_put_number(&report, "coherence", side->coherence);
+    json_put_count(&report, "clips", side->n_clips);
+    return report;
+}
+
+static void put_decision(struct json_build *root, const struct request *request,
+                         const struct engine *engine, double score)
+{
+    const struct query *query = &request->query;
+    if (query->has_threshold || engine->has_threshold) {
+        const double threshold = query->has_threshold ? query->threshold : engine->threshold;
+        json_put_number(root, "threshold", threshold);
+        json_put_flag(root, "same_speaker", score >= threshold);
+    } else {
+        json_put_null(root, "threshold");
+        json_put_null(root, "same_speaker");
+    }
+}
+
+static void put_calibrated(struct json_build *root, const struct engine *engine, double score)
+{
+    if (!engine->has_calibration) {
+        json_put_null(root, "calibrated");
+        return;
+    }
     double llr = 0, p = 0;
     vp_calibrate(engine->slope, engine->offset, score, &llr, &p);
-    return json_pack("{s:f, s:f}", "llr", llr, "p", p);
+    struct json_build calibrated = json_begin_object();
+    json_put_number(&calibrated, "llr", llr);
+    json_put_number(&calibrated, "p", p);
+    json_put_build(root, "calibrated", calibrated);
+}
+
+static struct json_build score_range(void)
+{
+    struct json_build range = json_begin_array();
+    json_put(&range, NULL, json_integer(-1));
+    json_put(&range, NULL, json_integer(1));
+    return range;
 }
 
 static void answer(struct request *request, const struct job *job)
@@ -69,16 +109,18 @@ static void answer(struct request *request, const struct job *job)
     const struct engine *engine = job->engine;
     uint64_t start = clock_now_ns();
     double score = vp_cosine(job->sides[0].embedding, job->sides[1].embedding, engine->info->dim);
-    bool has_threshold = request->query.has_threshold || engine->has_threshold;
-    double threshold = request->query.has_threshold ? request->query.threshold : engine->threshold;
-    json_t *root = json_pack("{s:f, s:s, s:[i,i], s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:b, s:s}",
-                             "score", score, "metric", "cosine", "range", -1, 1, "threshold",
-                             has_threshold ? json_real(threshold) : json_null(), "same_speaker",
-                             has_threshold ? json_boolean(score >= threshold) : json_null(),
-                             "calibrated", calibrated(engine, score), "a",
-                             side_report(&job->sides[0]), "b", side_report(&job->sides[1]), "model",
-                             engine->info->name, "model_digest", engine->info->digest, "untrained",
-                             engine->info->untrained, "request_id", request->id);
+    struct json_build root = json_begin_object();
+    json_put_number(&root, "score", score);
+    json_put_text(&root, "metric", "cosine");
+    json_put_build(&root, "range", score_range());
+    put_decision(&root, request, engine, score);
+    put_calibrated(&root, engine, score);
+    json_put_build(&root, "a", side_report(&job->sides[0]));
+    json_put_build(&root, "b", side_report(&job->sides[1]));
+    json_put_text(&root, "model", engine->info->name);
+    json_put_text(&root, "model_digest", engine->info->digest);
+    json_put_flag(&root, "untrained", engine->info->untrained);
+    json_put_text(&root, "request_id", request->id);
     request->encode_ms = clock_ms_since(start, clock_now_ns());
     (void)answer_json(request, MHD_HTTP_OK, root); /* on failure the state tells the caller */
 }

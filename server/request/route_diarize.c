@@ -83,87 +83,98 @@ static void put_label(char label[16], unsigned speaker)
 }
 
 /* [n] turns; the exclusive ones go without confidence. */
-static json_t *turns(const struct vp_turn *turn, size_t n, bool with_confidence)
+static struct json_build turns(const struct vp_turn *turn, size_t n, bool with_confidence)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; i < n && array != NULL; i++, turn++) {
+    struct json_build array = json_begin_array();
+    for (size_t i = 0; i < n; i++, turn++) {
         char label[16];
+        struct json_build item = json_begin_object();
         put_label(label, turn->speaker);
-        json_t *item = json_pack("{s:f, s:f, s:s}", "start", turn->start_s, "end", turn->end_s,
-                                 "speaker", label);
-        if (with_confidence)
-            item = json_with(item, "confidence",
-                             turn->confidence < 0 ? json_null() : json_real(turn->confidence));
-        array = json_append(array, item);
+        json_put_number(&item, "start", turn->start_s);
+        json_put_number(&item, "end", turn->end_s);
+        json_put_text(&item, "speaker", label);
+        if (with_confidence && turn->confidence < 0)
+            json_put_null(&item, "confidence");
+        else if (with_confidence)
+            json_put_number(&item, "confidence", turn->confidence);
+        json_put_build(&array, NULL, item);
     }
     return array;
 }
 
-static json_t *speakers(const struct vp_diarization_result *result, size_t dim,
-                        const struct query *query)
+static struct json_build speakers(const struct vp_diarization_result *result, size_t dim,
+                                  const struct query *query)
 {
-    json_t *array = json_array();
-    for (size_t i = 0; i < result->n_speakers && array != NULL; i++) {
+    struct json_build array = json_begin_array();
+    for (size_t i = 0; i < result->n_speakers; i++) {
         const struct vp_diarized_speaker *speaker = &result->speakers[i];
         char label[16];
+        struct json_build item = json_begin_object();
         put_label(label, (unsigned)i);
-        json_t *item = json_pack("{s:s, s:f, s:f, s:I, s:f}", "speaker", label, "speech_s",
-                                 speaker->speech_s, "share", speaker->share, "segments",
-                                 (json_int_t)speaker->n_segments, "coherence", speaker->coherence);
+        json_put_text(&item, "speaker", label);
+        json_put_number(&item, "speech_s", speaker->speech_s);
+        json_put_number(&item, "share", speaker->share);
+        json_put_count(&item, "segments", speaker->n_segments);
+        json_put_number(&item, "coherence", speaker->coherence);
         if (query->embeddings)
-            item = json_with(item, "embedding",
-                             json_embedding(speaker->embedding, dim, query->base64));
-        array = json_append(array, item);
+            json_put_embedding(&item, "embedding", speaker->embedding, dim, query->base64);
+        json_put_build(&array, NULL, item);
     }
     return array;
 }
 
 /* Of the diarization, then those of the recording, as /embed names them. */
-static json_t *warnings(const struct vp_diarization_result *result, bool type_guessed)
+static struct json_build warnings(const struct vp_diarization_result *result, bool type_guessed)
 {
     const unsigned of_clip =
         result->clip.warnings | (type_guessed ? (unsigned)VP_WARN_CONTENT_TYPE_GUESSED : 0U);
-    json_t *array = json_array();
+    struct json_build array = json_begin_array();
     for (unsigned i = 0; i < VP_N_DIARIZE_WARNINGS; i++)
         if ((result->warnings & 1U << i) != 0)
-            array = json_append(array, json_string(vp_diarize_warning_name(i)));
+            json_put_text(&array, NULL, vp_diarize_warning_name(i));
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         if ((of_clip & 1U << i) != 0)
-            array = json_append(array, json_string(vp_warning_name(i)));
+            json_put_text(&array, NULL, vp_warning_name(i));
     return array;
 }
 
-static json_t *timing(const struct request *request, uint64_t now_ns)
+static struct json_build timing(const struct request *request, uint64_t now_ns)
 {
     const struct job *job = request->ticket.job;
-    return json_pack("{s:f, s:f, s:f}", "queue", clock_ms_since(job->queued_ns, job->started_ns),
-                     "work", job->conversation.work_ms, "total",
-                     clock_ms_since(request->started_ns, now_ns));
+    struct json_build object = json_begin_object();
+    json_put_number(&object, "queue", job_times(job).queue_ms);
+    json_put_number(&object, "work", job->conversation.work_ms);
+    json_put_number(&object, "total", clock_ms_since(request->started_ns, now_ns));
+    return object;
 }
 
-json_t *route_diarize_last_line(struct request *request)
+struct json_build route_diarize_last_line(struct request *request)
 {
     ON_LOOP();
     const struct job *job = request->ticket.job;
     const struct vp_model_info *info = job->engine->info;
     const struct vp_diarization_result *result =
         vp_diarization_result(job->conversation.diarization);
+    const bool is_segmented = result->engine == VP_DIARIZE_SEGMENTATION;
     uint64_t start = clock_now_ns();
-    json_t *root = json_pack(
-        "{s:s, s:s, s:b, s:o, s:s, s:f, s:f, s:f, s:I, s:s, s:f, s:o, s:o, s:o, s:o, s:o, s:s}",
-        "model", info->name, "model_digest", info->digest, "untrained", info->untrained,
-        "segmentation",
-        json_segmentation(result->engine == VP_DIARIZE_SEGMENTATION ? job->engine->segmentation
-                                                                    : NULL),
-        "engine", vp_diarize_engine_name(result->engine), "duration_s", result->duration_s,
-        "speech_s", result->speech_s, "overlap_s", result->overlap_s, "num_speakers",
-        (json_int_t)result->n_speakers, "num_speakers_from",
-        result->num_speakers_given ? "request" : "estimated", "threshold", result->threshold,
-        "segments", turns(result->segments, result->n_segments, true), "exclusive",
-        turns(result->exclusive, result->n_exclusive, false), "speakers",
-        speakers(result, info->dim, &request->query), "warnings",
-        warnings(result, job->conversation.type_guessed), "timing_ms", timing(request, start),
-        "request_id", request->id);
+    struct json_build root = json_begin_object();
+    json_put_text(&root, "model", info->name);
+    json_put_text(&root, "model_digest", info->digest);
+    json_put_flag(&root, "untrained", info->untrained);
+    json_put_segmentation(&root, "segmentation", is_segmented ? job->engine->segmentation : NULL);
+    json_put_text(&root, "engine", vp_diarize_engine_name(result->engine));
+    json_put_number(&root, "duration_s", result->duration_s);
+    json_put_number(&root, "speech_s", result->speech_s);
+    json_put_number(&root, "overlap_s", result->overlap_s);
+    json_put_count(&root, "num_speakers", result->n_speakers);
+    json_put_text(&root, "num_speakers_from", result->num_speakers_given ? "request" : "estimated");
+    json_put_number(&root, "threshold", result->threshold);
+    json_put_build(&root, "segments", turns(result->segments, result->n_segments, true));
+    json_put_build(&root, "exclusive", turns(result->exclusive, result->n_exclusive, false));
+    json_put_build(&root, "speakers", speakers(result, info->dim, &request->query));
+    json_put_build(&root, "warnings", warnings(result, job->conversation.type_guessed));
+    json_put_build(&root, "timing_ms", timing(request, start));
+    json_put_text(&root, "request_id", request->id);
     request->encode_ms = clock_ms_since(start, clock_now_ns());
     return root;
 }

@@ -31,6 +31,18 @@ void route_embed_body(struct request *request)
     request_submit(request, job);
 }
 
+static struct json_build timing(const struct request *request, uint64_t now_ns)
+{
+    const struct job_times times = job_times(request->ticket.job);
+    struct json_build object = json_begin_object();
+    json_put_number(&object, "queue", times.queue_ms);
+    json_put_number(&object, "decode", times.decode_ms);
+    json_put_number(&object, "features", times.fbank_ms);
+    json_put_number(&object, "inference", times.forward_ms);
+    json_put_number(&object, "total", clock_ms_since(request->started_ns, now_ns));
+    return object;
+}
+
 void route_embed_done(struct request *request)
 {
     ON_LOOP();
@@ -38,16 +50,19 @@ void route_embed_done(struct request *request)
     const struct clip *clip = &job->sides[0].clips[0];
     const struct vp_model_info *info = job->engine->info;
     uint64_t start = clock_now_ns();
-    json_t *root =
-        json_pack("{s:s, s:s, s:b, s:I, s:o, s:b, s:f, s:o, s:o, s:{s:f, s:f, s:f, s:f, s:f}, s:s}",
-                  "model", info->name, "model_digest", info->digest, "untrained", info->untrained,
-                  "dim", (json_int_t)info->dim, "embedding",
-                  json_embedding(job->sides[0].embedding, info->dim, request->query.base64),
-                  "normalized", request->query.normalize, "norm", clip->norm, "audio",
-                  json_audio(&clip->info), "quality", json_quality(&clip->info), "timing_ms",
-                  "queue", clock_ms_since(job->queued_ns, job->started_ns), "decode",
-                  clip->decode_ms, "features", clip->fbank_ms, "inference", clip->forward_ms,
-                  "total", clock_ms_since(request->started_ns, start), "request_id", request->id);
+    struct json_build root = json_begin_object();
+    json_put_text(&root, "model", info->name);
+    json_put_text(&root, "model_digest", info->digest);
+    json_put_flag(&root, "untrained", info->untrained);
+    json_put_count(&root, "dim", info->dim);
+    json_put_embedding(&root, "embedding", job->sides[0].embedding, info->dim,
+                       request->query.base64);
+    json_put_flag(&root, "normalized", request->query.normalize);
+    json_put_number(&root, "norm", clip->norm);
+    json_put_build(&root, "audio", json_audio(&clip->info));
+    json_put_build(&root, "quality", json_quality(&clip->info));
+    json_put_build(&root, "timing_ms", timing(request, start));
+    json_put_text(&root, "request_id", request->id);
     request->encode_ms = clock_ms_since(start, clock_now_ns());
     (void)answer_json(request, MHD_HTTP_OK, root); /* on failure the state tells the caller */
 }

@@ -3,44 +3,80 @@
 #include "util/thread.h"
 #include "util/version.h"
 
-static json_t *model_info(const struct engine *engine)
+static struct json_build counts(const size_t *count, size_t n)
 {
-    const struct vp_model_info *info = engine->info;
-    json_t *blocks = json_array(), *channels = json_array();
-    for (size_t i = 0; i < info->n_stages; i++) {
-        blocks = json_append(blocks, json_integer((json_int_t)info->blocks[i]));
-        channels = json_append(channels, json_integer((json_int_t)info->channels[i]));
+    struct json_build array = json_begin_array();
+    for (size_t i = 0; i < n; i++)
+        json_put_count(&array, NULL, count[i]);
+    return array;
+}
+
+static struct json_build model_details(const struct vp_model_info *info)
+{
+    struct json_build model = json_begin_object();
+    json_put_text(&model, "name", info->name);
+    json_put_text(&model, "format", info->format);
+    json_put_text(&model, "digest", info->digest);
+    json_put_count(&model, "dim", info->dim);
+    json_put_count(&model, "sample_rate", info->sample_rate_hz);
+    json_put_count(&model, "n_mels", info->n_mels);
+    json_put_count(&model, "parameters", info->n_parameters);
+    json_put_build(&model, "blocks", counts(info->blocks, info->n_stages));
+    json_put_build(&model, "channels", counts(info->channels, info->n_stages));
+    json_put_flag(&model, "untrained", info->untrained);
+    json_put_count(&model, "weights_bytes", info->weights_bytes);
+    return model;
+}
+
+static struct json_build limits(const struct config *config)
+{
+    struct json_build limits = json_begin_object();
+    json_put_count(&limits, "max_body_bytes", config->max_body_bytes);
+    json_put_count(&limits, "max_buffered_bytes", config->max_buffered_bytes);
+    json_put_count(&limits, "max_clips", config->max_clips);
+    json_put_number(&limits, "min_duration_s", config->min_duration_s);
+    json_put_number(&limits, "warn_duration_s", config->warn_duration_s);
+    json_put_number(&limits, "max_duration_s", config->max_duration_s);
+    json_put_text(&limits, "long_audio", config->truncate ? "truncate" : "reject");
+    json_put_number(&limits, "silence_dbfs", config->silence_dbfs);
+    json_put_count(&limits, "workers", config->workers);
+    json_put_count(&limits, "threads_per_request", config->threads_per_request);
+    json_put_count(&limits, "queue_size", config->queue_size);
+    json_put_number(&limits, "queue_timeout_ms", config->queue_timeout_ms);
+    json_put_number(&limits, "request_timeout_s", config->request_timeout_s);
+    json_put_count(&limits, "diarize_max_body_bytes", config->diarize_max_body_bytes);
+    json_put_number(&limits, "diarize_max_duration_s", config->diarize_max_duration_s);
+    json_put_number(&limits, "diarize_timeout_s", config->diarize_timeout_s);
+    return limits;
+}
+
+static struct json_build self_test(const struct vp_self_test *test)
+{
+    struct json_build object = json_begin_object();
+    json_put_flag(&object, "passed", true); /* else the engine would not be here */
+    json_put_flag(&object, "has_reference", test->has_reference);
+    if (test->has_reference)
+        json_put_number(&object, "cosine", test->cosine);
+    else
+        json_put_null(&object, "cosine");
+    json_put_number(&object, "norm", test->norm);
+    return object;
+}
+
+static void put_decision(struct json_build *root, const struct engine *engine)
+{
+    if (engine->has_threshold)
+        json_put_number(root, "threshold", engine->threshold);
+    else
+        json_put_null(root, "threshold");
+    if (!engine->has_calibration) {
+        json_put_null(root, "calibration");
+        return;
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:b, s:I}", "name", info->name,
-                     "format", info->format, "digest", info->digest, "dim", (json_int_t)info->dim,
-                     "sample_rate", (json_int_t)info->sample_rate_hz, "n_mels",
-                     (json_int_t)info->n_mels, "parameters", (json_int_t)info->n_parameters,
-                     "blocks", blocks, "channels", channels, "untrained", info->untrained,
-                     "weights_bytes", (json_int_t)info->weights_bytes);
-}
-
-static json_t *limits(const struct config *config)
-{
-    return json_pack(
-        "{s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:f, s:I, s:I, s:I, s:f, s:f, s:I, s:f, s:f}",
-        "max_body_bytes", (json_int_t)config->max_body_bytes, "max_buffered_bytes",
-        (json_int_t)config->max_buffered_bytes, "max_clips", (json_int_t)config->max_clips,
-        "min_duration_s", config->min_duration_s, "warn_duration_s", config->warn_duration_s,
-        "max_duration_s", config->max_duration_s, "long_audio",
-        config->truncate ? "truncate" : "reject", "silence_dbfs", config->silence_dbfs, "workers",
-        (json_int_t)config->workers, "threads_per_request", (json_int_t)config->threads_per_request,
-        "queue_size", (json_int_t)config->queue_size, "queue_timeout_ms", config->queue_timeout_ms,
-        "request_timeout_s", config->request_timeout_s, "diarize_max_body_bytes",
-        (json_int_t)config->diarize_max_body_bytes, "diarize_max_duration_s",
-        config->diarize_max_duration_s, "diarize_timeout_s", config->diarize_timeout_s);
-}
-
-static json_t *self_test(const struct engine *engine)
-{
-    const struct vp_self_test *test = &engine->self_test;
-    return json_pack("{s:b, s:b, s:o, s:f}", "passed", 1, "has_reference", test->has_reference,
-                     "cosine", test->has_reference ? json_real(test->cosine) : json_null(), "norm",
-                     test->norm);
+    struct json_build calibration = json_begin_object();
+    json_put_number(&calibration, "slope", engine->slope);
+    json_put_number(&calibration, "offset", engine->offset);
+    json_put_build(root, "calibration", calibration);
 }
 
 void route_info_answer(struct request *request)
@@ -48,18 +84,21 @@ void route_info_answer(struct request *request)
     ON_LOOP();
     const struct engine *engine = request->service->engine;
     const struct vp_model_info *info = engine->info;
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:b, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}",
-        "version", version_text, "model", info->name, "model_digest", info->digest, "untrained",
-        info->untrained, "dim", (json_int_t)info->dim, "sample_rate",
-        (json_int_t)info->sample_rate_hz, "kernel", vp_kernel_name(info->kernel), "blas",
-        info->blas, "blas_core", info->blas_core, "threshold",
-        engine->has_threshold ? json_real(engine->threshold) : json_null(), "calibration",
-        engine->has_calibration
-            ? json_pack("{s:f, s:f}", "slope", engine->slope, "offset", engine->offset)
-            : json_null(),
-        "model_details", model_info(engine), "segmentation",
-        json_segmentation(engine->segmentation), "limits", limits(request->service->config),
-        "self_test", self_test(engine), "request_id", request->id);
+    struct json_build root = json_begin_object();
+    json_put_text(&root, "version", version_text);
+    json_put_text(&root, "model", info->name);
+    json_put_text(&root, "model_digest", info->digest);
+    json_put_flag(&root, "untrained", info->untrained);
+    json_put_count(&root, "dim", info->dim);
+    json_put_count(&root, "sample_rate", info->sample_rate_hz);
+    json_put_text(&root, "kernel", vp_kernel_name(info->kernel));
+    json_put_text(&root, "blas", info->blas);
+    json_put_text(&root, "blas_core", info->blas_core);
+    put_decision(&root, engine);
+    json_put_build(&root, "model_details", model_details(info));
+    json_put_segmentation(&root, "segmentation", engine->segmentation);
+    json_put_build(&root, "limits", limits(request->service->config));
+    json_put_build(&root, "self_test", self_test(&engine->self_test));
+    json_put_text(&root, "request_id", request->id);
     (void)answer_json(request, MHD_HTTP_OK, root);
 }

@@ -4,8 +4,9 @@
 
 static void answer(struct request *request)
 {
-    (void)answer_json(request, MHD_HTTP_OK,
-                      json_pack("{s:s}", "status", service_state(request->service)));
+    struct json_build root = json_begin_object();
+    json_put_text(&root, "status", service_state(request->service));
+    (void)answer_json(request, MHD_HTTP_OK, root);
 }
 
 /* The loop turns, else nobody would answer; whether the queue is full is not its business. */

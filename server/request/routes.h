@@ -11,9 +11,9 @@
 #ifndef VP_ROUTES_H
 #define VP_ROUTES_H
 
+#include "http/json_build.h"
 #include "http/metrics.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 
 struct request;
@@ -30,7 +30,8 @@ struct route {
     void (*on_head)(struct request *request);
     void (*on_body)(struct request *request);
     void (*on_done)(struct request *request);
-    json_t *(*last_line)(struct request *request); /* the answer of a stream; NULL: never one */
+    struct json_build (*last_line)(
+        struct request *request); /* the answer of a stream; NULL: never one */
 };
 
 /* The route of a path without /v1; never NULL: unknown paths have one too (path NULL). [any] */
@@ -45,7 +46,7 @@ void route_compare_done(struct request *request);
 void route_diarize_head(struct request *request);
 void route_diarize_body(struct request *request);
 void route_diarize_done(struct request *request);
-json_t *route_diarize_last_line(struct request *request);
+struct json_build route_diarize_last_line(struct request *request);
 void route_info_answer(struct request *request);
 void route_livez_answer(struct request *request);
 void route_readyz_answer(struct request *request);

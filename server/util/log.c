@@ -1,6 +1,7 @@
 /* Structured lines on stderr. Used by the loop thread only, so its state needs no lock. */
 #include "util/log.h"
 
+#include "util/clock.h"
 #include "util/thread.h"
 
 #include <errno.h>
@@ -11,12 +12,17 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MAX_LIMITED = 8 };
+
 static struct {
     enum log_format format;
     enum log_level level;
-    uint64_t n_dropped;    /* lines the reader was too slow for */
-    uint64_t n_held_back;  /* lines that log_event_limited left out */
-    time_t limited_second; /* when it last let one through */
+    uint64_t n_dropped; /* lines the reader was too slow for */
+    struct limiter {
+        const char *event;    /* a static string; NULL: not used yet */
+        uint64_t last_ns;     /* when one was let through */
+        uint64_t n_held_back; /* since then */
+    } limiters[MAX_LIMITED];
 } logger = {.format = LOG_JSON, .level = LOG_INFO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
@@ -144,19 +150,31 @@ void log_event(enum log_level level, const char *event, const char *detail)
     log_end(&line);
 }
 
+/* The limiter of an event, made when it is seen first; the last one serves all beyond the table. */
+static struct limiter *limiter_of(const char *event)
+{
+    size_t i = 0;
+    while (i + 1 < MAX_LIMITED && logger.limiters[i].event != NULL &&
+           strcmp(logger.limiters[i].event, event) != 0)
+        i++;
+    logger.limiters[i].event = event;
+    return &logger.limiters[i];
+}
+
 void log_event_limited(enum log_level level, const char *event, const char *detail)
 {
-    time_t now = time(NULL);
-    if (now == logger.limited_second) {
-        logger.n_held_back++;
+    const uint64_t now_ns = clock_now_ns();
+    struct limiter *limiter = limiter_of(event);
+    if (limiter->last_ns != 0 && now_ns - limiter->last_ns < clock_from_seconds(1)) {
+        limiter->n_held_back++;
         return;
     }
     struct log_line line;
     log_begin(&line, level, event);
     log_string(&line, "detail", detail);
-    if (logger.n_held_back > 0)
-        log_count(&line, "others_held_back", logger.n_held_back);
+    if (limiter->n_held_back > 0)
+        log_count(&line, "others_held_back", limiter->n_held_back);
     log_end(&line);
-    logger.n_held_back = 0;
-    logger.limited_second = now;
+    limiter->n_held_back = 0;
+    limiter->last_ns = now_ns;
 }

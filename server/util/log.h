@@ -29,7 +29,8 @@ void log_end(struct log_line *line);
 
 /* A whole line with one sentence: event and detail. [loop] */
 void log_event(enum log_level level, const char *event, const char *detail);
-/* The same for things that may repeat fast: at most one a second for all, the rest counted. */
+/* The same for what may repeat fast: at most one a second of each event (a static string), the rest
+ * counted. [loop] */
 void log_event_limited(enum log_level level, const char *event, const char *detail);
 
 #endif

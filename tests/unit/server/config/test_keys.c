@@ -31,7 +31,6 @@ static void whole_keys_are_accepted_and_nothing_else(void **state)
     memset(longest + 7, 'k', 255);
     struct keys *keys = load("# staff\r\n\nfirst-key\n  \nsecond-key \r\n"
                              "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
-    assert_int_equal(keys_count(keys), 3);
     assert_true(keys_accept(keys, "Bearer first-key"));
     assert_true(keys_accept(keys, "BEARER   second-key"));
     assert_false(keys_accept(keys, "Bearer first-ke"));

@@ -141,7 +141,6 @@ static void keys_are_all_compared(void **state)
     fputs("first\nsecond", file);
     fclose(file);
     assert_int_equal(keys_load(path, &keys, &err), VP_OK);
-    assert_int_equal(keys_count(keys), 2);
     assert_true(keys_accept(keys, "Bearer first"));
     assert_true(keys_accept(keys, "BEARER second"));
     assert_false(keys_accept(keys, "Bearer firs"));

@@ -24,12 +24,17 @@ static void float32_survives_text_and_base64(void **state)
                                    0.333333343F, 16777217.0F,    -0.0F,           123456.789F};
     enum { N = sizeof values / sizeof values[0] };
     size_t n_bytes = 0;
-    char *text = json_take_text(json_embedding(values, N, false), &n_bytes);
+    struct json_build root = json_begin_object();
+    json_put_embedding(&root, "e", values, N, false);
+    char *text = json_take_text(root, &n_bytes);
     assert_non_null(text);
+    assert_int_equal(strlen(text), n_bytes);
     json_t *again = json_loads(text, 0, NULL);
     assert_non_null(again);
+    assert_int_equal(json_array_size(json_object_get(again, "e")), N);
     for (size_t i = 0; i < N; i++)
-        assert_true((float)json_real_value(json_array_get(again, i)) == values[i]);
+        assert_true((float)json_real_value(json_array_get(json_object_get(again, "e"), i)) ==
+                    values[i]);
     json_decref(again);
     free(text);
 }
@@ -45,12 +50,43 @@ static void base64_round_trips_for_every_padding(void **state)
             values[i] = (float)(i + 1) * 0.37F - 1.0F;
             norm += (double)values[i] * (double)values[i];
         }
-        json_t *object = json_pack("{s:o}", "embedding", json_embedding(values, dim, true));
+        struct json_build root = json_begin_object();
+        json_put_embedding(&root, "embedding", values, dim, true);
+        json_t *object = root.root;
         assert_true(json_read_stored(object, "a", digest, dim, got, &problem));
         for (size_t i = 0; i < dim; i++)
             assert_true(fabs((double)got[i] - (double)values[i] / sqrt(norm)) < 1e-6);
         json_decref(object);
     }
+}
+
+/* A number that JSON cannot carry is not a shortage of memory: its member is named. */
+static void what_is_not_finite_is_named(void **state)
+{
+    (void)state;
+    static const double bad[] = {NAN, INFINITY, -INFINITY};
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct json_build root = json_begin_object(), inner = json_begin_object();
+        json_put_number(&root, "fine", 1);
+        json_put_number(&inner, "score", bad[i]);
+        json_put_text(&inner, "after", "is not put in any more");
+        json_put_build(&root, "inner", inner);
+        json_put_count(&root, "later", 3);
+        assert_int_equal(root.fault, JSON_NOT_FINITE);
+        assert_string_equal(root.member, "score");
+        assert_null(json_take_text(root, &n_bytes));
+    }
+    const float values[] = {1, NAN};
+    struct json_build root = json_begin_object();
+    json_put_embedding(&root, "embedding", values, 2, false);
+    assert_int_equal(root.fault, JSON_NOT_FINITE);
+    assert_string_equal(root.member, "embedding");
+    root = json_begin_object();
+    json_put(&root, "gone", NULL); /* what a constructor of jansson leaves when memory is short */
+    assert_int_equal(root.fault, JSON_NO_MEMORY);
+    json_put_number(&root, "later", NAN);
+    assert_int_equal(root.fault, JSON_NO_MEMORY); /* the first fault stays */
 }
 
 static void broken_base64_is_refused(void **state)
@@ -159,23 +195,26 @@ static void *failing_malloc(size_t n)
     return malloc(n);
 }
 
-static json_t *make_embedding(void)
+static struct json_build make_embedding(void)
 {
     static const float values[] = {0.25F, -1.5F, 3e-9F, 7.0F};
-    return json_embedding(values, 4, false);
+    struct json_build root = json_begin_object();
+    json_put_embedding(&root, "numbers", values, 4, false);
+    json_put_embedding(&root, "base64", values, 4, true);
+    return root;
 }
 
-static json_t *make_quality(void)
+static struct json_build make_quality(void)
 {
     return json_quality(&(struct vp_clip_info){.rms_dbfs = -20, .warnings = 0x155});
 }
 
-static json_t *make_audio(void)
+static struct json_build make_audio(void)
 {
     return json_audio(&(struct vp_clip_info){.container = "wav", .codec = "pcm_16"});
 }
 
-static json_t *make_problem(void)
+static struct json_build make_problem(void)
 {
     static unsigned kind; /* another one each time, in turn */
     struct problem problem;
@@ -187,7 +226,7 @@ static json_t *make_problem(void)
 }
 
 /* Whichever allocations fail, one or all from there on: a whole text or none. */
-static void assert_whole_or_none(json_t *(*make)(void))
+static void assert_whole_or_none(struct json_build (*make)(void))
 {
     size_t n_whole = 0, n = 0;
     first_failing = SIZE_MAX;
@@ -251,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(float32_survives_text_and_base64),
         cmocka_unit_test(base64_round_trips_for_every_padding),
+        cmocka_unit_test(what_is_not_finite_is_named),
         cmocka_unit_test(broken_base64_is_refused),
         cmocka_unit_test(numbers_are_judged),
         cmocka_unit_test(objects_are_parsed_within_bounds),
