@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from train.precision import fast_bfloat16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_ROUNDS = 4
 
@@ -20,7 +22,8 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     """[m, n] -> about the nearest matrix whose singular values are all one."""
     a, b, c = NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
+    x = matrix / (matrix.norm() + 1e-7)
+    x = x.bfloat16() if fast_bfloat16(x.device) else x
     x = x.T if tall else x
     for _ in range(NEWTON_SCHULZ_ROUNDS):
         gram = x @ x.T
