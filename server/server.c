@@ -249,7 +249,8 @@ static bool open_service(struct service *service, const struct config *config, s
              "the model is being loaded and tested");
     if (!fit_descriptors(config->max_connections, &max_connections, err))
         return false;
-    connections_open(&service->connections, config, &service->metrics, max_connections);
+    connections_open(&service->connections, config, &service->metrics, max_connections,
+                     request_on_connection_end);
     return *config->api_keys_file == 0 ||
            keys_load(config->api_keys_file, &service->keys, err) == VP_OK;
 }

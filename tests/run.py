@@ -2,8 +2,8 @@
 """Runs every test with a deadline and closes with one line: `N passed, N failed`.
 
 C tests are cmocka programs under BUILD/tests/unit, one per module, and the fuzz targets on their seeds
-and kept crashes; the Python ones (tests/http, tests/tools) run under pytest and drive the real
-binaries. A test that was left out says why, and the slowest are named.
+and kept crashes; the Python ones (tests/http, tests/siege, tests/cli, tests/tools) run under pytest and
+drive the real binaries. A test that was left out says why, and the slowest are named.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def main() -> int:
         for program, (output, status, seconds) in zip(programs, pool.map(run_unit, programs)):
             judge_unit(program, output, status, tally)
             tally.seconds[program.name] = seconds
-    folders = [ROOT / "tests/http", ROOT / "tests/cli"]
+    folders = [ROOT / "tests/http", ROOT / "tests/siege", ROOT / "tests/cli"]
     if args.build.name == "release":  # Python tools do not change with the sanitizer
         folders.append(ROOT / "tests/tools")
     if args.pages:

@@ -91,6 +91,7 @@ static void start_lingering(struct connections *list, int fd)
 static void drop(struct connection *connection)
 {
     struct connections *list = connection->list;
+    list->on_end(connection);
     if (connection->linger && !connection->cut)
         start_lingering(list, connection->fd);
     if (connection->previous != NULL)
@@ -267,12 +268,13 @@ void connections_tick(struct connections *list, uint64_t now_ns)
 }
 
 void connections_open(struct connections *list, const struct config *config,
-                      struct metrics *metrics, size_t max)
+                      struct metrics *metrics, size_t max, connection_on_end *on_end)
 {
     memset(list, 0, sizeof *list);
     list->config = config;
     list->metrics = metrics;
     list->max = max;
+    list->on_end = on_end;
 }
 
 void connections_close(struct connections *list)

@@ -19,6 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct connection;
+struct request;
+
+/* Told when a connection is gone, right before it is freed. */
+typedef void connection_on_end(struct connection *connection);
+
 enum connection_phase {
     CONNECTION_NEW,     /* nothing came yet, or not a whole request line */
     CONNECTION_REQUEST, /* a request is coming in */
@@ -30,7 +36,8 @@ struct connection {
     unsigned magic;
     struct connections *list; /* that it is in */
     struct connection *previous, *next;
-    const struct body *upload; /* borrowed, of the request at hand; NULL between requests */
+    struct request *request;   /* at hand, never looked into here; NULL between requests */
+    const struct body *upload; /* borrowed, of that request */
     int fd;                    /* libmicrohttpd's */
     enum connection_phase phase;
     uint64_t since_ns;    /* when the phase began */
@@ -52,6 +59,7 @@ enum { MAX_LINGERING = 64, CONNECTION_HEADROOM = 64 };
 struct connections {
     const struct config *config; /* borrowed, as the next */
     struct metrics *metrics;
+    connection_on_end *on_end;
     struct connection *first; /* newest first */
     size_t n, max;            /* above max somebody is made to leave */
     struct lingering lingering[MAX_LINGERING];
@@ -75,7 +83,7 @@ void connection_cut(struct connection *connection); /* [loop] shutdown(fd), once
 bool connection_peer_left(const struct connection *connection);
 /* An empty list of at most `max`. [start] */
 void connections_open(struct connections *connections, const struct config *config,
-                      struct metrics *metrics, size_t max);
+                      struct metrics *metrics, size_t max, connection_on_end *on_end);
 /* Deadlines, eviction above max_connections, lingering. [loop] */
 void connections_tick(struct connections *connections, uint64_t now_ns);
 /* Cuts uploads that hold memory of a budget that ran short, and at their pace will not be whole by

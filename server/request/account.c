@@ -64,7 +64,7 @@ static void write_access_line(const struct request *request, double total_ms)
     if (job != NULL)
         log_times(&line, job);
     log_number(&line, "total_ms", total_ms);
-    log_string(&line, "peer", request->connection != NULL ? request->connection->peer : NULL);
+    log_string(&line, "peer", request->connection->peer);
     log_end(&line);
 }
 

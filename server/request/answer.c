@@ -68,8 +68,7 @@ static enum MHD_Result queue_response(struct request *request, unsigned status,
     enum MHD_Result result = MHD_queue_response(request->handle, status, response);
     MHD_destroy_response(response);
     request->state = result == MHD_YES ? REQUEST_REPLYING : REQUEST_FAILED;
-    if (request->connection != NULL)
-        request->connection->linger = unread;
+    request->connection->linger = unread;
     deadlines_enter(request, AWAITS_READER);
     return result;
 }

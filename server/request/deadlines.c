@@ -26,29 +26,24 @@ void deadlines_enter(struct request *request, enum awaited awaited)
     struct ticket *ticket = &request->ticket;
     switch (awaited) {
     case AWAITS_HEAD:
-        if (connection != NULL)
-            enter_head(request, connection);
+        enter_head(request, connection);
         return;
     case AWAITS_BODY:
-        if (connection != NULL)
-            connection->deadline_ns =
-                since_start(request, config->request_timeout_s + request->body_extra_s);
+        connection->deadline_ns =
+            since_start(request, config->request_timeout_s + request->body_extra_s);
         return;
     case AWAITS_WORK:
         ticket->deadline_ns = since_start(request, request->work_timeout_s);
         if (ticket->start_deadline_ns == 0) /* else lines begin, and the work has already */
             ticket->start_deadline_ns =
                 clock_now_ns() + clock_from_seconds(1e-3 * config->queue_timeout_ms);
-        if (connection != NULL) /* the queue watches */
-            connection_enter(connection, CONNECTION_ANSWER, 0);
+        connection_enter(connection, CONNECTION_ANSWER, 0); /* the queue watches */
         return;
     case AWAITS_READER:
-        if (connection != NULL)
-            connection_enter(connection, CONNECTION_ANSWER, config->request_timeout_s);
+        connection_enter(connection, CONNECTION_ANSWER, config->request_timeout_s);
         return;
     case AWAITS_NEXT:
-        if (connection != NULL)
-            connection_enter(connection, CONNECTION_IDLE, config->idle_timeout_s);
+        connection_enter(connection, CONNECTION_IDLE, config->idle_timeout_s);
         return;
     }
 }

@@ -16,6 +16,46 @@
 #include <string.h>
 #include <strings.h>
 
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* The one end of a request, however it comes. `status` is for the log when we gave no answer and
+ * did not cut the connection either. */
+static void end(struct request *request, unsigned status)
+{
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    struct connection *connection = request->connection;
+    if (request->status == 0 && connection->cut)
+        request->status = connection->peer_left ? 499 : MHD_HTTP_REQUEST_TIMEOUT;
+    else if (request->status == 0)
+        request->status = status;
+    account_request(request);
+    connection->request = NULL;
+    connection->upload = NULL;
+    deadlines_enter(request, AWAITS_NEXT);
+    crash_set_request(NULL);
+    queue_drop(&request->service->queue, &request->ticket);
+    body_close(&request->body);
+    ndjson_close(&request->stream);
+    free(request->target);
+    request->service->n_open_requests--;
+    request->magic = 0;
+    free(request);
+}
+
+/* libmicrohttpd answers some malformed heads by itself, and does not report the end of all of them:
+ * of none whose arguments do not fit into its memory. */
+static void end_unreported(struct request *request)
+{
+    end(request, MHD_HTTP_BAD_REQUEST);
+}
+
+void request_on_connection_end(struct connection *connection)
+{
+    ON_LOOP();
+    if (connection->request != NULL)
+        end_unreported(connection->request);
+}
+
 /* ---- HEAD ----------------------------------------------------------------------------------- */
 
 /* The path of a target in origin-form or absolute-form, without /v1; cuts the query off. */
@@ -41,16 +81,21 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     ON_LOOP();
     struct listener *listener = context;
     struct service *service = listener->owner;
+    struct connection *connection = connection_of(handle);
+    if (connection == NULL) /* memory was short for it */
+        return NULL;        /* on_call closes it */
+    if (connection->request != NULL)
+        end_unreported(connection->request);
     struct request *request = calloc(1, sizeof *request);
     if (request == NULL || (request->target = strdup(target)) == NULL) {
         free(request);
-        return NULL; /* on_call closes the connection */
+        return NULL;
     }
     request->magic = REQUEST_MAGIC;
     request->service = service;
     request->came_to_admin = listener->is_admin;
     request->handle = handle;
-    request->connection = connection_of(handle);
+    request->connection = connection;
     request->ticket.request = request;
     request->uploads = &service->uploads;
     request->work_timeout_s = service->config->request_timeout_s;
@@ -60,8 +105,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     request->route = routes_find(request->path);
     snprintf(request->id, sizeof request->id, "-");
     service->n_open_requests++;
-    if (request->connection != NULL)
-        request->connection->upload = &request->body;
+    connection->request = request;
+    connection->upload = &request->body;
     deadlines_enter(request, AWAITS_HEAD);
     return request;
 }
@@ -173,8 +218,7 @@ static void begin_lines(struct request *request)
 
 static bool has_left(const struct ticket *ticket)
 {
-    const struct connection *connection = ticket->request->connection;
-    return connection != NULL && connection_peer_left(connection);
+    return connection_peer_left(ticket->request->connection);
 }
 
 static void on_expired(struct ticket *ticket, enum problem_kind kind, bool had_begun)
@@ -307,16 +351,6 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *handle, con
     return MHD_NO;
 }
 
-/* The status of a request that we did not answer: cut at a deadline, refused by libmicrohttpd on
- * its own (a malformed or oversized head), or left by the client. */
-static unsigned status_without_answer(const struct request *request,
-                                      enum MHD_RequestTerminationCode code)
-{
-    if (request->connection != NULL && request->connection->cut)
-        return request->connection->peer_left ? 499 : 408;
-    return code == MHD_REQUEST_TERMINATED_WITH_ERROR ? MHD_HTTP_BAD_REQUEST : 499;
-}
-
 static void on_completed(void *context, struct MHD_Connection *handle, void **slot,
                          enum MHD_RequestTerminationCode code)
 {
@@ -326,23 +360,8 @@ static void on_completed(void *context, struct MHD_Connection *handle, void **sl
     struct request *request = *slot;
     if (request == NULL)
         return;
-    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
     *slot = NULL;
-    struct service *service = request->service;
-    if (request->status == 0)
-        request->status = status_without_answer(request, code);
-    account_request(request);
-    if (request->connection != NULL)
-        request->connection->upload = NULL;
-    deadlines_enter(request, AWAITS_NEXT);
-    crash_set_request(NULL);
-    queue_drop(&service->queue, &request->ticket);
-    body_close(&request->body);
-    ndjson_close(&request->stream);
-    free(request->target);
-    service->n_open_requests--;
-    request->magic = 0;
-    free(request);
+    end(request, code == MHD_REQUEST_TERMINATED_WITH_ERROR ? MHD_HTTP_BAD_REQUEST : 499);
 }
 
 const struct listener_calls request_listener_calls = {

@@ -10,6 +10,8 @@
 
 /* libmicrohttpd's; the listener's owner is the struct service. */
 extern const struct listener_calls request_listener_calls;
+/* The end of a request that libmicrohttpd reported none of, at the latest with its connection. */
+connection_on_end request_on_connection_end; /* [loop] */
 /* What becomes of requests that wait. */
 extern const struct queue_calls request_queue_calls;
 

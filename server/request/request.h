@@ -42,7 +42,7 @@ struct request {
     unsigned magic;
     enum request_state state;
     struct service *service;       /* borrowed, as the next three */
-    struct connection *connection; /* NULL when memory was short for it */
+    struct connection *connection; /* which owns the request, and outlives it */
     struct MHD_Connection *handle;
     const struct route *route; /* never NULL after the head: the route of "other" at least */
     bool came_to_admin;        /* by the listener of probes and metrics */

@@ -57,7 +57,8 @@ static void open_bench(struct bench *bench)
     service->config = &bench->config;
     service->uploads.max_bytes = bench->config.max_buffered_bytes;
     service->conversations.max_bytes = bench->config.diarize_max_body_bytes;
-    connections_open(&service->connections, &bench->config, &service->metrics, 16);
+    connections_open(&service->connections, &bench->config, &service->metrics, 16,
+                     request_on_connection_end);
     assert_int_equal(uv_loop_init(&bench->loop), 0);
     assert_true(mailbox_open(&bench->mailbox, &bench->loop, no_mail, NULL));
     service->workers = workers_start(1, 1, &bench->mailbox, &err);

@@ -1,0 +1,28 @@
+"""The siege: attackers on raw sockets against the real binary, each bounded in time and in number.
+
+Every test here failed before the service learnt to stand the attack. The longer forms run with
+`make siege`, which sets SIEGE=long.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "http"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from service import Service  # noqa: E402
+
+IS_LONG = os.environ.get("SIEGE") == "long"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """One for each file: its last test ends with a service that drains as if nothing had been."""
+    with Service(workers=2, queue_size=8) as running:
+        yield running
