@@ -32,8 +32,9 @@
  *                            second hearing, and several may speak at once. Without such a net, and
  *                            below a second of audio, each instant is given to one speaker, and the
  *                            result warns so.
- *   VP_DIARIZE_SEGMENTATION  a segmentation network (pyannote/segmentation-3.0), which hears up to
- *                            two voices at once.
+ *   VP_DIARIZE_SEGMENTATION  the same on the speech that a segmentation network hears
+ *                            (pyannote/segmentation-3.0), which also says how many speak at once,
+ *                            up to two.
  *
  * Times are seconds from the start of the recording; rates, channels and containers as in
  * voiceprint.h. Thread rule: one vp_diarization belongs to one thread at a time. A step may run on
@@ -143,7 +144,7 @@ struct vp_diarize_progress {
 
 /*
  * Does about 40 ms of work on one core with scratch, which must belong to the same model and
- * hold clips of at least 2 s (vp_limits.max_duration_s; 10 s with a segmentation network; 6 s from
+ * hold clips of at least 2 s (vp_limits.max_duration_s; 6 s with a segmentation network, and from
  * stage "track" on, which is left out where the scratch at its beginning holds less), else
  * VP_ERR_ARGUMENT. The clip in the scratch is lost. After the step that sets done, further steps
  * do nothing.
@@ -164,9 +165,10 @@ size_t vp_diarization_bytes(const vp_diarization *diarization);
 struct vp_turn {
     double start_s, end_s; /* in whole milliseconds, end_s > start_s */
     unsigned speaker;      /* index into speakers; labels are "SPEAKER_00" for 0, and so on */
-    double
-        confidence; /* 0..1: how probable it is that the speaker speaks, where voices are followed
-                       by themselves; else how much nearer it is than the next; -1: one only */
+    /* 0..1: where voices are followed by themselves, how probable it is that this one speaks; with
+     * a segmentation network the mean of that and of the share of its windows that hear it here;
+     * else how much nearer it is than the next; -1: one only. */
+    double confidence;
 };
 
 struct vp_diarized_speaker {

@@ -1,4 +1,4 @@
-/* One recording on its way through its engine's stages. */
+/* One recording, step by step. */
 #include "diarization.h"
 
 #include <math.h>
@@ -7,21 +7,20 @@
 
 #include "audio/sniff.h"
 #include "base/constants.h"
-#include "diarize/engine.h"
+#include "diarize/engines.h"
 #include "diarize/options.h"
 #include "voice/scratch.h"
 
 /* Where a step ends changes nothing but the latency of others. */
 #define STEP_S       0.04
 #define STEP_TRACK_S 0.01 /* a stretch by itself takes 0.035 */
+#define THRESHOLD    0.70 /* of models that state none */
 
 struct vp_diarization {
     const vp_model *model; /* borrowed */
     struct vp_diarize_options options;
     struct container container;
-    const struct diarize_engine *engine;
-    void *state; /* owned by way of the engine */
-    enum stage stage;
+    struct pipeline pipeline;
     struct answer answer;
     enum vp_status failed; /* of an earlier step, with its sentence */
     struct vp_err failure;
@@ -43,16 +42,22 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
     const bool segments =
         options->engine == VP_DIARIZE_SEGMENTATION ||
         (options->engine == VP_DIARIZE_AUTO && segmentation != NULL && options->speech == NULL);
-    diarization->engine = segments ? &diarize_segmentation : &diarize_vad;
+    const struct diarize_engine *engine = segments ? &diarize_segmentation : &diarize_vad;
     struct vp_diarization_result *result = &diarization->answer.result;
-    result->engine = segments ? VP_DIARIZE_SEGMENTATION : VP_DIARIZE_VAD;
-    result->threshold =
-        isnan(options->threshold) ? diarization->engine->threshold(model) : options->threshold;
-    const struct diarize_engine_input input = {model, segmentation, &diarization->container,
-                                               &diarization->options};
+    result->engine = engine->name;
+    result->threshold = !isnan(options->threshold)     ? options->threshold
+                        : model->has_diarize_threshold ? model->diarize_threshold
+                                                       : THRESHOLD;
+    diarization->pipeline = (struct pipeline){
+        .model = model,
+        .segmentation = segments ? segmentation : NULL,
+        .container = &diarization->container,
+        .options = &diarization->options,
+        .engine = engine,
+    };
     status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);
     if (status == VP_OK)
-        status = diarization->engine->open(&input, &diarization->state, err);
+        status = pipeline_open(&diarization->pipeline, err);
     if (status == VP_OK)
         *out = diarization;
     else
@@ -64,14 +69,14 @@ void vp_diarization_free(vp_diarization *diarization)
 {
     if (diarization == NULL)
         return;
-    diarization->engine->free(diarization->state);
+    pipeline_clear(&diarization->pipeline);
     answer_clear(&diarization->answer);
     free(diarization);
 }
 
 size_t vp_diarization_bytes(const vp_diarization *diarization)
 {
-    return sizeof *diarization + diarization->engine->bytes(diarization->state);
+    return sizeof *diarization + pipeline_bytes(&diarization->pipeline);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -85,10 +90,10 @@ static void report(const vp_diarization *diarization, struct vp_diarize_progress
         [STAGE_DONE] = "done",
     };
     *progress = (struct vp_diarize_progress){
-        .fraction = diarization->engine->fraction(diarization->state, diarization->stage),
-        .stage = stages[diarization->stage],
-        .heard_s = diarization->engine->heard_s(diarization->state),
-        .done = diarization->stage == STAGE_DONE,
+        .fraction = pipeline_fraction(&diarization->pipeline),
+        .stage = stages[diarization->pipeline.stage],
+        .heard_s = window_pass_heard_s(diarization->pipeline.windows),
+        .done = diarization->pipeline.stage == STAGE_DONE,
     };
 }
 
@@ -103,8 +108,7 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
                                    struct vp_diarize_progress *progress, struct vp_err *err)
 {
     scratch_check(scratch);
-    const struct diarize_engine *engine = diarization->engine;
-    const unsigned least_s = engine->least_scratch_s(diarization->stage);
+    const unsigned least_s = pipeline_least_scratch_s(&diarization->pipeline);
     if (scratch->model != diarization->model ||
         scratch->audio.capacity < (size_t)least_s * SAMPLE_RATE_HZ)
         return status_fail(err, VP_ERR_ARGUMENT,
@@ -113,10 +117,11 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
                            least_s);
     scratch->step = SCRATCH_EMPTY;
     const double start_s = now_s();
-    while (diarization->stage != STAGE_DONE && diarization->failed == VP_OK) {
-        diarization->failed = engine->step(diarization->state, scratch, &diarization->stage,
-                                           &diarization->answer, &diarization->failure);
-        if (now_s() - start_s >= (diarization->stage == STAGE_TRACK ? STEP_TRACK_S : STEP_S))
+    while (diarization->pipeline.stage != STAGE_DONE && diarization->failed == VP_OK) {
+        diarization->failed = pipeline_step(&diarization->pipeline, scratch, &diarization->answer,
+                                            &diarization->failure);
+        if (now_s() - start_s >=
+            (diarization->pipeline.stage == STAGE_TRACK ? STEP_TRACK_S : STEP_S))
             break;
     }
     report(diarization, progress);
@@ -127,5 +132,5 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
 
 const struct vp_diarization_result *vp_diarization_result(const vp_diarization *diarization)
 {
-    return diarization->stage == STAGE_DONE ? &diarization->answer.result : NULL;
+    return diarization->pipeline.stage == STAGE_DONE ? &diarization->answer.result : NULL;
 }

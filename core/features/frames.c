@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct frames {
-    size_t n_mels, max_block;
+    size_t n_mels, max_block, n_kept;
     float *samples; /* owned, [max_block + FBANK_FRAME_SAMPLES] */
     size_t n_samples;
     float *features;           /* owned, [capacity, n_mels] */
@@ -19,7 +19,8 @@ static size_t most_frames(size_t max_block)
     return max_block / FBANK_HOP_SAMPLES + 1;
 }
 
-enum vp_status frames_new(size_t n_mels, size_t max_block, struct frames **out, struct vp_err *err)
+enum vp_status frames_new(size_t n_mels, size_t max_block, size_t n_kept, struct frames **out,
+                          struct vp_err *err)
 {
     *out = NULL;
     struct frames *frames = calloc(1, sizeof *frames);
@@ -27,13 +28,13 @@ enum vp_status frames_new(size_t n_mels, size_t max_block, struct frames **out, 
         return status_no_memory(err, "the frames of a stream", sizeof *frames);
     frames->n_mels = n_mels;
     frames->max_block = max_block;
-    frames->capacity = 2 * FRAMES_KEPT + most_frames(max_block);
+    frames->n_kept = n_kept;
+    frames->capacity = 2 * n_kept + most_frames(max_block);
     frames->samples = calloc(max_block + FBANK_FRAME_SAMPLES, sizeof(float));
     frames->features = calloc(frames->capacity * n_mels, sizeof(float));
     if (frames->samples == NULL || frames->features == NULL) {
         frames_free(frames);
-        return status_no_memory(err, "the frames of a stream",
-                                2 * FRAMES_KEPT * n_mels * sizeof(float));
+        return status_no_memory(err, "the frames of a stream", 2 * n_kept * n_mels * sizeof(float));
     }
     *out = frames;
     return VP_OK;
@@ -55,16 +56,16 @@ size_t frames_bytes(const struct frames *frames)
                sizeof(float);
 }
 
-/* Makes room for n more by letting go of all but the latest FRAMES_KEPT. */
+/* Makes room for n more by letting go of all but the latest n_kept. */
 static void slide(struct frames *frames, size_t n)
 {
     if (frames->n + n <= frames->capacity)
         return;
-    const size_t gone = frames->n - FRAMES_KEPT;
+    const size_t gone = frames->n - frames->n_kept;
     memmove(frames->features, frames->features + gone * frames->n_mels,
-            FRAMES_KEPT * frames->n_mels * sizeof(float));
+            frames->n_kept * frames->n_mels * sizeof(float));
     frames->first += gone;
-    frames->n = FRAMES_KEPT;
+    frames->n = frames->n_kept;
 }
 
 void frames_push(struct frames *frames, struct fbank_work *work, const float *samples, size_t n)

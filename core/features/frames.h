@@ -1,5 +1,5 @@
 /*
- * Samples as they come -> log-mel frames, the latest few seconds of them at hand.
+ * Samples as they come -> log-mel frames, the latest of them at hand.
  *
  * Frame t is of samples [160 t, 160 t + 400); it stands for the time from t to t + 1 hundredths of
  * a second. Means are not removed: that is done for each window. One owner at a time.
@@ -10,12 +10,12 @@
 #include "features/fbank.h"
 
 #define FRAMES_A_SECOND 100u
-#define FRAMES_KEPT     1024u /* at least: windows are placed up to 3 s behind, speech 2 s */
 
 struct frames;
 
-/* For features of n_mels values, blocks of up to max_block samples. Returns owned *out. */
-enum vp_status frames_new(size_t n_mels, size_t max_block, struct frames **out,
+/* For features of n_mels values, blocks of up to max_block samples; the latest n_kept frames stay
+ * at hand. Returns owned *out. VP_ERR_NO_MEMORY. */
+enum vp_status frames_new(size_t n_mels, size_t max_block, size_t n_kept, struct frames **out,
                           struct vp_err *err) VP_MUST_CHECK;
 void frames_free(struct frames *frames); /* takes; NULL is legal */
 size_t frames_bytes(const struct frames *frames);
@@ -26,7 +26,7 @@ void frames_push(struct frames *frames, struct fbank_work *work, const float *sa
 /* Frames of the recording so far. */
 size_t frames_end(const struct frames *frames);
 /* Frames from index first on, [frames_end - first, n_mels], borrowed until the next push. first
- * lies at most FRAMES_KEPT back; beyond is a broken invariant and aborts. */
+ * lies at most n_kept back; beyond is a broken invariant and aborts. */
 const float *frames_from(const struct frames *frames, size_t first);
 
 #endif

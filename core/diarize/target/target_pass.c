@@ -18,7 +18,8 @@
 #define MOST_COMPUTED (STRETCH + 2 * MARGIN)
 #define REACH         9u /* the largest of tsvad_reach */
 #define MOST_HELD     (STRETCH + 2 * REACH)
-#define BATCH         16u /* frames that are embedded at once */
+#define KEPT          1024u /* log-mel frames at hand: a stretch and a block, twice over */
+#define BATCH         16u   /* frames that are embedded at once */
 #define MOST_STATS    (BATCH * TSVAD_N_SCALES)
 /* Log-mel frames: what a probability depends on, and where it is asked for outside segments. */
 #define SPEECH_NEAR   ((TSVAD_CONTEXT + REACH) * HOP + (size_t)(100 * TARGET_TURNS_MARGIN_S))
@@ -27,20 +28,21 @@
 struct target_pass {
     struct intake intake;
     struct frames *frames; /* owned */
-    struct tsvad *tsvad;   /* borrowed */
+    struct tsvad *tsvad;   /* borrowed, or NULL */
     struct target_pass_known known;
-    size_t dim, n_trunk; /* values of an embedding; trunk frames of the recording */
-    bool ended;          /* all samples were read */
-    size_t segment;      /* the first that ends behind the stretch at hand */
-    size_t n_computed;   /* trunk frames so far, */
-    size_t n_compared;   /* those with cosines, */
-    size_t n_judged;     /* and those with probabilities */
-    float *computed;     /* owned, [MOST_COMPUTED, TSVAD_TRUNK_ROWS] */
-    float *held;         /* owned, [MOST_HELD, TSVAD_TRUNK_ROWS]: the latest trunk frames, */
-    size_t first_held;   /* from this one on */
-    float *stats;        /* owned, [MOST_STATS, 2 TSVAD_TRUNK_ROWS] */
-    float *embeddings;   /* owned, [MOST_STATS, dim] */
-    double *sums;        /* owned, [2 TSVAD_TRUNK_ROWS]: sums, sums of squares */
+    size_t dim, n_rows;                  /* values of an embedding, of a trunk frame */
+    size_t n_trunk;                      /* trunk frames of the recording */
+    bool ended;                          /* all samples were read */
+    size_t segment;                      /* the first that ends behind the stretch at hand */
+    size_t n_computed;                   /* trunk frames so far, */
+    size_t n_compared;                   /* those with cosines, */
+    size_t n_judged;                     /* and those with probabilities */
+    float *computed;                     /* owned, [MOST_COMPUTED, n_rows] */
+    float *held;                         /* owned, [MOST_HELD, n_rows]: the latest trunk frames, */
+    size_t first_held;                   /* from this one on */
+    float *stats;                        /* owned, [MOST_STATS, 2 n_rows] */
+    float *embeddings;                   /* owned, [MOST_STATS, dim] */
+    double *sums;                        /* owned, [2 n_rows]: sums, sums of squares */
     float *cosines, *speech, *projected; /* owned, of the recording: see struct tsvad_input */
     float *probabilities;                /* owned, [n_trunk, TSVAD_N_PARTS, n_voices] */
 };
@@ -49,30 +51,40 @@ struct target_pass {
 
 static size_t floats_a_frame(const struct target_pass *t)
 {
+    if (t->tsvad == NULL)
+        return 0;
     return t->known.n_voices * (TSVAD_N_SCALES + TSVAD_N_PARTS) + TSVAD_N_PARTS + TSVAD_N_PROJECTED;
 }
 
-static enum vp_status allocate(struct target_pass *t, struct vp_err *err)
+/* What the net wants. */
+static enum vp_status allocate_net(struct target_pass *t, struct vp_err *err)
 {
     const size_t n = t->n_trunk, n_voices = t->known.n_voices;
     size_t n_bytes;
     if (!size_multiply(n, floats_a_frame(t) * sizeof(float), &n_bytes))
         return status_no_memory(err, "who speaks when", SIZE_MAX);
-    t->computed = calloc(MOST_COMPUTED * TSVAD_TRUNK_ROWS, sizeof(float));
-    t->held = calloc(MOST_HELD * TSVAD_TRUNK_ROWS, sizeof(float));
-    t->stats = calloc(MOST_STATS * 2 * TSVAD_TRUNK_ROWS, sizeof(float));
+    t->stats = calloc(MOST_STATS * 2 * t->n_rows, sizeof(float));
     t->embeddings = calloc(MOST_STATS * t->dim, sizeof(float));
-    t->sums = calloc(2 * TSVAD_TRUNK_ROWS, sizeof(double));
+    t->sums = calloc(2 * t->n_rows, sizeof(double));
     t->cosines = calloc(n, n_voices * TSVAD_N_SCALES * sizeof(float));
     t->speech = calloc(n, TSVAD_N_PARTS * sizeof(float));
     t->projected = calloc(n, TSVAD_N_PROJECTED * sizeof(float));
     t->probabilities = calloc(n, n_voices * TSVAD_N_PARTS * sizeof(float));
-    const void *const all[] = {t->computed, t->held,   t->stats,     t->embeddings,   t->sums,
-                               t->cosines,  t->speech, t->projected, t->probabilities};
+    const void *const all[] = {t->stats,  t->embeddings, t->sums,         t->cosines,
+                               t->speech, t->projected,  t->probabilities};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] == NULL)
             return status_no_memory(err, "who speaks when", n_bytes);
     return VP_OK;
+}
+
+static enum vp_status allocate(struct target_pass *t, struct vp_err *err)
+{
+    t->computed = calloc(MOST_COMPUTED * t->n_rows, sizeof(float));
+    t->held = calloc(MOST_HELD * t->n_rows, sizeof(float));
+    if (t->computed == NULL || t->held == NULL)
+        return status_no_memory(err, "who speaks when", MOST_HELD * t->n_rows * sizeof(float));
+    return t->tsvad != NULL ? allocate_net(t, err) : VP_OK;
 }
 
 /* Each part is the mean of its frames; the last trunk frame may reach beyond them. */
@@ -97,17 +109,19 @@ enum vp_status target_pass_new(const vp_model *model, struct tsvad *tsvad,
     t->tsvad = tsvad;
     t->known = *known;
     t->dim = model->info.dim;
+    t->n_rows = resnet_trunk_rows(model->resnet);
     t->n_trunk = (known->n_frames + HOP - 1) / HOP;
     enum vp_status status = allocate(t, err);
     if (status == VP_OK)
-        status = frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, &t->frames, err);
+        status = frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, KEPT, &t->frames, err);
     if (status == VP_OK)
         status = intake_open(&t->intake, container, known->max_duration_s, err);
     if (status != VP_OK) {
         target_pass_free(t);
         return status;
     }
-    take_speech(t, known->probabilities);
+    if (tsvad != NULL)
+        take_speech(t, known->probabilities);
     *out = t;
     return VP_OK;
 }
@@ -170,21 +184,29 @@ static enum vp_status compute(struct target_pass *t, vp_scratch *scratch, struct
     const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
     const size_t end = wanted < ready ? wanted : ready;
     const size_t n_mels = scratch->model->info.n_mels;
-    float *out = t->held + (t->n_computed - t->first_held) * TSVAD_TRUNK_ROWS;
-    memset(out, 0, n * TSVAD_TRUNK_ROWS * sizeof *out);
+    float *out = t->held + (t->n_computed - t->first_held) * t->n_rows;
+    memset(out, 0, n * t->n_rows * sizeof *out);
     enum vp_status status = VP_OK;
+    size_t made = 0; /* frames that are not zeroes */
     if (end >= first + RESNET_MIN_FRAMES && end > t->n_computed * HOP &&
         speech_near(t, first, end)) {
         memcpy(scratch->features, frames_from(t->frames, first),
                (end - first) * n_mels * sizeof(float));
         fbank_subtract_mean(scratch->fbank, scratch->features, end - first);
         status = resnet_trunk(scratch->state, scratch->features, end - first, t->computed, err);
-        const size_t made = (end - first + HOP - 1) / HOP - before;
-        memcpy(out, t->computed + before * TSVAD_TRUNK_ROWS,
-               (made < n ? made : n) * TSVAD_TRUNK_ROWS * sizeof *out);
+        made = (end - first + HOP - 1) / HOP - before;
+        made = made < n ? made : n;
+        memcpy(out, t->computed + before * t->n_rows, made * t->n_rows * sizeof *out);
     }
-    tsvad_project(t->tsvad, out, n, t->projected + t->n_computed * TSVAD_N_PROJECTED);
+    for (size_t i = 0; i < made && t->known.locals != NULL && status == VP_OK; i++)
+        status = local_speakers_add(t->known.locals, t->n_computed + i, out + i * t->n_rows, err);
+    if (t->tsvad != NULL)
+        tsvad_project(t->tsvad, out, n, t->projected + t->n_computed * TSVAD_N_PROJECTED);
     t->n_computed += n;
+    if (t->tsvad == NULL) /* nothing more is asked of these frames */
+        t->first_held = t->n_compared = t->n_judged = t->n_computed;
+    if (t->n_computed == t->n_trunk && t->known.locals != NULL && status == VP_OK)
+        status = local_speakers_finish(t->known.locals, err);
     return status;
 }
 
@@ -296,13 +318,13 @@ enum vp_status target_pass_step(struct target_pass *t, vp_scratch *scratch, bool
 {
     *done = false;
     const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
-    if (t->n_compared < comparable(t))
+    if (t->tsvad != NULL && t->n_compared < comparable(t))
         compare(t, scratch->model->resnet);
     else if (t->n_computed < t->n_trunk && !t->ended && frames_end(t->frames) < wanted)
         return read_block(t, scratch, err);
     else if (t->n_computed < t->n_trunk)
         return compute(t, scratch, err);
-    else
+    else if (t->tsvad != NULL)
         judge(t);
     *done = t->n_judged == t->n_trunk;
     return VP_OK;
@@ -317,10 +339,12 @@ double target_pass_progress(const struct target_pass *pass)
 
 size_t target_pass_bytes(const struct target_pass *pass)
 {
-    const size_t n_rows = MOST_COMPUTED + MOST_HELD + 2 * MOST_STATS + 4;
+    const bool net = pass->tsvad != NULL;
+    const size_t n_frames = MOST_COMPUTED + MOST_HELD + (net ? 2 * MOST_STATS + 4 : 0);
     return sizeof *pass + frames_bytes(pass->frames) +
            pass->n_trunk * floats_a_frame(pass) * sizeof(float) +
-           n_rows * TSVAD_TRUNK_ROWS * sizeof(float) + MOST_STATS * pass->dim * sizeof(float);
+           n_frames * pass->n_rows * sizeof(float) +
+           (net ? MOST_STATS * pass->dim : 0) * sizeof(float);
 }
 
 const float *target_pass_probabilities(const struct target_pass *pass, size_t *n_parts)

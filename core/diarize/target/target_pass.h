@@ -12,6 +12,7 @@
 #define VP_TARGET_PASS_H
 
 #include "audio/container.h"
+#include "diarize/local/local_speakers.h"
 #include "diarize/speech/segments.h"
 #include "diarize/target/tsvad.h"
 #include "voiceprint.h"
@@ -29,10 +30,12 @@ struct target_pass_known {
     const struct segments *segments; /* where there is speech; borrowed */
     const float *directions;         /* [n_voices, dim], norm 1; borrowed */
     size_t n_voices;
+    struct local_speakers *locals; /* borrowed: gets all trunk frames; NULL: nobody wants them */
 };
 
-/* Borrows all arguments until freed; tsvad must serve the model. Returns owned *out. Errors:
- * VP_ERR_NO_MEMORY, those of intake_open. */
+/* Borrows all arguments until freed; tsvad must serve the model. Without it (NULL), only locals
+ * gets something, and probabilities are not needed. Returns owned *out. Errors: VP_ERR_NO_MEMORY,
+ * those of intake_open. */
 enum vp_status target_pass_new(const vp_model *model, struct tsvad *tsvad,
                                const struct container *container,
                                const struct target_pass_known *known, struct target_pass **out,
@@ -47,7 +50,7 @@ enum vp_status target_pass_step(struct target_pass *pass, vp_scratch *scratch, b
 double target_pass_progress(const struct target_pass *pass); /* 0..1 */
 size_t target_pass_bytes(const struct target_pass *pass);
 
-/* Once done: probabilities [*n_parts, n_voices], of 20 ms each, borrowed. */
+/* Once done: probabilities [*n_parts, n_voices], of 20 ms each, borrowed; NULL without a net. */
 const float *target_pass_probabilities(const struct target_pass *pass, size_t *n_parts);
 
 #endif

@@ -13,8 +13,7 @@
 #define CHANGE_WITHIN 0.05
 #define CHANGE_ACROSS 0.02
 
-/* cosines [n, n_clusters] of all windows with all directions, owned; NULL without memory. */
-static float *cosines_of(const struct partition *partition)
+float *window_labels_cosines(const struct partition *partition)
 {
     const size_t n = partition->n, k = partition->n_clusters, dim = partition->dim;
     float *cosines = malloc(n * k * sizeof *cosines), *directions = malloc(k * dim * sizeof(float));
@@ -37,7 +36,7 @@ enum vp_status window_labels_smooth(struct partition *partition, const struct wi
     const size_t n = partition->n, k = partition->n_clusters;
     if (k < 2)
         return VP_OK;
-    float *cosines = cosines_of(partition);
+    float *cosines = window_labels_cosines(partition);
     double *scores = calloc(n * k, sizeof *scores), *cost = calloc(n, sizeof *cost);
     size_t *labels = calloc(n, sizeof *labels);
     enum vp_status status = VP_OK;
@@ -110,7 +109,7 @@ enum vp_status window_labels_turns(const struct partition *partition, const stru
                                    const struct segments *segments, struct turns *out,
                                    struct vp_err *err)
 {
-    float *cosines = cosines_of(partition);
+    float *cosines = window_labels_cosines(partition);
     double *between = between_of(partition);
     enum vp_status status = VP_OK;
     if (cosines == NULL || between == NULL)

@@ -23,4 +23,8 @@ enum vp_status window_labels_turns(const struct partition *partition, const stru
                                    const struct segments *segments, struct turns *out,
                                    struct vp_err *err) VP_MUST_CHECK;
 
+/* Cosines of all windows with the directions of the clusters, [partition->n, n_clusters]: owned
+ * (free), NULL without memory. */
+float *window_labels_cosines(const struct partition *partition) VP_MUST_CHECK;
+
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "audio/intake.h"
+#include "diarize/local/segmenter.h"
 #include "diarize/speech/speech.h"
 #include "diarize/speech/vad.h"
 #include "features/frames.h"
@@ -15,6 +16,10 @@
 /* Frames of one block, or those that the detector owes at the end; decisions that are delayed. */
 #define MOST_DETECTED (MONO_BLOCK_SAMPLES / FBANK_HOP_SAMPLES + VAD_DELAY_FRAMES + 2)
 #define MOST_DELAYED  128u
+/* Frames at hand: windows are placed up to 3 s behind, the detector decides 2 s late. */
+#define KEPT           1024u
+#define KEPT_SEGMENTED (size_t)(FRAMES_A_SECOND * (SEGMENTER_DELAY_S + 4.0))
+#define MOST_DECIDED   64u /* frames of the segmentation network's speech at once */
 
 struct window_pass {
     const vp_model *model;
@@ -22,8 +27,9 @@ struct window_pass {
     bool ended; /* all samples were read */
     struct frames *frames;
     bool speech_given;
-    struct vad *vad;      /* NULL where speech is given and the model has other features */
-    float *probabilities; /* owned, [most_probabilities]: of speech, of the first n frames */
+    struct segmenter *segmenter; /* owned; NULL where there is none, or speech is given */
+    struct vad *vad;             /* NULL where speech is given and the model has other features */
+    float *probabilities;        /* owned, [most_probabilities]: of speech, of the first n frames */
     size_t n_probabilities, most_probabilities;
     struct speech speech;
     struct segments segments;
@@ -56,12 +62,14 @@ static enum vp_status take_speech(struct window_pass *pass,
     return status;
 }
 
-enum vp_status window_pass_new(const vp_model *model, const struct container *container,
+enum vp_status window_pass_new(const vp_model *model, const vp_segmentation *segmentation,
+                               const struct container *container,
                                const struct vp_diarize_options *options, struct window_pass **out,
                                struct vp_err *err)
 {
     *out = NULL;
-    if (options->speech == NULL && model->info.n_mels != VAD_N_MELS)
+    const bool detects = options->speech == NULL && segmentation == NULL;
+    if (detects && model->info.n_mels != VAD_N_MELS)
         return status_fail(err, VP_ERR_ARGUMENT,
                            "the speech detector takes %u mel bins, and this model has %zu; say "
                            "where there is speech",
@@ -72,9 +80,13 @@ enum vp_status window_pass_new(const vp_model *model, const struct container *co
     pass->model = model;
     pass->embedded.dim = model->info.dim;
     speech_start(&pass->speech, &speech_default);
-    enum vp_status status = frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, &pass->frames, err);
+    enum vp_status status =
+        frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES,
+                   segmentation != NULL ? KEPT_SEGMENTED : KEPT, &pass->frames, err);
     if (status == VP_OK)
         status = options->speech != NULL ? take_speech(pass, options, err) : VP_OK;
+    if (status == VP_OK && segmentation != NULL)
+        status = segmenter_new(segmentation, &pass->segmenter, err);
     if (status == VP_OK && model->info.n_mels == VAD_N_MELS)
         status = vad_new(NULL, 0, &pass->vad, err);
     if (status == VP_OK)
@@ -93,6 +105,7 @@ void window_pass_free(struct window_pass *pass)
     intake_close(&pass->intake);
     frames_free(pass->frames);
     vad_free(pass->vad);
+    segmenter_free(pass->segmenter);
     free(pass->probabilities);
     segments_clear(&pass->segments);
     window_embeddings_clear(&pass->embedded);
@@ -115,6 +128,12 @@ static enum vp_status make_room(struct window_pass *pass, size_t n, struct vp_er
     return VP_OK;
 }
 
+/* Does the detector decide what is speech? Else its probabilities are kept for the second pass. */
+static bool detects_speech(const struct window_pass *pass)
+{
+    return !pass->speech_given && pass->segmenter == NULL;
+}
+
 /* The latest n probabilities, which are in place already: kept, and cut into segments unless those
  * are given. */
 static enum vp_status judge(struct window_pass *pass, size_t n, struct vp_err *err)
@@ -122,7 +141,7 @@ static enum vp_status judge(struct window_pass *pass, size_t n, struct vp_err *e
     unsigned char decided[MOST_DETECTED + MOST_DELAYED];
     const float *latest = pass->probabilities + pass->n_probabilities;
     pass->n_probabilities += n;
-    if (pass->speech_given)
+    if (!detects_speech(pass))
         return VP_OK;
     return segments_push(&pass->segments, decided, speech_push(&pass->speech, latest, n, decided),
                          err);
@@ -144,7 +163,7 @@ static enum vp_status detect(struct window_pass *pass, size_t first, bool ended,
     if (status != VP_OK || !ended)
         return status;
     status = judge(pass, vad_flush(pass->vad, pass->probabilities + pass->n_probabilities), err);
-    if (status != VP_OK || pass->speech_given)
+    if (status != VP_OK || !detects_speech(pass))
         return status;
     unsigned char decided[MOST_DELAYED];
     status = segments_push(&pass->segments, decided, speech_finish(&pass->speech, decided), err);
@@ -170,9 +189,42 @@ static enum vp_status hear_block(struct window_pass *pass, vp_scratch *scratch, 
         return status;
     const size_t first = frames_end(pass->frames);
     frames_push(pass->frames, scratch->fbank, samples, n);
-    if (pass->ended)
+    if (pass->segmenter != NULL)
+        segmenter_push(pass->segmenter, samples, n);
+    if (pass->ended) {
         conclude(pass);
+        if (pass->segmenter != NULL)
+            segmenter_end(pass->segmenter);
+    }
     return pass->vad != NULL ? detect(pass, first, pass->ended, err) : VP_OK;
+}
+
+/* A batch of the segmentation network, and the frames of 10 ms that are decided by it: speech is
+ * where at least half of the windows hear anybody. */
+static enum vp_status segment_batch(struct window_pass *pass, struct vp_err *err)
+{
+    enum vp_status status = segmenter_run(pass->segmenter, err);
+    const struct local_masks *masks = segmenter_masks(pass->segmenter);
+    const bool over = pass->ended && !segmenter_is_due(pass->segmenter);
+    const size_t last = local_masks_n_frames(masks) - 1;
+    const size_t n_decided = over ? last + 1 : local_masks_first_frame(masks->n_windows);
+    unsigned char decided[MOST_DECIDED];
+    size_t n = 0;
+    for (size_t i = pass->segments.n_frames; status == VP_OK && i < frames_end(pass->frames); i++) {
+        const size_t t = local_masks_frame_at(i * FBANK_HOP_SAMPLES + FBANK_HOP_SAMPLES / 2);
+        if (t >= n_decided && !over)
+            break;
+        decided[n++] = local_masks_speech(masks, t < last ? t : last);
+        if (n == MOST_DECIDED) {
+            status = segments_push(&pass->segments, decided, n, err);
+            n = 0;
+        }
+    }
+    if (status == VP_OK)
+        status = segments_push(&pass->segments, decided, n, err);
+    return status == VP_OK && over
+               ? segments_finish(&pass->segments, pass->intake.clip.duration_s, err)
+               : status;
 }
 
 /* ---- windows --------------------------------------------------------------------------------- */
@@ -235,6 +287,8 @@ enum vp_status window_pass_step(struct window_pass *pass, vp_scratch *scratch, b
         pass->is_due = false;
         return embed_window(pass, &pass->window, scratch, err);
     }
+    if (pass->segmenter != NULL && segmenter_is_due(pass->segmenter))
+        return segment_batch(pass, err);
     if (!pass->ended)
         return hear_block(pass, scratch, err);
     *done = true;
@@ -274,9 +328,20 @@ const float *window_pass_probabilities(const struct window_pass *pass, size_t *n
     return pass->probabilities;
 }
 
+const struct local_masks *window_pass_masks(const struct window_pass *pass)
+{
+    return pass->segmenter != NULL ? segmenter_masks(pass->segmenter) : NULL;
+}
+
+size_t window_pass_n_samples(const struct window_pass *pass)
+{
+    return pass->segmenter != NULL ? segmenter_n_samples(pass->segmenter) : 0;
+}
+
 size_t window_pass_bytes(const struct window_pass *pass)
 {
     return sizeof *pass + pass->most_probabilities * sizeof(float) + frames_bytes(pass->frames) +
            window_embeddings_bytes(&pass->embedded) +
-           pass->segments.capacity * sizeof *pass->segments.list;
+           pass->segments.capacity * sizeof *pass->segments.list +
+           (pass->segmenter != NULL ? segmenter_bytes(pass->segmenter) : 0);
 }

@@ -1,6 +1,8 @@
 /* A cursor over the segments. */
 #include "diarize/windows/windows.h"
 
+#include "features/frames.h"
+
 #define FLUSH_LEAST 10u /* frames left over that are worth a window of their own */
 
 /* Windows in a closed segment of n frames, the one flush with its end included. */
@@ -45,4 +47,22 @@ bool windows_next(struct windows *windows, const struct segments *segments, stru
         return false;
     place(windows, segments->first, segments->n_frames, WINDOW_STEP, out);
     return true;
+}
+
+static double middle_s(const struct window *window)
+{
+    return 0.5 * (double)(window->first + window->end) / FRAMES_A_SECOND;
+}
+
+size_t windows_nearest(const struct window *windows, size_t n, double at_s)
+{
+    size_t low = 0, high = n - 1; /* middles rise with the windows */
+    while (low < high) {
+        const size_t between = (low + high) / 2;
+        if (0.5 * (middle_s(&windows[between]) + middle_s(&windows[between + 1])) < at_s)
+            low = between + 1;
+        else
+            high = between;
+    }
+    return low;
 }

@@ -30,4 +30,7 @@ struct windows {
 bool windows_next(struct windows *windows, const struct segments *segments,
                   struct window *out) VP_MUST_CHECK;
 
+/* Of windows [n] in order of time, n >= 1, the one whose middle is nearest; the earlier of two. */
+size_t windows_nearest(const struct window *windows, size_t n, double at_s);
+
 #endif
