@@ -1,8 +1,8 @@
 /*
  * Who spoke when: a recording of several voices -> turns, one label a speaker.
  *
- * The second public header of libvoiceprint, beside voiceprint.h, whose conventions hold here too.
- * One more opaque handle:
+ * A public header of libvoiceprint; the conventions of voiceprint.h hold here too. One more opaque
+ * handle:
  *
  *   vp_diarization   one recording on its way: what was heard of it so far, then the answer.
  *

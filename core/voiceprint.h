@@ -1,7 +1,8 @@
 /*
  * libvoiceprint: recordings to speaker embeddings, and embeddings to scores.
  *
- * The only header that code outside core/ may include. Two opaque handles:
+ * The first of four public headers: diarization.h tells who spoke when, der.h scores that,
+ * waveform.h draws an outline. Code outside core/ includes no other. Two opaque handles:
  *
  *   vp_model    the loaded network. Immutable once opened; any number of threads may use it.
  *   vp_scratch  the workspace of one worker. Holds one clip at a time. One owner at a time.
@@ -13,11 +14,18 @@
  *   vp_clip_embed    features        -> embedding [dim]            (to the caller)
  *
  * All memory of a scratch is taken when it is created; vp_clip_fbank and vp_clip_embed never
- * allocate. The library prints nothing, reads no environment and keeps no mutable globals.
+ * allocate. The library reads no environment and keeps no mutable globals. It prints nothing, but
+ * for one line on stderr before it aborts, when an invariant of its own is broken.
+ *
+ * Conventions. Samples are float, 16 kHz mono, full scale 1.0; arrays are row-major, their shapes
+ * in brackets. Durations are in seconds, levels in dB of full scale (dBFS). "Owned" results are the
+ * caller's to free with the function named; "borrowed" ones live as long as what they come from.
  *
  * Errors: fallible functions return enum vp_status and, when `err` is not NULL, fill it with the
- * sentence for a person. Thread rule, unless a function says otherwise: any thread, provided
- * that no other thread uses the same vp_scratch at the same time.
+ * sentence for a person. After an error outputs are unspecified, but for owned ones, which are
+ * NULL. Passing NULL where it is not said to be legal is undefined. Thread rule, unless a function
+ * says otherwise: any thread, provided that no other thread uses the same vp_scratch at the same
+ * time.
  */
 #ifndef VP_VOICEPRINT_H
 #define VP_VOICEPRINT_H
@@ -75,7 +83,8 @@ typedef struct vp_model vp_model;
 /* How the convolutions are computed. AUTO takes the fastest that this CPU can run. */
 enum vp_kernel { VP_KERNEL_AUTO = 0, VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512 };
 
-/* "auto", "blas", "avx2", "avx512" <-> value. Parse returns false on any other word. */
+/* "auto", "blas", "avx2", "avx512" <-> value. The name is a static string. Parse returns false on
+ * any other word, and leaves *out alone. */
 const char *vp_kernel_name(enum vp_kernel kernel);
 bool vp_kernel_parse(const char *name, enum vp_kernel *out) VP_MUST_CHECK;
 /* Can this build on this CPU run the kernel? AUTO and BLAS always can. */
@@ -109,11 +118,13 @@ struct vp_model_info {
 /*
  * Opens a model file, .onnx or .safetensors, told apart by content. Every tensor is checked;
  * what cannot be explained is refused. Sets the BLAS to one thread for the whole process.
- * Returns owned *out (vp_model_free), NULL on error. The model must outlive every scratch.
+ * kernel is one that vp_kernel_available, or AUTO. Returns owned *out (vp_model_free), NULL on
+ * error: VP_ERR_IO, VP_ERR_MODEL (the sentence names tensor or node), VP_ERR_ARGUMENT (the kernel),
+ * VP_ERR_NO_MEMORY. The model must outlive every scratch.
  */
 enum vp_status vp_model_open(const char *path, enum vp_kernel kernel, vp_model **out,
                              struct vp_err *err) VP_MUST_CHECK;
-void vp_model_free(vp_model *model);                              /* takes; NULL is legal */
+void vp_model_free(vp_model *model); /* takes, when no scratch is left; NULL is legal */
 const struct vp_model_info *vp_model_info(const vp_model *model); /* borrows from model */
 
 /* ---- scratch ------------------------------------------------------------------------------ */
@@ -133,12 +144,14 @@ void vp_limits_default(struct vp_limits *out); /* 0.5, 2.0, 60, -60, false, 1 */
 
 /*
  * Allocates everything that a worker needs for clips up to limits->max_duration_s.
- * Borrows model, which must outlive the scratch. Returns owned *out (vp_scratch_free).
+ * Borrows model, which must outlive the scratch; limits are copied. Returns owned *out
+ * (vp_scratch_free), NULL on error: VP_ERR_ARGUMENT (the sentence names the limit that is wrong),
+ * VP_ERR_NO_MEMORY.
  */
 enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *limits,
                               vp_scratch **out, struct vp_err *err) VP_MUST_CHECK;
 void vp_scratch_free(vp_scratch *scratch);          /* takes; NULL is legal */
-size_t vp_scratch_bytes(const vp_scratch *scratch); /* memory held */
+size_t vp_scratch_bytes(const vp_scratch *scratch); /* memory held, without the model */
 
 /* ---- clip --------------------------------------------------------------------------------- */
 
@@ -178,12 +191,14 @@ struct vp_clip_info {
 /*
  * Decodes one recording into the scratch: allow-list by magic, decode under the scratch's cap,
  * mono, 16 kHz, quality. Borrows bytes for the call. On error the scratch holds no clip.
- * The only step that allocates (inside libsndfile and soxr), always below the scratch's cap.
+ * The only step that allocates (inside the decoders and soxr), always below the scratch's cap.
+ * Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY.
  */
 enum vp_status vp_clip_decode(vp_scratch *scratch, const void *bytes, size_t n_bytes,
                               struct vp_clip_info *info, struct vp_err *err) VP_MUST_CHECK;
 
-/* Puts samples, 16 kHz mono in [-1, 1], into the scratch as they are. Same checks and errors. */
+/* Puts samples [n_samples], 16 kHz mono in [-1, 1], into the scratch as they are, by copy. Same
+ * checks and errors; VP_ERR_ARGUMENT for more than memory can hold. */
 enum vp_status vp_clip_set_samples(vp_scratch *scratch, const float *samples, size_t n_samples,
                                    struct vp_clip_info *info, struct vp_err *err) VP_MUST_CHECK;
 
@@ -193,13 +208,15 @@ const float *vp_clip_samples(const vp_scratch *scratch, size_t *n_samples);
 /*
  * Kaldi log-mel features of the clip, mean over time removed: [n_frames, n_mels], row-major.
  * *features is borrowed from the scratch until the next clip; either output may be NULL.
+ * VP_ERR_ARGUMENT when the scratch holds no clip.
  */
 enum vp_status vp_clip_fbank(vp_scratch *scratch, const float **features, size_t *n_frames,
                              struct vp_err *err) VP_MUST_CHECK;
 
 /*
  * Runs the network on the features of the last vp_clip_fbank. Writes dim floats: the embedding
- * before normalisation; *norm is its L2 norm. Zero, constant or non-finite: VP_ERR_INFERENCE.
+ * before normalisation, [dim]; *norm is its L2 norm. VP_ERR_INFERENCE: it is zero, constant or not
+ * finite. VP_ERR_ARGUMENT: there are no features of the clip at hand.
  */
 enum vp_status vp_clip_embed(vp_scratch *scratch, float *embedding, double *norm,
                              struct vp_err *err) VP_MUST_CHECK;
@@ -236,25 +253,29 @@ struct vp_self_test {
  * different signals do not give the same vector, and cosine >= 0.9999 with the model's own
  * reference vector where it brings one. Replaces the clip in the scratch by the built-in signal of
  * that vector, features computed: vp_clip_embed then gives the vector that a file should bring.
- * VP_ERR_ARGUMENT when the scratch holds less than 2 s.
+ * VP_ERR_SELF_TEST: an answer is wrong, and *result says what was measured. VP_ERR_ARGUMENT when
+ * the scratch holds less than 2 s.
  */
 enum vp_status vp_model_self_test(vp_scratch *scratch, struct vp_self_test *result,
                                   struct vp_err *err) VP_MUST_CHECK;
 
 /* ---- score -------------------------------------------------------------------------------- */
 
-/* L2-normalises in place. Refuses non-finite values and a norm near zero (VP_ERR_ARGUMENT). */
+/* L2-normalises embedding [dim] in place; *norm is what it was, and may be NULL. VP_ERR_ARGUMENT: a
+ * value that is not finite, or a norm below 1e-6; the embedding is then as it was. */
 enum vp_status vp_embedding_normalize(float *embedding, size_t dim, double *norm,
                                       struct vp_err *err) VP_MUST_CHECK;
 /*
  * The embedding of a side: the mean of n normalised embeddings [n, dim], normalised again.
- * *coherence = mean pairwise cosine, 1 when n is 1. Refuses what is not normalised.
+ * *coherence = mean pairwise cosine, 1 when n is 1. out [dim] is none of embeddings.
+ * VP_ERR_ARGUMENT: n is 0, one of them is not normalised, or they cancel.
  */
 enum vp_status vp_embedding_average(const float *embeddings, size_t n, size_t dim, float *out,
                                     double *coherence, struct vp_err *err) VP_MUST_CHECK;
-/* Cosine of two normalised embeddings, clamped to [-1, 1]. */
+/* Cosine of two normalised embeddings [dim], clamped to [-1, 1]. */
 double vp_cosine(const float *a, const float *b, size_t dim);
-/* Natural-log likelihood ratio, and probability of one speaker at even prior odds. */
+/* *llr = slope cosine + offset, the natural logarithm of the likelihood ratio of one speaker
+ * against two; *p = 1 / (1 + exp(-llr)), the probability of one speaker at even prior odds. */
 void vp_calibrate(double slope, double offset, double cosine, double *llr, double *p);
 
 #endif

@@ -15,7 +15,7 @@
 
 #define SPARE 16u /* samples beyond the limit: the resampler rounds its length */
 
-/* Where the remarks begin. */
+/* Thresholds of the warnings. */
 #define LOW_LEVEL_DBFS (-45.0)
 #define LOW_SPEECH_S   1.0
 #define CLIPPED_RATIO  0.001 /* one sample in a thousand */

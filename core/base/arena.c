@@ -1,7 +1,8 @@
 /* One aligned block, sized at start. */
 #include "base/arena.h"
 
-#include <stdio.h>
+#include "base/bug.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -90,10 +91,7 @@ float *arena_rows(struct arena *arena, size_t n_rows, size_t n_row)
             arena->overflow = true;
         return NULL;
     }
-    if (!fits || n_bytes > arena->n_bytes - arena->used) {
-        fprintf(stderr, "%s:%d: arena asked for more than was planned\n", __FILE__, __LINE__);
-        abort();
-    }
+    BUG_IF(!fits || n_bytes > arena->n_bytes - arena->used, "an arena asked for more than planned");
     float *piece = (float *)(void *)(arena->base + arena->used);
     ASAN_UNPOISON_MEMORY_REGION(piece, n_floats * sizeof(float));
     arena->used += n_bytes;

@@ -2,7 +2,7 @@
  * Kaldi log-mel features: per frame the mean removed, pre-emphasis, Hamming, power spectrum, mel
  * triangles, log; then the mean over time is subtracted. core/MODEL.md has the formulas.
  *
- * Frames go through the lanes of vectors side by side (kernels/fbank_kernel.h).
+ * Frames go through the lanes of vectors side by side (fbank_kernel.h).
  */
 #include "features/fbank.h"
 

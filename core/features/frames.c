@@ -1,9 +1,10 @@
 /* Two buffers that slide: samples not yet turned into frames, and frames still wanted. */
 #include "features/frames.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/bug.h"
 
 struct frames {
     size_t n_mels, max_block, n_kept;
@@ -93,9 +94,6 @@ size_t frames_end(const struct frames *frames)
 
 const float *frames_from(const struct frames *frames, size_t first)
 {
-    if (first < frames->first || first > frames_end(frames)) {
-        fprintf(stderr, "%s:%d: frame %zu is not held\n", __FILE__, __LINE__, first);
-        abort();
-    }
+    BUG_IF(first < frames->first || first > frames_end(frames), "a frame that is not held");
     return frames->features + (first - frames->first) * frames->n_mels;
 }

@@ -1,8 +1,7 @@
 /* Sequences of frames, taken from pools. */
 #include "network/stream.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "base/bug.h"
 
 void frame_pool_reset(struct frame_pool *pool)
 {
@@ -20,11 +19,8 @@ void stream_start(struct stream *stream, size_t n_frames)
 float *stream_append(struct stream *stream)
 {
     struct frame_pool *pool = stream->pool;
-    if (pool->n_free == 0 || stream->n_written - stream->n_released == stream->n_slots) {
-        fprintf(stderr, "%s:%d: the schedule holds more frames than were planned\n", __FILE__,
-                __LINE__);
-        abort();
-    }
+    BUG_IF(pool->n_free == 0 || stream->n_written - stream->n_released == stream->n_slots,
+           "the schedule holds more frames than were planned");
     float *frame = pool->free[--pool->n_free];
     stream->slots[stream->n_written++ % stream->n_slots] = frame;
     return frame;

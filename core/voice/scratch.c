@@ -1,11 +1,11 @@
 /* The workspace of one worker: every buffer sized from the longest accepted clip. */
 #include "voice/scratch.h"
 
+#include "base/bug.h"
 #include "base/constants.h"
 #include "base/team.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,8 +106,5 @@ size_t vp_scratch_bytes(const vp_scratch *scratch)
 
 void scratch_check(const vp_scratch *scratch)
 {
-    if (scratch->magic != SCRATCH_MAGIC) {
-        fprintf(stderr, "%s:%d: not a live vp_scratch\n", __FILE__, __LINE__);
-        abort();
-    }
+    BUG_IF(scratch->magic != SCRATCH_MAGIC, "not a live vp_scratch");
 }

@@ -25,8 +25,14 @@
 
 #include <string.h>
 
-#define FEW_FRAMES    24u /* of 32 channels, 12 of 64, ...: nothing averages what is rounded */
-#define WORTH_READING (LANES == 16 ? 14u : 6u) /* tiles: as long as a plane's way from memory */
+/* Measured with `make bench`; tests/bench/RESULTS.md has the figures under the headings named here.
+ *
+ * "Clips below a quarter of a second": frames of 32 channels (12 of 64, ...) up to which the
+ * smallest tiles are taken, because no average over time hides what large tiles round. */
+#define FEW_FRAMES 24u
+/* "Tiles by the length of the clip": as many tiles take as long as reading a plane of weights from
+ * memory. AVX2 takes twice the time for each. */
+#define WORTH_READING (LANES == 16 ? 14u : 6u)
 
 /* Where the outputs of one tile go, for one channel block. */
 struct k_tile {
@@ -160,8 +166,9 @@ static size_t k_divide_up(size_t a, size_t b)
     return (a + b - 1) / b;
 }
 
-/* Tiles of a full group, of the largest size: enough to pay for reading the weights, few enough for
- * the cache. */
+/* Tiles of a full group, of the largest size: enough to pay for reading the weights, few enough
+ * that V and M stay in the second-level cache. Found by trying; half as many, and up to twice, cost
+ * nothing beyond noise ("Batches of equal length", "Where the time goes"). */
 static size_t k_group(const struct conv *conv)
 {
     return conv->stride == 2  ? (conv->n_in > 64 ? 32u : 16u)
