@@ -75,6 +75,20 @@ static bool set_uri(const char *value, char uri[URI_ROOM])
     return true;
 }
 
+static bool set_format(const char *value, enum query_format *out)
+{
+    static const char *const names[] = {[FORMAT_JSON] = "json",
+                                        [FORMAT_RTTM] = "rttm",
+                                        [FORMAT_TRANSCRIPT] = "transcript",
+                                        [FORMAT_TEXT] = "text"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        *out = (enum query_format)i;
+        if (strcmp(value, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool set_option(unsigned option, const char *value, struct query *query)
 {
     switch (option) {
@@ -102,7 +116,7 @@ static bool set_option(unsigned option, const char *value, struct query *query)
     case QUERY_EMBEDDINGS:
         return set_either(value, "true", "false", &query->embeddings);
     case QUERY_FORMAT:
-        return set_either(value, "rttm", "json", &query->rttm);
+        return set_format(value, &query->format);
     case QUERY_URI:
         return set_uri(value, query->uri);
     default:
@@ -139,7 +153,7 @@ static const struct {
     {"min_on", "a number of seconds from 0 to 5"},
     {"min_off", "a number of seconds from 0 to 5"},
     {"embeddings", "true or false"},
-    {"format", "json or rttm"},
+    {"format", "json, rttm, transcript or text"},
     {"uri", "1 to 64 of the characters A-Z a-z 0-9 . _ -"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };

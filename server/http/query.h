@@ -7,6 +7,9 @@
 
 enum { QUERY_MAX_BYTES = 2048, URI_ROOM = 65 };
 
+/* What comes back from /diarize: the transcript, or it as text, where one was sent. */
+enum query_format { FORMAT_JSON = 0, FORMAT_RTTM, FORMAT_TRANSCRIPT, FORMAT_TEXT };
+
 struct query {
     bool normalize;     /* default true */
     bool base64;        /* encoding=base64: little-endian float32 */
@@ -17,8 +20,8 @@ struct query {
     enum vp_diarize_engine engine;
     bool has_min_on, has_min_off;
     double min_on_s, min_off_s;
-    bool embeddings;    /* embeddings=true: one for each speaker */
-    bool rttm;          /* format=rttm */
+    bool embeddings; /* embeddings=true: one for each speaker */
+    enum query_format format;
     char uri[URI_ROOM]; /* the recording's name in RTTM */
 };
 

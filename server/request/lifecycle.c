@@ -272,6 +272,8 @@ static void set_problem(struct request *request, const struct job *job)
         request->problem.side = job->failed_side == 0 ? 'a' : 'b';
         request->problem.clip = job->failed_clip;
     }
+    if (job->conversation.words.is_refused)
+        snprintf(request->problem.field, sizeof request->problem.field, "transcript");
 }
 
 static void on_done(struct ticket *ticket)

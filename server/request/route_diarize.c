@@ -20,14 +20,14 @@ void route_diarize_head(struct request *request)
     const size_t max_bytes = service->config->diarize_max_body_bytes;
     const uint64_t declared = request->head.declared_bytes;
     request->uploads = &service->conversations;
-    request->max_body_bytes =
+    request->max_body_bytes = /* a transcript beside the recording counts too */
         upload_max_bytes(max_bytes, multipart_is_type(request->head.content_type));
     request->needs_worker = true;
     if (ndjson_accepted(request->head.accept))
         request->stream.state = NDJSON_WANTED;
-    if (request->stream.state == NDJSON_WANTED && request->query.rttm)
+    if (request->stream.state == NDJSON_WANTED && request->query.format != FORMAT_JSON)
         problem_set_field(&request->problem, "format",
-                          "lines of progress end with JSON: ask for format=rttm without "
+                          "lines of progress end with JSON: ask for another format without "
                           "`Accept: application/x-ndjson`");
     if (request->query.engine == VP_DIARIZE_SEGMENTATION && service->engine->segmentation == NULL)
         problem_set_field(&request->problem, "engine",
@@ -54,12 +54,26 @@ static void set_options(const struct request *request, struct vp_diarize_options
         options->min_off_s = query->min_off_s;
 }
 
+static bool judge_transcript(struct request *request, const struct part *part)
+{
+    const bool is_asked_for =
+        request->query.format == FORMAT_TRANSCRIPT || request->query.format == FORMAT_TEXT;
+    if (part->bytes != NULL)
+        return upload_judge_clip(request, VP_TRANSCRIPT_MAX_BYTES, part);
+    if (is_asked_for)
+        problem_set_field(&request->problem, "transcript",
+                          "format=transcript and format=text give a transcript back: send it as a "
+                          "part \"transcript\" beside the part \"file\"");
+    return !is_asked_for;
+}
+
 void route_diarize_body(struct request *request)
 {
     ON_LOOP();
     const struct config *config = request->service->config;
-    struct part clip;
-    if (!upload_find_clip(request, config->diarize_max_body_bytes, &clip))
+    struct part clip, transcript;
+    if (!upload_find_clip(request, config->diarize_max_body_bytes, &clip, &transcript) ||
+        !judge_transcript(request, &transcript))
         return;
     struct job *job = job_new(JOB_DIARIZE, request->service->engine, 0, NULL);
     if (job == NULL) {
@@ -70,6 +84,8 @@ void route_diarize_body(struct request *request)
     set_options(request, &conversation->options);
     conversation->bytes = clip.bytes;
     conversation->n_bytes = clip.n_bytes;
+    conversation->words.bytes = transcript.bytes;
+    conversation->words.n_bytes = transcript.n_bytes;
     conversation->type_guessed = upload_is_guess(clip.content_type);
     body_move(&request->body, &job->body);
     request_submit(request, job);
@@ -174,6 +190,8 @@ struct json_build route_diarize_last_line(struct request *request)
     json_put_build(&root, "speakers", speakers(result, info->dim, &request->query));
     json_put_build(&root, "warnings", warnings(result, job->conversation.type_guessed));
     json_put_build(&root, "timing_ms", timing(request, start));
+    if (job->conversation.words.written != NULL)
+        json_put_build(&root, "transcript", words_json(&job->conversation.words));
     json_put_text(&root, "request_id", request->id);
     request->encode_ms = clock_ms_since(start, clock_now_ns());
     return root;
@@ -192,11 +210,32 @@ static void answer_rttm(struct request *request)
     (void)answer_text(request, MHD_HTTP_OK, "text/plain; charset=utf-8", text, n_chars);
 }
 
+/* Gives away a text of the worker's. */
+static void answer_words(struct request *request)
+{
+    struct words *words = &request->ticket.job->conversation.words;
+    const bool as_text = request->query.format == FORMAT_TEXT;
+    const char *type = as_text ? "text/plain; charset=utf-8"
+                               : vp_transcript_media_type(vp_transcript_form_of(words->transcript));
+    char **text = as_text ? &words->text : &words->written;
+    char *given = *text;
+    *text = NULL;
+    (void)answer_text(request, MHD_HTTP_OK, type, given,
+                      as_text ? words->n_text : words->n_written);
+}
+
 void route_diarize_done(struct request *request)
 {
     ON_LOOP();
-    if (request->query.rttm)
+    switch (request->query.format) {
+    case FORMAT_RTTM:
         answer_rttm(request);
-    else
+        return;
+    case FORMAT_TRANSCRIPT:
+    case FORMAT_TEXT:
+        answer_words(request);
+        return;
+    default:
         (void)answer_json(request, MHD_HTTP_OK, route_diarize_last_line(request));
+    }
 }

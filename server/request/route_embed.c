@@ -18,7 +18,7 @@ void route_embed_body(struct request *request)
     ON_LOOP();
     struct part clip;
     size_t n_clips = 1;
-    if (!upload_find_clip(request, request->service->config->max_body_bytes, &clip))
+    if (!upload_find_clip(request, request->service->config->max_body_bytes, &clip, NULL))
         return;
     struct job *job = job_new(JOB_EMBED, request->service->engine, 1, &n_clips);
     if (job == NULL) {

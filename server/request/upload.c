@@ -45,35 +45,53 @@ size_t upload_max_bytes(size_t max_bytes, bool is_form)
     return max_bytes + (is_form ? MULTIPART_OVERHEAD_BYTES : 0);
 }
 
-bool upload_find_clip(struct request *request, size_t max_bytes, struct part *clip)
+/* The part that a name stands for; NULL: the route takes none of that name. */
+static struct part *place_of(const char *name, struct part *clip, struct part *transcript)
+{
+    if (strcmp(name, "file") == 0)
+        return clip;
+    return strcmp(name, "transcript") == 0 ? transcript : NULL;
+}
+
+bool upload_find_clip(struct request *request, size_t max_bytes, struct part *clip,
+                      struct part *transcript)
 {
     const char *type = request->head.content_type;
+    memset(clip, 0, sizeof *clip);
+    if (transcript != NULL)
+        memset(transcript, 0, sizeof *transcript);
     if (!multipart_is_type(type)) {
-        memset(clip, 0, sizeof *clip);
         clip->bytes = request->body.bytes;
         clip->n_bytes = request->body.n_bytes;
         upload_media_type(type, clip->content_type, sizeof clip->content_type);
         return true;
     }
-    struct part parts[2];
+    const char *takes = transcript == NULL ? "" : ", and with it \"transcript\" or none";
+    struct part parts[3];
     size_t n_parts = 0;
-    if (!multipart_split(type, request->body.bytes, request->body.n_bytes, parts, 2, &n_parts,
+    if (!multipart_split(type, request->body.bytes, request->body.n_bytes, parts, 3, &n_parts,
                          &request->problem))
         return false;
     for (size_t i = 0; i < n_parts; i++) {
-        if (strcmp(parts[i].name, "file") != 0) {
+        struct part *place = place_of(parts[i].name, clip, transcript);
+        if (place == NULL) {
             problem_set_field(&request->problem, parts[i].name,
-                              "unknown part \"%s\": %s takes one part \"file\"", parts[i].name,
-                              request->route->path);
+                              "unknown part \"%s\": %s takes one part \"file\"%s", parts[i].name,
+                              request->route->path, takes);
             return false;
         }
+        if (place->bytes != NULL) {
+            problem_set_field(&request->problem, parts[i].name, "%s takes exactly one part \"%s\"",
+                              request->route->path, parts[i].name);
+            return false;
+        }
+        *place = parts[i];
     }
-    if (n_parts != 1) {
-        problem_set_field(&request->problem, "file", "%s takes exactly one part \"file\"",
-                          request->route->path);
+    if (clip->bytes == NULL) {
+        problem_set_field(&request->problem, "file", "%s takes exactly one part \"file\"%s",
+                          request->route->path, takes);
         return false;
     }
-    *clip = parts[0];
     return upload_judge_clip(request, max_bytes, clip);
 }
 

@@ -15,13 +15,19 @@ enum vp_status conversation_step(struct conversation *conversation, const struct
         *err = (struct vp_err){.status = VP_ERR_NO_MEMORY, .message = "out of memory (injected)"};
         return VP_ERR_NO_MEMORY;
     }
-    if (conversation->diarization == NULL)
-        status = vp_diarization_new(engine->model, engine->segmentation, &conversation->options,
-                                    conversation->bytes, conversation->n_bytes,
-                                    &conversation->diarization, err);
+    if (conversation->diarization == NULL) {
+        status = words_read(&conversation->words, err);
+        if (status == VP_OK)
+            status = vp_diarization_new(engine->model, engine->segmentation, &conversation->options,
+                                        conversation->bytes, conversation->n_bytes,
+                                        &conversation->diarization, err);
+    }
     if (status == VP_OK)
         status =
             vp_diarization_step(conversation->diarization, scratch, &conversation->progress, err);
+    if (status == VP_OK && conversation->progress.done)
+        status = words_assign(&conversation->words,
+                              vp_diarization_result(conversation->diarization), err);
     conversation->slice_ms = clock_ms_since(start, clock_now_ns());
     conversation->work_ms += conversation->slice_ms;
     conversation->n_slices++;
@@ -32,4 +38,5 @@ void conversation_close(struct conversation *conversation)
 {
     vp_diarization_free(conversation->diarization);
     conversation->diarization = NULL;
+    words_close(&conversation->words);
 }

@@ -7,6 +7,7 @@
 #define VP_CONVERSATION_H
 
 #include "work/engine.h"
+#include "work/words.h"
 
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct conversation {
     struct vp_diarize_options options;
     const void *bytes; /* borrowed from the job's body */
     size_t n_bytes;
+    struct words words;          /* of a transcript beside the recording */
     bool type_guessed;           /* the client's content type did not say audio */
     vp_diarization *diarization; /* owned; NULL until the first slice */
     struct vp_diarize_progress progress;

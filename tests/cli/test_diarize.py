@@ -149,3 +149,32 @@ def test_labelled_conversations_with_the_published_segmentation_network(tmp_path
         pytest.skip("left out: no models/segmentation.safetensors; make model-segmentation brings it")
     found, table = error_rate(tmp_path, folder, "--segmentation", SEGMENTATION)
     assert found <= most, table
+
+
+def test_a_transcript_comes_back(run, talk, tmp_path):
+    subtitles = tmp_path / "talk.srt"
+    subtitles.write_text("1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n00:00:59,000 --> 00:01:00,000\nTwo.\n")
+    known = ("--num-speakers", "2", *spoken(talk), "--transcript", str(subtitles))
+    done = run("diarize", *known, talk)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout == subtitles.read_text().replace("One.", "SPEAKER_00: One.")
+    assert run("diarize", *known, "--text", talk).stdout == "SPEAKER_00: One.\nUNKNOWN: Two.\n"
+    out = tmp_path / "out"
+    out.mkdir()
+    assert run("diarize", *known, "-o", out, talk).returncode == 0
+    assert run("diarize", *known, "-o", out, "--text", talk).returncode == 0
+    assert sorted(path.name for path in out.iterdir()) == ["talk.srt", "talk.txt"]
+    assert (out / "talk.srt").read_text() == done.stdout
+
+
+def test_transcripts_that_do_not_go(run, talk, tmp_path):
+    bad = tmp_path / "bad.vtt"
+    bad.write_text("WEBVTT\n\n1 --> 2\nx\n")
+    done = run("diarize", "--transcript", bad, talk)
+    assert done.returncode == 1 and f"{bad}: line 3: not two times" in done.stderr
+    assert "No such file" in run("diarize", "--transcript", tmp_path / "none.srt", talk).stderr
+    for options, said in ((("--text",), "name it with --transcript"),
+                          (("--transcript", str(bad), "--json"), "leave out --rttm and --json"),
+                          (("--transcript", str(bad), str(talk)), "belongs to one recording")):
+        done = run("diarize", *options, talk)
+        assert done.returncode == 2 and said in done.stderr

@@ -49,7 +49,9 @@ enum option_id {
     OPTION_MIN_OFF,
     OPTION_SPEECH,
     OPTION_SEGMENTATION,
-    OPTION_PNG
+    OPTION_PNG,
+    OPTION_TRANSCRIPT,
+    OPTION_TEXT
 };
 
 static const struct option long_options[] = {
@@ -82,6 +84,8 @@ static const struct option long_options[] = {
     {"speech", required_argument, NULL, OPTION_SPEECH},
     {"segmentation", required_argument, NULL, OPTION_SEGMENTATION},
     {"png", required_argument, NULL, OPTION_PNG},
+    {"transcript", required_argument, NULL, OPTION_TRANSCRIPT},
+    {"text", no_argument, NULL, OPTION_TEXT},
     {NULL, 0, NULL, 0},
 };
 
@@ -164,6 +168,12 @@ static bool parse_diarize_option(int id, const char *value, struct cli *out)
         return true;
     case OPTION_PNG:
         out->png = value;
+        return true;
+    case OPTION_TRANSCRIPT:
+        out->transcript = value;
+        return true;
+    case OPTION_TEXT:
+        out->text = true;
         return true;
     default:
         return false;

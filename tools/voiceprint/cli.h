@@ -29,6 +29,8 @@ struct cli {
     struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
     const char *speech, *png;          /* RTTM file; folder for pictures */
     const char *segmentation;          /* model file, or NULL */
+    const char *transcript;            /* file to be given back with speakers, or NULL */
+    bool text;                         /* it, as text */
     bool rttm, embeddings;
     char **files; /* [n_files], the words that are no options */
     size_t n_files;

@@ -14,6 +14,7 @@
 #include "file_bytes.h"
 #include "inputs.h"
 #include "pool.h"
+#include "transcript.h"
 
 #define SCRATCH_S 10.0 /* what the segmentation engine asks for */
 
@@ -22,8 +23,9 @@ struct batch {
     const vp_model *model;
     vp_segmentation *segmentation; /* NULL: none was named */
     const struct inputs *inputs;
-    struct vp_rttm speech;  /* of --speech */
-    vp_scratch **scratches; /* owned, one a worker */
+    struct vp_rttm speech;     /* of --speech */
+    vp_transcript *transcript; /* of --transcript, or NULL: then there is one recording */
+    vp_scratch **scratches;    /* owned, one a worker */
     size_t n_failed;
     bool output_failed;
     bool shows_progress;
@@ -85,6 +87,20 @@ static bool draw(const char *folder, const char *name, const struct file_bytes *
     return diarize_png(path, file->bytes, file->n, result, err);
 }
 
+/* The transcript with speakers, as it came or as text. Owned, NULL with *err filled. */
+static char *label_words(vp_transcript *transcript, bool as_text,
+                         const struct vp_diarization_result *result, struct vp_err *err)
+{
+    char *text = NULL;
+    size_t n_chars;
+    enum vp_status status =
+        vp_transcript_assign(transcript, result->segments, result->n_segments, err);
+    if (status == VP_OK)
+        status = as_text ? vp_transcript_text(transcript, &text, &n_chars, err)
+                         : vp_transcript_write(transcript, &text, &n_chars, err);
+    return status == VP_OK ? text : NULL;
+}
+
 static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char *path,
                            const struct file_bytes *file, struct vp_err *err)
 {
@@ -107,7 +123,10 @@ static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char 
         status = vp_diarization_step(diarization, scratch, &progress, err);
         show_progress(batch, path, &progress);
     }
-    if (status == VP_OK)
+    if (status == VP_OK && batch->transcript != NULL)
+        text = label_words(batch->transcript, batch->cli->text, vp_diarization_result(diarization),
+                           err);
+    else if (status == VP_OK)
         text = diarize_text(batch->cli, batch->model, batch->segmentation, path, name,
                             vp_diarization_result(diarization), err);
     if (text != NULL && batch->cli->png != NULL &&
@@ -138,8 +157,9 @@ static void *diarize_one(void *ctx, unsigned worker, size_t i)
 }
 
 /* The text to stdout, or to a file of the recording's name in --out. */
-static bool write_text(const struct cli *cli, const char *recording, const char *text)
+static bool write_text(const struct batch *batch, const char *recording, const char *text)
 {
+    const struct cli *cli = batch->cli;
     char path[PATH_MAX], name[DIARIZE_NAME_CHARS];
     if (cli->out == NULL) {
         if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
@@ -148,7 +168,10 @@ static bool write_text(const struct cli *cli, const char *recording, const char 
         return false;
     }
     diarize_name(recording, name);
-    snprintf(path, sizeof path, "%s/%s.%s", cli->out, name, diarize_extension(cli));
+    const char *extension = batch->transcript == NULL || cli->text
+                                ? diarize_extension(cli)
+                                : vp_transcript_extension(vp_transcript_form_of(batch->transcript));
+    snprintf(path, sizeof path, "%s/%s.%s", cli->out, name, extension);
     FILE *file = fopen(path, "w");
     const bool good = file != NULL && fputs(text, file) != EOF;
     if ((file != NULL && fclose(file) != 0) || !good) {
@@ -169,7 +192,7 @@ static bool take_one(void *ctx, size_t i, void *result)
         cli_complain(path, "%s", outcome->err.message);
         batch->n_failed++;
     } else {
-        batch->output_failed = !write_text(batch->cli, path, outcome->text);
+        batch->output_failed = !write_text(batch, path, outcome->text);
     }
     free(outcome->text);
     free(outcome);
@@ -218,6 +241,35 @@ static bool read_speech(struct batch *batch)
     return good;
 }
 
+static bool read_transcript(struct batch *batch)
+{
+    struct file_bytes file;
+    struct vp_err err;
+    if (batch->cli->transcript == NULL)
+        return true;
+    const bool good = file_bytes_read(batch->cli->transcript, &file, &err) &&
+                      vp_transcript_read(file.bytes, file.n, &batch->transcript, &err) == VP_OK;
+    if (!good)
+        cli_complain(batch->cli->transcript, "%s", err.message);
+    file_bytes_free(&file);
+    return good;
+}
+
+/* --transcript and --text go with one recording and with nothing else that is written instead. */
+static bool judge_transcript(const struct cli *cli, const struct inputs *inputs)
+{
+    const char *wrong = NULL;
+    if (cli->text && cli->transcript == NULL)
+        wrong = "--text is the form of a transcript: name it with --transcript";
+    else if (cli->transcript != NULL && (cli->rttm || cli->json))
+        wrong = "--transcript gives the transcript back: leave out --rttm and --json";
+    else if (cli->transcript != NULL && inputs->n > 1)
+        wrong = "--transcript belongs to one recording: name one";
+    if (wrong != NULL)
+        cli_complain("diarize", "%s", wrong);
+    return wrong == NULL;
+}
+
 static bool open_segmentation(struct batch *batch)
 {
     struct vp_err err;
@@ -247,9 +299,14 @@ static int run(const struct cli *cli)
         return EXIT_USAGE;
     }
     int status = gather(cli, &inputs) ? EXIT_GOOD : EXIT_FAILED;
+    if (!judge_transcript(cli, &inputs)) {
+        inputs_free(&inputs);
+        return EXIT_USAGE;
+    }
     if (inputs.n > 0) {
         int all = EXIT_FAILED;
-        if (read_speech(&batch) && open_segmentation(&batch) && cli_open_model(cli, &model)) {
+        if (read_speech(&batch) && read_transcript(&batch) && open_segmentation(&batch) &&
+            cli_open_model(cli, &model)) {
             const unsigned n_workers = cli->jobs < inputs.n ? cli->jobs : (unsigned)inputs.n;
             batch.model = model;
             batch.shows_progress = n_workers == 1 && isatty(STDERR_FILENO);
@@ -258,6 +315,7 @@ static int run(const struct cli *cli)
         status = all > status ? all : status;
     }
     vp_rttm_free(&batch.speech);
+    vp_transcript_free(batch.transcript);
     vp_segmentation_free(batch.segmentation);
     vp_model_free(model);
     inputs_free(&inputs);
@@ -292,6 +350,11 @@ const struct command command_diarize = {
         "  --speech FILE      where there is speech, from the turns of an RTTM file that names\n"
         "                     the recordings, instead of detecting it\n"
         "\n"
+        "  --transcript FILE  give this transcript of the recording back instead, with a speaker\n"
+        "                     for each word or segment: JSON of Whisper, whisper.cpp or OpenAI's\n"
+        "                     verbose_json, WebVTT, SRT or CTM, in its own form\n"
+        "  --text             the same as text, a line each time another speaker begins\n"
+        "\n"
         "  --model FILE       .onnx or .safetensors\n"
         "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
         "  --jobs N           recordings at a time (default 1); the output stays in order\n"
@@ -299,6 +362,7 @@ const struct command command_diarize = {
         "  --max-duration S   refuse longer ones (default: no limit)\n",
     .options =
         " rttm json table out png embeddings num-speakers min-speakers max-speakers threshold "
-        "engine min-on min-off speech segmentation model kernel jobs list max-duration ",
+        "engine min-on min-off speech segmentation transcript text model kernel jobs list "
+        "max-duration ",
     .run = run,
 };

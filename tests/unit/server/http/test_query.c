@@ -16,7 +16,8 @@ static void options_are_read(void **state)
     struct query query;
     struct problem problem;
     assert_true(parse(NULL, &query, &problem));
-    assert_true(query.num_speakers == 0 && query.engine == VP_DIARIZE_AUTO && !query.rttm);
+    assert_true(query.num_speakers == 0 && query.engine == VP_DIARIZE_AUTO &&
+                query.format == FORMAT_JSON);
     assert_false(query.has_min_on || query.has_min_off || query.has_threshold || query.embeddings);
     assert_string_equal(query.uri, "audio");
     assert_true(parse("min_speakers=2&max_speakers=2&threshold=-0.5&engine=segmentation&min_on=0&"
@@ -24,7 +25,8 @@ static void options_are_read(void **state)
                       &query, &problem));
     assert_true(query.min_speakers == 2 && query.max_speakers == 2 && query.threshold == -0.5);
     assert_true(query.engine == VP_DIARIZE_SEGMENTATION && query.has_min_on && query.min_on_s == 0);
-    assert_true(query.has_min_off && query.min_off_s == 5 && query.embeddings && query.rttm);
+    assert_true(query.has_min_off && query.min_off_s == 5 && query.embeddings &&
+                query.format == FORMAT_RTTM);
     assert_true(query.base64);
     assert_string_equal(query.uri, "a.b");
     assert_true(parse("num_speakers=20", &query, &problem));
