@@ -108,6 +108,7 @@ struct vp_diarize_options {
     double min_on_s;       /* shorter turns are dropped, 0..5 */
     double min_off_s;      /* shorter pauses within one speaker's turn are filled, 0..5 */
     double max_duration_s; /* longer recordings are VP_ERR_AUDIO_TOO_LONG; INFINITY: no limit */
+    bool accept_damage;    /* as in struct vp_clip_options */
     /* Where there is speech, for callers who know better than the engine: sorted, not touching;
      * borrowed until the result is there. NULL: the engine finds out. Engine VAD only. */
     const struct vp_span *speech;
@@ -196,7 +197,8 @@ const char *vp_diarize_warning_name(unsigned i);
 struct vp_diarization_result {
     enum vp_diarize_engine engine; /* that did it, never AUTO */
     /* Format and level of the recording, and the warnings of enum vp_warning that apply to a
-     * conversation: low_level, clipping, narrowband_source, channels_differ, dc_offset. */
+     * conversation: low_level, clipping, narrowband_source, channels_differ, dc_offset,
+     * length_mismatch, damaged. */
     struct vp_clip_info clip;
     double duration_s;       /* of the recording */
     double speech_s;         /* time in which anybody speaks */

@@ -165,9 +165,11 @@ enum vp_warning {
     VP_WARN_CHANNELS_DIFFER = 1u << 5,
     VP_WARN_TRUNCATED = 1u << 6,
     VP_WARN_CONTENT_TYPE_GUESSED = 1u << 7, /* never set by the library: HTTP's own */
-    VP_WARN_DC_OFFSET = 1u << 8
+    VP_WARN_DC_OFFSET = 1u << 8,
+    VP_WARN_LENGTH_MISMATCH = 1u << 9, /* the header promises more or less than there is */
+    VP_WARN_DAMAGED = 1u << 10         /* some of it could not be decoded, or is missing */
 };
-#define VP_N_WARNINGS 9
+#define VP_N_WARNINGS 11
 /* Name of warning bit i, 0 <= i < VP_N_WARNINGS ("short_clip"). Borrowed static string. */
 const char *vp_warning_name(unsigned i);
 
@@ -188,14 +190,23 @@ struct vp_clip_info {
     unsigned warnings;    /* bits of enum vp_warning */
 };
 
+/* How a recording is to be read. Zeroes are the defaults. */
+struct vp_clip_options {
+    /* Answer however much of the recording is missing. Otherwise more than 2 % or 0.5 s are
+     * VP_ERR_AUDIO_UNDECODABLE; less is a warning. */
+    bool accept_damage;
+};
+
 /*
  * Decodes one recording into the scratch: allow-list by magic, decode under the scratch's cap,
- * mono, 16 kHz, quality. Borrows bytes for the call. On error the scratch holds no clip.
+ * mono, 16 kHz, quality. Borrows bytes and options (NULL: the defaults) for the call. On error the
+ * scratch holds no clip.
  * The only step that allocates (inside the decoders and soxr), always below the scratch's cap.
  * Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY.
  */
-enum vp_status vp_clip_decode(vp_scratch *scratch, const void *bytes, size_t n_bytes,
-                              struct vp_clip_info *info, struct vp_err *err) VP_MUST_CHECK;
+enum vp_status vp_clip_decode(vp_scratch *scratch, const struct vp_clip_options *options,
+                              const void *bytes, size_t n_bytes, struct vp_clip_info *info,
+                              struct vp_err *err) VP_MUST_CHECK;
 
 /* Puts samples [n_samples], 16 kHz mono in [-1, 1], into the scratch as they are, by copy. Same
  * checks and errors; VP_ERR_ARGUMENT for more than memory can hold. */

@@ -48,10 +48,10 @@ static bool find_chunk(struct bytes file, size_t at, size_t size_bytes, const ch
         *body_bytes = bytes_big(file, at + 4, size_bytes);
         if (bytes_match(file, at, id))
             return true;
-        const uint64_t padded = *body_bytes + (size_bytes == 4 ? *body_bytes % 2 : 0);
-        if (*body_bytes > file.n || padded > file.n - *body_at)
+        if (*body_bytes > file.n - *body_at)
             return false;
-        at = *body_at + (size_t)padded;
+        at = size_bytes == 4 ? container_behind(file, *body_at, (size_t)*body_bytes)
+                             : *body_at + (size_t)*body_bytes;
     }
     return false;
 }
@@ -110,11 +110,13 @@ static enum vp_status aiff_read(struct bytes file, struct container *out, struct
     if (!find_chunk(file, 12, 4, "SSND", &at, &n_bytes) || !bytes_have(file, at, 8))
         return no_chunk(err, header.container, "SSND");
     const uint64_t offset = bytes_big(file, at, 4); /* an alignment gap, nearly always 0 */
-    if (n_bytes < 8 || offset > n_bytes - 8)
+    /* 0: the length was to be filled in, and the writer could not seek back */
+    header.until_end = n_bytes == 0 || container_is_placeholder(n_bytes, file.n - at);
+    if (!header.until_end && (n_bytes < 8 || offset > n_bytes - 8))
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the aiff file's SSND chunk is shorter than its own header");
     header.data_at = at + 8 + (size_t)offset;
-    header.data_bytes = n_bytes - 8 - offset;
+    header.data_bytes = n_bytes - 8 - offset; /* of no meaning with until_end */
     return container_of_pcm(file, &header, out, err);
 }
 
@@ -191,7 +193,7 @@ static enum vp_status au_read(struct bytes file, struct container *out, struct v
         .channels = bytes_big(file, 20, 4),
         .data_at = (size_t)start,
         .data_bytes = bytes_big(file, 8, 4),
-        .until_end = bytes_big(file, 8, 4) == 0xFFFFFFFF, /* unknown, says the format */
+        .until_end = container_is_placeholder(bytes_big(file, 8, 4), file.n),
     };
     if (start < 24)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,

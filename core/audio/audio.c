@@ -7,6 +7,7 @@
 #include "audio/audio.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audio/sniff.h"
@@ -20,6 +21,9 @@
 #define LOW_SPEECH_S   1.0
 #define CLIPPED_RATIO  0.001 /* one sample in a thousand */
 #define OFFSET_LEAST   0.01  /* of full scale */
+/* What may be missing of a recording that was not cut on its way: both must hold. */
+#define MOST_LOST_SHARE 0.02
+#define MOST_LOST_S     0.5
 /* Of 274 clips, 35 of 36 from 8 kHz sources lie below, 235 of 238 others above. */
 #define NARROWBAND_DB (-42.0)
 
@@ -125,6 +129,28 @@ enum vp_status audio_too_long(const struct container *container, const struct mo
                              limit_s);
 }
 
+enum vp_status audio_judge_loss(const struct container *container, const struct loss *loss,
+                                unsigned rate_hz, struct vp_err *err)
+{
+    const double lost_s = (double)loss->n_frames / rate_hz;
+    const double share =
+        loss->n_expected > 0 ? (double)loss->n_frames / (double)loss->n_expected : 0.0;
+    if (container->accept_damage ||
+        (lost_s <= MOST_LOST_S && share <= MOST_LOST_SHARE && !loss->is_unknown))
+        return VP_OK;
+    char how_much[64] = "how much, it does not say";
+    if (!loss->is_unknown && loss->n_expected > 0)
+        snprintf(how_much, sizeof how_much, "%.2f s of its %.2f s", lost_s,
+                 (double)loss->n_expected / rate_hz);
+    else if (!loss->is_unknown)
+        snprintf(how_much, sizeof how_much, "%.2f s", lost_s);
+    return status_fail(
+        err, VP_ERR_AUDIO_UNDECODABLE,
+        "the %s file is cut or damaged, some of it is missing: %s%s%s; send the whole "
+        "file, or have the rest of it taken by on_damage=accept",
+        container->name, how_much, *loss->reason != 0 ? ": " : "", loss->reason);
+}
+
 void audio_describe(const struct container *container, const struct mono_facts *facts,
                     struct vp_clip_info *info)
 {
@@ -135,6 +161,7 @@ void audio_describe(const struct container *container, const struct mono_facts *
     info->duration_s = info->used_s = (double)facts->n_frames / facts->rate_hz;
     info->peak_dbfs = quality_dbfs((double)facts->peak);
     info->clipped_ratio = facts->clipped_ratio;
+    info->warnings |= facts->more ? container->remarks : facts->loss.remarks;
 }
 
 static enum vp_status decode(struct audio_buffer *buffer, const struct vp_limits *limits,
@@ -147,22 +174,25 @@ static enum vp_status decode(struct audio_buffer *buffer, const struct vp_limits
         decode_mono(container, limits->max_duration_s, buffer, &facts, &differ, err);
     if (status == VP_OK && facts.more && !limits->truncate)
         status = audio_too_long(container, &facts, limits->max_duration_s, err);
+    if (status == VP_OK && !facts.more)
+        status = audio_judge_loss(container, &facts.loss, facts.rate_hz, err);
     if (status != VP_OK)
         return status;
     audio_describe(container, &facts, info);
-    info->warnings =
+    info->warnings |=
         (differ ? VP_WARN_CHANNELS_DIFFER : 0u) | (facts.more ? VP_WARN_TRUNCATED : 0u);
     return judge(buffer, limits, info, err);
 }
 
 enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits *limits,
-                            const void *bytes, size_t n_bytes, struct vp_clip_info *info,
-                            struct vp_err *err)
+                            const struct vp_clip_options *options, const void *bytes,
+                            size_t n_bytes, struct vp_clip_info *info, struct vp_err *err)
 {
     memset(info, 0, sizeof *info);
     buffer->n_samples = 0;
     struct container container;
     enum vp_status status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
+    container.accept_damage = options->accept_damage;
     if (status == VP_OK)
         status = decode(buffer, limits, &container, info, err);
     if (status != VP_OK)

@@ -22,10 +22,11 @@ struct audio_buffer {
 /* Samples of capacity that clips up to max_duration_s need. False on overflow or nonsense. */
 bool audio_capacity(double max_duration_s, size_t *n_samples) VP_MUST_CHECK;
 
-/* Decodes into *buffer and judges the clip by *limits. On error buffer->n_samples is 0.
- * Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY. */
+/* Decodes into *buffer as *options say and judges the clip by *limits. On error buffer->n_samples
+ * is 0. Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY. */
 enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits *limits,
-                            const void *bytes, size_t n_bytes, struct vp_clip_info *info,
+                            const struct vp_clip_options *options, const void *bytes,
+                            size_t n_bytes, struct vp_clip_info *info,
                             struct vp_err *err) VP_MUST_CHECK;
 
 /* Copies ready samples (16 kHz mono) into *buffer under the same checks. */
@@ -40,6 +41,11 @@ void audio_describe(const struct container *container, const struct mono_facts *
                     struct vp_clip_info *info);
 /* The warnings that follow from levels: info's own and quality's. */
 unsigned audio_level_warnings(const struct vp_clip_info *info, const struct quality *quality);
+/* Is so much of the recording missing that it must have been cut or spoilt on its way? `loss` as
+ * mono_facts has it at the end, or before the first block what the container alone tells.
+ * VP_ERR_AUDIO_UNDECODABLE, unless container accepts damage. */
+enum vp_status audio_judge_loss(const struct container *container, const struct loss *loss,
+                                unsigned rate_hz, struct vp_err *err) VP_MUST_CHECK;
 /* VP_ERR_AUDIO_TOO_LONG; where the header says how far the recording goes on, so does the error. */
 enum vp_status audio_too_long(const struct container *container, const struct mono_facts *facts,
                               double limit_s, struct vp_err *err);

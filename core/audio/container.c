@@ -60,26 +60,43 @@ bool container_pcm_of_width(uint64_t width, enum pcm *out)
     return true;
 }
 
+bool container_is_placeholder(uint64_t n_bytes, uint64_t n_there)
+{
+    return n_bytes > n_there &&
+           ((n_bytes >= 0x7F000000 && n_bytes <= UINT32_MAX) || n_bytes >= INT64_MAX - 1024);
+}
+
+size_t container_behind(struct bytes file, size_t at, size_t n)
+{
+    size_t end = at + n;
+    const bool forgotten = n % 2 == 1 && bytes_have(file, end, 4) && file.at[end] != 0;
+    if (n % 2 == 1 && !forgotten && end < file.n)
+        end++;
+    return end;
+}
+
 enum vp_status container_of_pcm(struct bytes file, const struct pcm_header *header,
                                 struct container *out, struct vp_err *err)
 {
     const struct bytes rest = bytes_from(file, header->data_at, UINT64_MAX);
-    if (!header->until_end && header->data_bytes > rest.n)
-        return container_cut(err, header->container, "its audio data", header->data_bytes, rest.n);
     if (header->channels == 0)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE, "the %s header states 0 channels",
                            header->container);
     /* More than this is refused for its number later; the product must not overflow until then. */
     const uint64_t channels = header->channels < 1u << 16 ? header->channels : 1u << 16;
     const uint64_t frame_bytes = channels * encodings[header->encoding].width;
+    const bool is_short = !header->until_end && header->data_bytes > rest.n;
     const uint64_t n_frames = (header->until_end ? rest.n : header->data_bytes) / frame_bytes;
+    const uint64_t n_present = is_short ? rest.n / frame_bytes : n_frames;
     *out = (struct container){
         .name = header->container,
         .codec = encodings[header->encoding].codec,
         .full_scale = encodings[header->encoding].full_scale,
         /* whole frames only: a few stray bytes at the end are a sloppy writer's */
-        .data = bytes_from(rest, 0, n_frames * frame_bytes),
+        .data = bytes_from(rest, 0, n_present * frame_bytes),
         .n_frames = n_frames,
+        .n_lost = n_frames - n_present,
+        .remarks = is_short ? VP_WARN_LENGTH_MISMATCH : 0,
         .sf_format = SF_FORMAT_RAW | encodings[header->encoding].sf_subtype |
                      (header->big_endian ? SF_ENDIAN_BIG : SF_ENDIAN_LITTLE),
         .rate_hz = header->rate_hz,

@@ -20,7 +20,13 @@ struct container {
     int sf_format;     /* for sf_open: RAW and an encoding; 0: a stream that it recognises */
     double rate_hz;    /* with RAW only */
     unsigned channels; /* with RAW only */
-    uint64_t n_frames; /* samples per channel that the header promises; 0: unknown */
+    uint64_t n_frames; /* samples per channel that there should be; 0: unknown */
+    uint64_t n_lost;   /* of those, how many are known to be missing before anything is decoded */
+    unsigned block_frames; /* what one failure of the decoder costs, be it left out or silent */
+    unsigned remarks; /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED: as far as the header tells */
+    size_t ignored_at, n_ignored; /* bytes of data that the decoder is shown as zeros: a count that
+                                     is not to be believed */
+    bool accept_damage;           /* the caller's wish: answer, however much of it is missing */
 };
 
 /* Bare samples, 16 kHz mono in the machine's own float: name "raw". Errors:
@@ -31,6 +37,11 @@ enum vp_status container_of_samples(const float *samples, size_t n_samples, stru
 /* ---- for the parsers of single containers --------------------------------------------------- */
 
 enum pcm { PCM_U8, PCM_S8, PCM_16, PCM_24, PCM_32, PCM_FLOAT, PCM_DOUBLE, PCM_ALAW, PCM_MULAW };
+
+/* Is a length of n_bytes, of which n_there follow, what writers put who cannot seek back? Of 32
+ * bits: 0xFFFFFFFF (ffmpeg), 0x7FFFF000 and 0x7F000000 (sox), 0x80000000 (arecord); of 64 bits: all
+ * but the sign, or all of them. */
+bool container_is_placeholder(uint64_t n_bytes, uint64_t n_there) VP_MUST_CHECK;
 
 /* What a header says about plain samples. */
 struct pcm_header {
@@ -47,7 +58,12 @@ struct pcm_header {
 /* Signed (or, with 8 bits in WAV, unsigned) integers of width bytes. False when there are none. */
 bool container_pcm_of_width(uint64_t width, enum pcm *out) VP_MUST_CHECK;
 
-/* Holds header against file and fills *out. */
+/* Where the chunk behind a body of n bytes at `at` begins: bodies are padded to even lengths, but
+ * some writers forget it. `at` and n lie within file. */
+size_t container_behind(struct bytes file, size_t at, size_t n);
+
+/* Holds header against file and fills *out. Less than it promises is noted in n_lost and remarks.
+ */
 enum vp_status container_of_pcm(struct bytes file, const struct pcm_header *header,
                                 struct container *out, struct vp_err *err) VP_MUST_CHECK;
 

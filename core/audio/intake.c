@@ -28,6 +28,15 @@ void intake_close(struct intake *intake)
     intake->mono = NULL;
 }
 
+/* What the container alone tells to be missing, so that nobody waits an hour for a refusal. */
+static enum vp_status judge_beginning(const struct intake *intake, unsigned rate_hz,
+                                      struct vp_err *err)
+{
+    const struct loss loss = {.n_frames = intake->container.n_lost,
+                              .n_expected = intake->container.n_frames};
+    return audio_judge_loss(&intake->container, &loss, rate_hz, err);
+}
+
 /* A block for no other end than to learn whether the channels cancel; one channel needs none. */
 static enum vp_status probe(struct intake *intake, float *samples, struct vp_err *err)
 {
@@ -49,6 +58,9 @@ static enum vp_status probe(struct intake *intake, float *samples, struct vp_err
     /* what the header promises need not be read in vain */
     if ((double)intake->container.n_frames / facts.rate_hz > intake->max_duration_s)
         return audio_too_long(&intake->container, &facts, intake->max_duration_s, err);
+    status = judge_beginning(intake, facts.rate_hz, err);
+    if (status != VP_OK)
+        return status;
     return open_stream(intake, intake->max_duration_s, lost ? loudest : MONO_MEAN, err);
 }
 
@@ -59,6 +71,10 @@ static enum vp_status conclude(struct intake *intake, struct vp_err *err)
     mono_facts(intake->mono, &facts);
     if (facts.more)
         return audio_too_long(&intake->container, &facts, intake->max_duration_s, err);
+    const enum vp_status status =
+        audio_judge_loss(&intake->container, &facts.loss, facts.rate_hz, err);
+    if (status != VP_OK)
+        return status;
     if (facts.n_frames == 0)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE, "the recording holds no samples");
     audio_describe(&intake->container, &facts, &intake->clip);

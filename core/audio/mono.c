@@ -181,6 +181,7 @@ void mono_facts(const struct mono *mono, struct mono_facts *out)
         .more = mono->more,
         .peak = source_peak(mono->source),
     };
+    source_loss(mono->source, &out->loss);
     if (mono->n_frames == 0)
         return;
     out->clipped_ratio = (double)source_n_clipped(mono->source) /

@@ -23,6 +23,7 @@ struct mono_facts {
     float peak;
     double clipped_ratio;
     double power[SOURCE_MAX_CHANNELS], mix_power; /* without the offset; 0 unless MONO_MEAN */
+    struct loss loss; /* complete once the end was reached and there is no more */
 };
 
 /* Opens what container describes, whose bytes are borrowed until mono_close. channel: one of the

@@ -44,6 +44,7 @@ static bool start(struct mp3_decoder *decoder, unsigned *rate_hz, unsigned *chan
     int n_channels, encoding;
     if (mpg123_param(mpg, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT, 0.0) != MPG123_OK ||
         mpg123_param(mpg, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE, 0.0) != MPG123_OK ||
+        mpg123_param(mpg, MPG123_RESYNC_LIMIT, -1, 0.0) != MPG123_OK || /* mp3.c counts the holes */
         mpg123_replace_reader_handle(mpg, on_read, on_seek, NULL) != MPG123_OK ||
         mpg123_open_handle(mpg, decoder) != MPG123_OK ||
         mpg123_getformat(mpg, &rate, &n_channels, &encoding) != MPG123_OK ||

@@ -1,16 +1,18 @@
 /*
- * WAV, RF64 and W64: a list of chunks, of which `fmt ` and `data` matter.
+ * WAV, RF64, BW64 and W64: a list of chunks, of which `fmt ` and `data` matter.
  *
  *   RIFF, RF64   8 bytes of head (id, size), body padded to 2;   RF64 keeps long sizes in `ds64`
+ *                (BW64 is the same by another name)
  *   W64          24 bytes of head (GUID, size that counts the head), padded to 8
  */
 #include "audio/riff.h"
 
+#include "audio/tags.h"
+
 #include <stdio.h>
 
-/* A data length from here on, when the bytes are not there, is what writers put who cannot seek
- * back: 0xFFFFFFFF (ffmpeg), 0x7FFFF000 (sox), 0x80000000 (arecord). */
-#define PLACEHOLDER_BYTES 0x7F000000u
+/* More than this behind the samples that is no chunk, tag or padding is told of. */
+#define STRAY_BYTES 128u
 
 /* The last 12 bytes of the GUIDs of W64, and of WAVE_FORMAT_EXTENSIBLE's formats. */
 static const unsigned char w64_riff_tail[12] = {0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6,
@@ -26,7 +28,8 @@ struct riff {
     uint64_t long_data_bytes; /* RF64: from ds64 */
     struct bytes format;      /* body of the fmt chunk; empty before it is found */
     size_t data_at;           /* 0 before it is found */
-    uint64_t data_bytes;
+    struct bytes data;        /* what is there of it */
+    uint64_t data_bytes;      /* what it promises */
 };
 
 struct chunk {
@@ -40,17 +43,22 @@ static bool tail_matches(struct bytes file, size_t at, const unsigned char *tail
     return bytes_have(file, at, n) && memcmp(file.at + at, tail, n) == 0;
 }
 
+static bool has_long_sizes(struct bytes file)
+{
+    return bytes_match(file, 0, "RF64") || bytes_match(file, 0, "BW64");
+}
+
 bool riff_is(struct bytes file)
 {
     const bool wave = bytes_match(file, 8, "WAVE");
-    return (wave && (bytes_match(file, 0, "RIFF") || bytes_match(file, 0, "RF64"))) ||
+    return (wave && (bytes_match(file, 0, "RIFF") || has_long_sizes(file))) ||
            (bytes_match(file, 0, "riff") && tail_matches(file, 4, w64_riff_tail, 12));
 }
 
 /* Reads the chunk head at *at and moves *at behind the body. False at the end of the file. */
 static bool next_chunk(struct bytes file, bool is_w64, size_t *at, struct chunk *chunk)
 {
-    const size_t head = is_w64 ? 24 : 8, align = is_w64 ? 8 : 2;
+    const size_t head = is_w64 ? 24 : 8;
     if (!bytes_have(file, *at, head))
         return false;
     memcpy(chunk->id, file.at + *at, 4);
@@ -64,8 +72,10 @@ static bool next_chunk(struct bytes file, bool is_w64, size_t *at, struct chunk 
     const uint64_t rest = file.n - chunk->body_at;
     if (chunk->body_bytes >= rest)
         *at = file.n;
+    else if (is_w64)
+        *at = chunk->body_at + (size_t)((chunk->body_bytes + 7) / 8 * 8);
     else
-        *at = chunk->body_at + (size_t)((chunk->body_bytes + align - 1) / align * align);
+        *at = container_behind(file, chunk->body_at, (size_t)chunk->body_bytes);
     return true;
 }
 
@@ -126,6 +136,32 @@ static const char *codec_name(uint64_t tag, char unknown[16])
     }
 }
 
+/* Are the first n_low bytes of every sample of width bytes zero, and not all of the samples? */
+static bool is_left_justified(struct bytes data, uint64_t width, uint64_t n_low)
+{
+    uint64_t low = 0, high = 0;
+    for (size_t at = 0; bytes_have(data, at, (size_t)width); at += (size_t)width) {
+        low |= bytes_little(data, at, (size_t)n_low);
+        high |= bytes_little(data, at + (size_t)n_low, (size_t)(width - n_low));
+    }
+    return low == 0 && high != 0;
+}
+
+/* Bytes of one sample. Writers get the bytes of a frame wrong (and the byte rate, which follows
+ * from it), rarely the bits: a sample is as wide as its bits ask for. It lies in more bytes only
+ * where the rest of them is zero in all samples, as for 24 bits in 4 bytes. */
+static uint64_t sample_bytes(const struct riff *riff, uint64_t bits, uint64_t align,
+                             uint64_t channels)
+{
+    const uint64_t narrow = (bits + 7) / 8;
+    const uint64_t wide = channels > 0 && align % channels == 0 ? align / channels : 0;
+    if (wide > 0 && wide < narrow && bits % 8 != 0)
+        return wide; /* both of them are wrong: refused */
+    if (wide > narrow && wide <= 4 && is_left_justified(riff->data, wide, wide - narrow))
+        return wide;
+    return narrow;
+}
+
 /* The fmt chunk -> encoding, rate, channels. */
 static enum vp_status read_format(const struct riff *riff, struct pcm_header *header,
                                   struct vp_err *err)
@@ -140,9 +176,7 @@ static enum vp_status read_format(const struct riff *riff, struct pcm_header *he
             return container_refuse(err, "%s (unknown subformat)", riff->name);
         tag = bytes_little(format, 24, 2);
     }
-    /* bytes of one sample: a 20-bit one, say, lies left-justified in 3 */
-    const uint64_t width =
-        header->channels > 0 && align % header->channels == 0 ? align / header->channels : 0;
+    const uint64_t width = sample_bytes(riff, bits, align, header->channels);
     bool known = width * 8 >= bits && bits > 0;
     if (tag == 1) {
         known = known && container_pcm_of_width(width, &header->encoding);
@@ -152,7 +186,7 @@ static enum vp_status read_format(const struct riff *riff, struct pcm_header *he
         known = known && (width == 4 || width == 8) && bits == width * 8;
         header->encoding = width == 8 ? PCM_DOUBLE : PCM_FLOAT;
     } else if (tag == 6 || tag == 7) {
-        known = width == 1; /* some writers leave the bits out */
+        known = bits == 8 || bits == 0; /* some writers leave them out */
         header->encoding = tag == 6 ? PCM_ALAW : PCM_MULAW;
     } else {
         char unknown[16];
@@ -166,6 +200,15 @@ static enum vp_status read_format(const struct riff *riff, struct pcm_header *he
     return VP_OK;
 }
 
+/* Does it look like one, and does its body end within the file? */
+static bool is_chunk(struct bytes file, const struct chunk *chunk)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (chunk->id[i] < ' ' || chunk->id[i] > '~')
+            return false;
+    return chunk->body_bytes <= file.n - chunk->body_at;
+}
+
 /* A length of 0 though bytes follow that are no chunk: written by somebody who streamed. */
 static bool streamed_without_length(struct bytes file, const struct riff *riff)
 {
@@ -173,37 +216,56 @@ static bool streamed_without_length(struct bytes file, const struct riff *riff)
         return false;
     size_t at = riff->data_at;
     struct chunk chunk;
-    if (!next_chunk(file, riff->is_w64, &at, &chunk))
-        return true;
-    for (size_t i = 0; i < 4; i++)
-        if (chunk.id[i] < ' ' || chunk.id[i] > '~')
-            return true;
-    return chunk.body_bytes > file.n - chunk.body_at;
+    return !next_chunk(file, riff->is_w64, &at, &chunk) || !is_chunk(file, &chunk);
+}
+
+/* Is there more behind the samples than chunks, tags and padding? */
+static bool has_stray_bytes(struct bytes file, const struct riff *riff)
+{
+    size_t at = riff->is_w64 ? riff->data_at + (riff->data.n + 7) / 8 * 8
+                             : container_behind(file, riff->data_at, riff->data.n);
+    for (;;) {
+        const struct bytes rest = bytes_from(file, at, UINT64_MAX);
+        struct chunk chunk;
+        bool cut;
+        if (!next_chunk(file, riff->is_w64, &at, &chunk) || !is_chunk(file, &chunk))
+            return tags_cut_back(tags_skip_front(rest, &cut)).n > STRAY_BYTES;
+    }
+}
+
+static void choose_name(struct bytes file, struct riff *riff)
+{
+    riff->is_w64 = bytes_match(file, 0, "riff");
+    riff->name = riff->is_w64                   ? "w64"
+                 : bytes_match(file, 0, "RF64") ? "rf64"
+                 : bytes_match(file, 0, "BW64") ? "bw64"
+                                                : "wav";
 }
 
 enum vp_status riff_read(struct bytes file, struct container *out, struct vp_err *err)
 {
-    struct riff riff = {.name = "wav"};
-    if (bytes_match(file, 0, "RF64"))
-        riff.name = "rf64";
-    if (bytes_match(file, 0, "riff")) {
-        riff.name = "w64";
-        riff.is_w64 = true;
-    }
+    struct riff riff = {.data_at = 0};
+    choose_name(file, &riff);
     enum vp_status status = walk(file, &riff, err);
     if (status != VP_OK)
         return status;
-    if (bytes_match(file, 0, "RF64") && riff.data_bytes == 0xFFFFFFFF && riff.long_data_bytes != 0)
+    if (has_long_sizes(file) && riff.data_bytes == 0xFFFFFFFF && riff.long_data_bytes != 0)
         riff.data_bytes = riff.long_data_bytes;
+    riff.data = bytes_from(file, riff.data_at, riff.data_bytes);
 
     struct pcm_header header = {
         .container = riff.name,
         .data_at = riff.data_at,
         .data_bytes = riff.data_bytes,
+        .until_end = container_is_placeholder(riff.data_bytes, file.n - riff.data_at) ||
+                     streamed_without_length(file, &riff),
     };
-    const bool absurd = riff.data_bytes >= PLACEHOLDER_BYTES && riff.data_bytes <= 0xFFFFFFFF &&
-                        riff.data_bytes > file.n - riff.data_at;
-    header.until_end = absurd || streamed_without_length(file, &riff);
+    if (header.until_end)
+        riff.data = bytes_from(file, riff.data_at, UINT64_MAX);
     status = read_format(&riff, &header, err);
-    return status == VP_OK ? container_of_pcm(file, &header, out, err) : status;
+    if (status == VP_OK)
+        status = container_of_pcm(file, &header, out, err);
+    if (status == VP_OK && !header.until_end && has_stray_bytes(file, &riff))
+        out->remarks |= VP_WARN_LENGTH_MISMATCH;
+    return status;
 }

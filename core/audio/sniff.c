@@ -2,24 +2,11 @@
 #include "audio/sniff.h"
 
 #include "audio/apple.h"
+#include "audio/flac.h"
 #include "audio/mp3.h"
 #include "audio/ogg.h"
 #include "audio/riff.h"
-
-/* FLAC: a marker, then STREAMINFO, which tells the number of samples (0: unknown). */
-static enum vp_status flac_read(struct bytes file, struct container *out, struct vp_err *err)
-{
-    if (!bytes_have(file, 0, 42))
-        return container_cut(err, "flac", "its header", 42, file.n);
-    *out = (struct container){
-        .name = "flac",
-        .codec = "flac",
-        .full_scale = 0.9999F,
-        .data = file,
-        .n_frames = bytes_big(file, 21, 5) & 0xFFFFFFFFF, /* 36 bits */
-    };
-    return VP_OK;
-}
+#include "audio/tags.h"
 
 /* ---- what is refused ------------------------------------------------------------------------ */
 
@@ -119,40 +106,24 @@ static enum vp_status refuse_by_name(struct bytes file, struct vp_err *err)
 
 /* ---- what is accepted ----------------------------------------------------------------------- */
 
-#define ID3V1_BYTES 128u /* the older tag, at the end */
-
-/* Length of an ID3v2 tag at the start, which taggers put before MP3 and sometimes FLAC. */
-static size_t id3_bytes(struct bytes file)
-{
-    if (!bytes_match(file, 0, "ID3") || !bytes_have(file, 0, 10))
-        return 0;
-    size_t n = 0;
-    for (size_t i = 6; i < 10; i++) /* seven bits a byte */
-        n = n << 7 | (file.at[i] & 0x7F);
-    return 10 + n + (file.at[5] & 0x10 ? 10 : 0); /* a footer when the flag says so */
-}
-
 enum vp_status sniff_container(struct bytes file, struct container *out, struct vp_err *err)
 {
     memset(out, 0, sizeof *out);
     if (file.n == 0)
         return status_fail(err, VP_ERR_AUDIO_EMPTY, "there are no bytes: send a recording");
-    if (riff_is(file))
-        return riff_read(file, out, err);
-    if (apple_is(file))
-        return apple_read(file, out, err);
-    if (bytes_match(file, 0, "OggS"))
-        return ogg_read(file, out, err);
-
-    const size_t tag = id3_bytes(file);
-    if (tag > 0 && tag >= file.n)
-        return container_cut(err, "mp3", "its ID3 tag", tag, file.n);
-    struct bytes stream = bytes_from(file, tag, UINT64_MAX);
-    if (stream.n >= ID3V1_BYTES && bytes_match(stream, stream.n - ID3V1_BYTES, "TAG"))
-        stream.n -= ID3V1_BYTES;
-    if (bytes_match(stream, 0, "fLaC"))
+    bool cut;
+    const struct bytes stream = tags_skip_front(file, &cut);
+    if (cut)
+        return container_cut(err, "mp3", "its ID3 tag", tags_length(file, 0), file.n);
+    if (riff_is(stream))
+        return riff_read(stream, out, err);
+    if (apple_is(stream))
+        return apple_read(stream, out, err);
+    if (bytes_match(stream, 0, "OggS"))
+        return ogg_read(stream, out, err);
+    if (flac_is(stream))
         return flac_read(stream, out, err);
     if (mp3_is(stream))
         return mp3_read(stream, out, err);
-    return refuse_by_name(stream, err);
+    return refuse_by_name(stream.n > 0 ? stream : file, err);
 }

@@ -1,9 +1,9 @@
 /* libsndfile over bytes in memory, libmpg123 for MP3. Nothing they say of lengths is believed. */
 #include "audio/source.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <sndfile.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "audio/mp3_decoder.h"
@@ -17,7 +17,11 @@ struct source {
     SNDFILE *file;           /* owned; NULL for MP3 */
     struct mp3_decoder *mp3; /* owned; NULL for all others */
     unsigned rate_hz, channels;
-    uint64_t n_promised; /* frames; 0: unknown */
+    size_t ignored_at, n_ignored; /* bytes of data that are shown as zeros */
+    uint64_t n_expected, n_lost;  /* frames: as the container tells */
+    unsigned remarks, block_frames;
+    uint64_t n_failures; /* of the decoder */
+    char reason[60];     /* of the last one */
     uint64_t n_read, n_clipped;
     float peak;
 };
@@ -56,6 +60,9 @@ static sf_count_t on_read(void *into, sf_count_t n, void *user)
     const struct bytes piece = bytes_from(source->data, source->position, n > 0 ? (uint64_t)n : 0);
     if (piece.n > 0)
         memcpy(into, piece.at, piece.n);
+    for (size_t i = 0; i < source->n_ignored; i++)
+        if (source->ignored_at + i - source->position < piece.n)
+            ((unsigned char *)into)[source->ignored_at + i - source->position] = 0;
     source->position += piece.n;
     return (sf_count_t)piece.n;
 }
@@ -150,7 +157,12 @@ enum vp_status source_open(const struct container *container, struct source **ou
     source->name = container->name;
     source->full_scale = container->full_scale;
     source->data = container->data;
-    source->n_promised = container->n_frames;
+    source->ignored_at = container->ignored_at;
+    source->n_ignored = container->n_ignored;
+    source->n_expected = container->n_frames;
+    source->n_lost = container->n_lost;
+    source->block_frames = container->block_frames;
+    source->remarks = container->remarks;
     enum vp_status status = open_decoder(source, container, err);
     if (status == VP_OK)
         *out = source;
@@ -213,9 +225,10 @@ static bool inspect(struct source *source, const float *samples, size_t n)
     return n_bad == 0;
 }
 
-/* Frames from whichever decoder it is; *reason tells why there are none. */
-static bool read_frames(struct source *source, float *interleaved, size_t n_frames, size_t *n_read,
-                        const char **reason)
+/* Up to n_frames more frames from whichever decoder it is. False: it failed behind them, *reason
+ * tells why. */
+static bool decode(struct source *source, float *interleaved, size_t n_frames, size_t *n_read,
+                   const char **reason)
 {
     if (source->mp3 != NULL) {
         const bool good =
@@ -227,33 +240,69 @@ static bool read_frames(struct source *source, float *interleaved, size_t n_fram
     *reason = sf_error_number(sf_error(source->file)); /* "Error : flac decoder lost sync." */
     if (strncmp(*reason, "Error : ", 8) == 0)
         *reason += 8;
-    *n_read = n >= 0 ? (size_t)n : 0;
-    return n >= 0 && *n_read <= n_frames && sf_error(source->file) == SF_ERR_NO_ERROR;
+    *n_read = n >= 0 && (size_t)n <= n_frames ? (size_t)n : 0;
+    return n >= 0 && (size_t)n <= n_frames && sf_error(source->file) == SF_ERR_NO_ERROR;
+}
+
+/* Is the decoder's failure more than a complaint about what lies behind the last frame? */
+static void note_failure(struct source *source, const char *reason)
+{
+    if (source->n_expected > 0 && source->n_read >= source->n_expected)
+        return;
+    source->n_failures++;
+    source->remarks |= VP_WARN_DAMAGED;
+    snprintf(source->reason, sizeof source->reason, "%.*s", (int)strcspn(reason, "."), reason);
+}
+
+/* Decodes on behind what cannot be decoded, as long as that takes more of the bytes in. */
+static size_t read_frames(struct source *source, float *interleaved, size_t n_frames)
+{
+    size_t n_read = 0;
+    for (;;) {
+        size_t n;
+        const char *reason;
+        const size_t before = source->position;
+        const bool good =
+            decode(source, interleaved + n_read * source->channels, n_frames - n_read, &n, &reason);
+        n_read += n;
+        source->n_read += n;
+        if (!good)
+            note_failure(source, reason);
+        if (good || n_read == n_frames || source->mp3 != NULL ||
+            (n == 0 && source->position == before))
+            return n_read;
+    }
 }
 
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
                            size_t *n_read, struct vp_err *err)
 {
+    *n_read = read_frames(source, interleaved, n_frames);
+    if (inspect(source, interleaved, *n_read * source->channels))
+        return VP_OK;
     *n_read = 0;
-    size_t n;
-    const char *reason;
-    if (!read_frames(source, interleaved, n_frames, &n, &reason))
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                           "the %s file is damaged or cut after %.1f s (%.100s)", source->name,
-                           (double)source->n_read / source->rate_hz, reason);
-    source->n_read += n;
-    if (n < n_frames && source->n_read < source->n_promised)
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                           "the %s file is cut or damaged: its header promises %" PRIu64
-                           " samples and %" PRIu64 " could be read; send the whole file",
-                           source->name, source->n_promised, source->n_read);
-    if (!inspect(source, interleaved, n * source->channels))
-        return status_fail(err, VP_ERR_AUDIO_SAMPLES,
-                           "the %s file holds samples that are no numbers (NaN, infinity) or "
-                           "beyond 2^32; mend the program that wrote it",
-                           source->name);
-    *n_read = n;
-    return VP_OK;
+    return status_fail(err, VP_ERR_AUDIO_SAMPLES,
+                       "the %s file holds samples that are no numbers (NaN, infinity) or "
+                       "beyond 2^32; mend the program that wrote it",
+                       source->name);
+}
+
+void source_loss(const struct source *source, struct loss *out)
+{
+    const uint64_t n_there = source->n_read + source->n_lost;
+    const uint64_t n_short = source->n_expected > n_there ? source->n_expected - n_there : 0;
+    /* the decoder complains of what the container has counted already, too */
+    const uint64_t n_noticed = source->n_lost > 0 && source->n_failures > 0 ? 1 : 0;
+    const uint64_t n_spoilt = (source->n_failures - n_noticed) * source->block_frames;
+    *out = (struct loss){
+        .n_frames = source->n_lost + (n_short > n_spoilt ? n_short : n_spoilt),
+        .n_expected = source->n_expected > 0 ? source->n_expected : n_there,
+        .is_unknown = source->n_failures > 0 && source->n_expected == 0,
+        .remarks = source->remarks,
+    };
+    if (source->n_expected > 0 && source->n_expected != n_there && source->n_failures == 0)
+        out->remarks |= VP_WARN_LENGTH_MISMATCH;
+    snprintf(out->reason, sizeof out->reason, "%s", source->reason);
 }
 
 float source_peak(const struct source *source)

@@ -26,15 +26,25 @@ void source_close(struct source *source); /* takes; NULL is legal */
 unsigned source_rate_hz(const struct source *source);
 unsigned source_channels(const struct source *source);
 
-/* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer only at the end.
- * Errors: VP_ERR_AUDIO_UNDECODABLE (damaged, or fewer frames than the header promised),
- * VP_ERR_AUDIO_SAMPLES (NaN, infinity, beyond SOURCE_MAX_SAMPLE). */
+/* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer only at the end, or
+ * where the decoder gives up. What it cannot decode is skipped and counted: see source_loss.
+ * VP_ERR_AUDIO_SAMPLES: NaN, infinity, beyond SOURCE_MAX_SAMPLE. */
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
                            size_t *n_read, struct vp_err *err) VP_MUST_CHECK;
 
 /* Of all samples read so far: the largest magnitude, and how many are at the codec's limit. */
 float source_peak(const struct source *source);
 uint64_t source_n_clipped(const struct source *source);
+
+/* What is missing of a recording that was read to its end. */
+struct loss {
+    uint64_t n_frames;   /* of the recording, that are missing or could not be decoded */
+    uint64_t n_expected; /* that there should be; 0: unknown */
+    bool is_unknown;     /* the decoder failed, and nothing tells what that cost */
+    unsigned remarks;    /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED */
+    char reason[60];     /* the decoder's; empty where it has none */
+};
+void source_loss(const struct source *source, struct loss *out);
 
 /* Share of the bytes that were taken in, 0..1: how far reading has come, roughly. */
 double source_progress(const struct source *source);

@@ -56,6 +56,7 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
         .engine = engine,
     };
     status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);
+    diarization->container.accept_damage = options->accept_damage;
     if (status == VP_OK)
         status = pipeline_open(&diarization->pipeline, err);
     if (status == VP_OK)

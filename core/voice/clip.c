@@ -11,12 +11,15 @@ static void forget_clip(vp_scratch *scratch)
     scratch->n_frames = 0;
 }
 
-enum vp_status vp_clip_decode(vp_scratch *scratch, const void *bytes, size_t n_bytes,
-                              struct vp_clip_info *info, struct vp_err *err)
+enum vp_status vp_clip_decode(vp_scratch *scratch, const struct vp_clip_options *options,
+                              const void *bytes, size_t n_bytes, struct vp_clip_info *info,
+                              struct vp_err *err)
 {
+    static const struct vp_clip_options defaults = {.accept_damage = false};
     forget_clip(scratch);
     enum vp_status status =
-        audio_decode(&scratch->audio, &scratch->limits, bytes, n_bytes, info, err);
+        audio_decode(&scratch->audio, &scratch->limits, options != NULL ? options : &defaults,
+                     bytes, n_bytes, info, err);
     if (status == VP_OK)
         scratch->step = SCRATCH_SAMPLES;
     return status;
@@ -86,9 +89,9 @@ void vp_clip_help(vp_scratch *scratch, bool (*leave)(void *ctx), void *ctx)
 const char *vp_warning_name(unsigned i)
 {
     static const char *const names[VP_N_WARNINGS] = {
-        "short_clip", "low_speech",           "low_level",
-        "clipping",   "narrowband_source",    "channels_differ",
-        "truncated",  "content_type_guessed", "dc_offset",
+        "short_clip",        "low_speech",      "low_level", "clipping",
+        "narrowband_source", "channels_differ", "truncated", "content_type_guessed",
+        "dc_offset",         "length_mismatch", "damaged",
     };
     return i < VP_N_WARNINGS ? names[i] : "unknown";
 }

@@ -119,6 +119,8 @@ static bool set_option(unsigned option, const char *value, struct query *query)
         return set_format(value, &query->format);
     case QUERY_URI:
         return set_uri(value, query->uri);
+    case QUERY_ON_DAMAGE:
+        return set_either(value, "accept", "refuse", &query->clip.accept_damage);
     default:
         return false;
     }
@@ -155,9 +157,10 @@ static const struct {
     {"embeddings", "true or false"},
     {"format", "json, rttm, transcript or text"},
     {"uri", "1 to 64 of the characters A-Z a-z 0-9 . _ -"},
+    {"on_damage", "refuse or accept"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
-_Static_assert(1 << (N_OPTIONS - 1) == QUERY_URI, "an option for each bit");
+_Static_assert(1 << (N_OPTIONS - 1) == QUERY_ON_DAMAGE, "an option for each bit");
 
 bool query_parse(const char *text, unsigned allowed, struct query *query, struct problem *problem)
 {

@@ -15,6 +15,7 @@ struct query {
     bool base64;        /* encoding=base64: little-endian float32 */
     bool has_threshold; /* threshold=x */
     double threshold;
+    struct vp_clip_options clip; /* on_damage=accept */
     /* Of /diarize. */
     unsigned num_speakers, min_speakers, max_speakers; /* 0: not said */
     enum vp_diarize_engine engine;
@@ -38,9 +39,11 @@ enum {
     QUERY_EMBEDDINGS = 1 << 9,
     QUERY_FORMAT = 1 << 10,
     QUERY_URI = 1 << 11,
+    QUERY_ON_DAMAGE = 1 << 12,
+    QUERY_CLIP = QUERY_ON_DAMAGE, /* how a recording is read */
     QUERY_DIARIZE = QUERY_ENCODING | QUERY_THRESHOLD | QUERY_NUM_SPEAKERS | QUERY_MIN_SPEAKERS |
                     QUERY_MAX_SPEAKERS | QUERY_ENGINE | QUERY_MIN_ON | QUERY_MIN_OFF |
-                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI
+                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI | QUERY_CLIP
 };
 
 /* Parses text, the raw part behind '?' or NULL. `allowed` holds the bits of the options that the

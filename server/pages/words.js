@@ -14,6 +14,8 @@ const WARNINGS = {
   truncated: 'Only the first part was used.',
   content_type_guessed: 'The type was not stated, it was guessed from the content.',
   dc_offset: 'The recording sits off centre (DC offset). Check the microphone.',
+  length_mismatch: 'The file is not as long as its header says. What is there was used.',
+  damaged: 'A part of the file is damaged or missing. The rest was used.',
   no_speech: 'Nobody speaks in it.',
   fewer_speakers_than_asked: 'Fewer voices were found than you asked for.',
   short_audio: 'Short. From five seconds on voices are told apart more surely.',

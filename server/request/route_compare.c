@@ -207,7 +207,8 @@ static void compare_parts(struct request *request, const struct part *parts, siz
     for (size_t i = 0; i < n_parts; i++) {
         int side = side_of(parts[i].name);
         if (!is_stored(&parts[i]))
-            upload_fill_clip(&job->sides[side].clips[filled[side]++], &parts[i]);
+            upload_fill_clip(&job->sides[side].clips[filled[side]++], &parts[i],
+                             &request->query.clip);
         else if (!fill_stored(request, job, side, &parts[i]))
             break;
     }

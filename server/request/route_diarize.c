@@ -46,6 +46,7 @@ static void set_options(const struct request *request, struct vp_diarize_options
     options->max_speakers = query->max_speakers;
     options->engine = query->engine;
     options->max_duration_s = request->service->config->diarize_max_duration_s;
+    options->accept_damage = query->clip.accept_damage;
     if (query->has_threshold)
         options->threshold = query->threshold;
     if (query->has_min_on)

@@ -26,7 +26,7 @@ void route_embed_body(struct request *request)
         return;
     }
     job->raw = !request->query.normalize;
-    upload_fill_clip(&job->sides[0].clips[0], &clip);
+    upload_fill_clip(&job->sides[0].clips[0], &clip, &request->query.clip);
     body_move(&request->body, &job->body);
     request_submit(request, job);
 }

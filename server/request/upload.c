@@ -95,8 +95,10 @@ bool upload_find_clip(struct request *request, size_t max_bytes, struct part *cl
     return upload_judge_clip(request, max_bytes, clip);
 }
 
-void upload_fill_clip(struct clip *clip, const struct part *part)
+void upload_fill_clip(struct clip *clip, const struct part *part,
+                      const struct vp_clip_options *options)
 {
+    clip->options = *options;
     clip->bytes = part->bytes;
     clip->n_bytes = part->n_bytes;
     clip->type_guessed = upload_is_guess(part->content_type);

@@ -18,6 +18,8 @@ bool upload_find_clip(struct request *request, size_t max_bytes, struct part *cl
                       struct part *transcript);
 /* Empty or over the limit of one clip: false and request->problem. [loop] */
 bool upload_judge_clip(struct request *request, size_t max_bytes, const struct part *part);
-void upload_fill_clip(struct clip *clip, const struct part *part); /* [loop] borrows the bytes */
+/* options: how it is to be read. [loop] borrows the bytes */
+void upload_fill_clip(struct clip *clip, const struct part *part,
+                      const struct vp_clip_options *options);
 
 #endif

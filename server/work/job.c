@@ -86,7 +86,8 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
         *err = (struct vp_err){.status = VP_ERR_NO_MEMORY, .message = "out of memory (injected)"};
         return VP_ERR_NO_MEMORY;
     }
-    enum vp_status status = vp_clip_decode(scratch, clip->bytes, clip->n_bytes, &clip->info, err);
+    enum vp_status status =
+        vp_clip_decode(scratch, &clip->options, clip->bytes, clip->n_bytes, &clip->info, err);
     uint64_t decoded = clock_now_ns();
     clip->decode_ms = clock_ms_since(start, decoded);
     if (status != VP_OK)

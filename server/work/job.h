@@ -31,6 +31,7 @@ struct clip {
     const void *bytes; /* borrowed from the job's body */
     size_t n_bytes;
     bool type_guessed; /* the client's content type did not say audio */
+    struct vp_clip_options options;
     struct vp_clip_info info;
     double decode_ms, fbank_ms, forward_ms;
     double norm; /* L2 before normalisation */

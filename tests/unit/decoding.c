@@ -33,8 +33,8 @@ enum vp_status decoding_of(const void *bytes, size_t n)
     const struct vp_clip_info *info = &decoded.info;
     struct audio_file copy = audio_file_copy(bytes, n);
     memset(&decoded.err, 0, sizeof decoded.err);
-    enum vp_status status = audio_decode(&decoded.buffer, &decoded.limits, copy.bytes, copy.n,
-                                         &decoded.info, &decoded.err);
+    enum vp_status status = audio_decode(&decoded.buffer, &decoded.limits, &decoded.options,
+                                         copy.bytes, copy.n, &decoded.info, &decoded.err);
     audio_file_free(&copy);
     assert_int_equal(status, decoded.err.status);
     if (status != VP_OK) {

@@ -10,6 +10,7 @@
 
 struct decoding {
     struct vp_limits limits;
+    struct vp_clip_options options;
     struct audio_buffer buffer;
     struct vp_clip_info info;
     struct vp_err err;

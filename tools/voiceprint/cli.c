@@ -33,6 +33,7 @@ enum option_id {
     OPTION_MIN_DURATION,
     OPTION_MAX_DURATION,
     OPTION_TRUNCATE,
+    OPTION_ON_DAMAGE,
     OPTION_UEM,
     OPTION_COLLAR,
     OPTION_SKIP_OVERLAP,
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
     {"min-duration", required_argument, NULL, OPTION_MIN_DURATION},
     {"max-duration", required_argument, NULL, OPTION_MAX_DURATION},
     {"truncate", no_argument, NULL, OPTION_TRUNCATE},
+    {"on-damage", required_argument, NULL, OPTION_ON_DAMAGE},
     {"uem", required_argument, NULL, OPTION_UEM},
     {"collar", required_argument, NULL, OPTION_COLLAR},
     {"skip-overlap", no_argument, NULL, OPTION_SKIP_OVERLAP},
@@ -214,6 +216,9 @@ static bool parse_option(int id, const char *value, struct cli *out)
     case OPTION_TRUNCATE:
         out->limits.truncate = true;
         return true;
+    case OPTION_ON_DAMAGE:
+        out->clip.accept_damage = out->diarize.accept_damage = strcmp(value, "accept") == 0;
+        return out->clip.accept_damage || strcmp(value, "refuse") == 0;
     case OPTION_UEM:
         out->uem = value;
         return true;
@@ -343,13 +348,13 @@ bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **
     return false;
 }
 
-bool cli_load_clip(vp_scratch *scratch, const char *path, struct vp_clip_info *info,
-                   struct vp_err *err)
+bool cli_load_clip(const struct cli *cli, vp_scratch *scratch, const char *path,
+                   struct vp_clip_info *info, struct vp_err *err)
 {
     struct file_bytes file;
     if (!file_bytes_read(path, &file, err))
         return false;
-    enum vp_status status = vp_clip_decode(scratch, file.bytes, file.n, info, err);
+    enum vp_status status = vp_clip_decode(scratch, &cli->clip, file.bytes, file.n, info, err);
     file_bytes_free(&file);
     if (status == VP_OK)
         status = vp_clip_fbank(scratch, NULL, NULL, err);

@@ -23,7 +23,8 @@ struct cli {
     const char *list, *out, *frames;
     unsigned repeat;
     struct vp_limits limits;
-    const char *uem; /* score */
+    struct vp_clip_options clip; /* diarize.accept_damage says the same */
+    const char *uem;             /* score */
     double collar_s;
     bool skip_overlap, json;
     struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
@@ -53,8 +54,8 @@ bool cli_open_model(const struct cli *cli, vp_model **out);
 bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **out);
 
 /* Reads a file, decodes it into scratch and computes its features. False with *err filled. */
-bool cli_load_clip(vp_scratch *scratch, const char *path, struct vp_clip_info *info,
-                   struct vp_err *err);
+bool cli_load_clip(const struct cli *cli, vp_scratch *scratch, const char *path,
+                   struct vp_clip_info *info, struct vp_err *err);
 
 /* "voiceprint: WHAT: why" on stderr, on a line of its own even beside a progress bar. */
 void cli_complain(const char *what, const char *format, ...) VP_PRINTF(2, 3);

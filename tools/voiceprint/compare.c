@@ -4,13 +4,13 @@
 #include "cli.h"
 
 /* Embedding of unit length and what was found in the recording. */
-static bool embed(vp_scratch *scratch, const char *path, size_t dim, float *embedding,
-                  json_t **facts)
+static bool embed(const struct cli *cli, vp_scratch *scratch, const char *path, size_t dim,
+                  float *embedding, json_t **facts)
 {
     struct vp_clip_info info;
     struct vp_err err;
     double norm, unit;
-    if (!cli_load_clip(scratch, path, &info, &err) ||
+    if (!cli_load_clip(cli, scratch, path, &info, &err) ||
         vp_clip_embed(scratch, embedding, &norm, &err) != VP_OK ||
         vp_embedding_normalize(embedding, dim, &unit, &err) != VP_OK) {
         cli_complain(path, "%s", err.message);
@@ -64,8 +64,9 @@ static int run(const struct cli *cli)
         goto out;
     }
     /* both are tried, so that both complaints are seen */
-    const bool first = embed(scratch, cli->files[0], info->dim, embeddings, &facts[0]);
-    const bool second = embed(scratch, cli->files[1], info->dim, embeddings + info->dim, &facts[1]);
+    const bool first = embed(cli, scratch, cli->files[0], info->dim, embeddings, &facts[0]);
+    const bool second =
+        embed(cli, scratch, cli->files[1], info->dim, embeddings + info->dim, &facts[1]);
     if (!first || !second)
         goto out;
     if (print_score(info, vp_cosine(embeddings, embeddings + info->dim, info->dim), facts[0],
@@ -93,7 +94,8 @@ const struct command command_compare = {
             "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
-            "  --truncate         take the first max-duration seconds of longer ones instead\n",
-    .options = " model kernel min-duration max-duration truncate ",
+            "  --truncate         take the first max-duration seconds of longer ones instead\n"
+            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
+    .options = " model kernel min-duration max-duration truncate on-damage ",
     .run = run,
 };

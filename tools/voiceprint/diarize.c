@@ -359,10 +359,11 @@ const struct command command_diarize = {
         "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
         "  --jobs N           recordings at a time (default 1); the output stays in order\n"
         "  --list FILE        also the recordings of a list, a path a line; - is stdin\n"
-        "  --max-duration S   refuse longer ones (default: no limit)\n",
+        "  --max-duration S   refuse longer ones (default: no limit)\n"
+        "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
     .options =
         " rttm json table out png embeddings num-speakers min-speakers max-speakers threshold "
         "engine min-on min-off speech segmentation transcript text model kernel jobs list "
-        "max-duration ",
+        "max-duration on-damage ",
     .run = run,
 };

@@ -54,7 +54,7 @@ static void *embed_one(void *ctx, unsigned worker, size_t i)
         abort(); /* not even a few bytes: nothing can be reported either */
     struct vp_clip_info info;
     double norm, unit;
-    if (!cli_load_clip(scratch, path, &info, &outcome->err) ||
+    if (!cli_load_clip(batch->cli, scratch, path, &info, &outcome->err) ||
         vp_clip_embed(scratch, embedding, &norm, &outcome->err) != VP_OK)
         return outcome;
     if (!batch->cli->no_normalize &&
@@ -151,7 +151,8 @@ const struct command command_embed = {
             "  --list FILE        also the recordings of a list, a path a line; - is stdin\n"
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
-            "  --truncate         embed the first max-duration seconds of longer ones instead\n",
-    .options = " model kernel no-normalize jobs list min-duration max-duration truncate ",
+            "  --truncate         embed the first max-duration seconds of longer ones instead\n"
+            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
+    .options = " model kernel no-normalize jobs list min-duration max-duration truncate on-damage ",
     .run = run,
 };

@@ -20,7 +20,7 @@ static int run(const struct cli *cli)
     struct vp_err err;
     const float *features;
     size_t n_frames;
-    if (!cli_load_clip(scratch, cli->files[0], &info, &err) ||
+    if (!cli_load_clip(cli, scratch, cli->files[0], &info, &err) ||
         vp_clip_fbank(scratch, &features, &n_frames, &err) != VP_OK) {
         cli_complain(cli->files[0], "%s", err.message);
         goto out;
@@ -46,7 +46,8 @@ const struct command command_fbank = {
             "  --model FILE       tells the number of mel bins\n"
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
-            "  --truncate         take the first max-duration seconds of longer ones instead\n",
-    .options = " model out min-duration max-duration truncate ",
+            "  --truncate         take the first max-duration seconds of longer ones instead\n"
+            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
+    .options = " model out min-duration max-duration truncate on-damage ",
     .run = run,
 };

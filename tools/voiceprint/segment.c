@@ -55,7 +55,7 @@ static int run(const struct cli *cli)
     }
     if (!cli_open_model(cli, &model) || !cli_new_scratch(cli, model, &scratch))
         goto out;
-    if (!cli_load_clip(scratch, cli->files[0], &info, &err)) {
+    if (!cli_load_clip(cli, scratch, cli->files[0], &info, &err)) {
         cli_complain(cli->files[0], "%s", err.message);
         goto out;
     }

@@ -106,7 +106,7 @@ static bool compute(const struct cli *cli, const vp_model *model, vp_scratch *sc
     size_t n_frames;
     double norm;
     float *embedding = calloc(facts->dim, sizeof *embedding);
-    bool good = embedding != NULL && cli_load_clip(scratch, cli->files[0], &info, &err) &&
+    bool good = embedding != NULL && cli_load_clip(cli, scratch, cli->files[0], &info, &err) &&
                 vp_clip_fbank(scratch, &features, &n_frames, &err) == VP_OK;
     if (good) {
         const size_t shape[2] = {n_frames, facts->n_mels};
@@ -159,7 +159,8 @@ const struct command command_stages = {
             "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
-            "  --truncate         take the first max-duration seconds of longer ones instead\n",
-    .options = " model kernel out min-duration max-duration truncate ",
+            "  --truncate         take the first max-duration seconds of longer ones instead\n"
+            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
+    .options = " model kernel out min-duration max-duration truncate on-damage ",
     .run = run,
 };

@@ -235,7 +235,7 @@ static void every_prefix_is_answered(void **state)
             /* FLAC tells where it ends only when decoded, Ogg may be cut between two pages */
             const bool streams =
                 memcmp(file.bytes, "fLaC", 4) == 0 || memcmp(file.bytes, "OggS", 4) == 0;
-            if (status == VP_OK && !streams)
+            if (status == VP_OK && !streams && container.n_lost == 0 && container.data.n > 0)
                 fail_msg("%s cut to %zu bytes of %zu is accepted", container.name, n, file.n);
         }
         audio_file_free(&file);

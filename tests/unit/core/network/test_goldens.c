@@ -186,7 +186,7 @@ static void steps_out_of_order_are_refused(void **state)
     assert_int_equal(vp_clip_fbank(scratch, NULL, NULL, &err), VP_ERR_ARGUMENT);
     assert_int_equal(vp_clip_embed(scratch, embedding, &norm, &err), VP_ERR_ARGUMENT);
     set_clip(scratch, 98);
-    assert_int_equal(vp_clip_decode(scratch, "not audio", 9, &info, &err),
+    assert_int_equal(vp_clip_decode(scratch, NULL, "not audio", 9, &info, &err),
                      VP_ERR_AUDIO_UNSUPPORTED);
     assert_int_equal(vp_clip_embed(scratch, embedding, &norm, &err), VP_ERR_ARGUMENT);
     vp_scratch_free(scratch);
