@@ -11,7 +11,7 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 
 def main() -> None:
-    from train import baselines, export, prepare, run, whiten
+    from train import baselines, export, left_out, prepare, run, whiten, whole
     from train.tsvad import export as tsvad_export
     from train.tsvad import prepare as tsvad_prepare
     from train.tsvad import run as tsvad_run
@@ -21,7 +21,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tools/train", description="Train a network of models/ (README.md).")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in (
-        ("prepare", prepare), ("run", run), ("whiten", whiten), ("export", export),
+        ("whole", whole),
+        ("prepare", prepare), ("left-out", left_out), ("run", run), ("whiten", whiten), ("export", export),
         ("baselines", baselines),
         ("vad-prepare", vad_prepare), ("vad-run", vad_run),
         ("tsvad-prepare", tsvad_prepare), ("tsvad-run", tsvad_run), ("tsvad-export", tsvad_export),

@@ -1,21 +1,22 @@
-"""Error rates of the teacher, and of no model at all, on the trial list that judges the student.
+"""Error rates of other networks, and of no model at all, on the trial list that judges the student.
 
-Three rows: the package `resemblyzer` as it is published, with its voice activity detector (left out
-where librosa or webrtcvad is missing); its encoder on the whole clip, which is what the student learns
-from; and the means over time of 40 cepstra, each scaled by its spread over the clips. The last knows
+The rows: CAM++, which the student learns from, as it is published; the package `resemblyzer`, with its
+voice activity detector (left out where librosa or webrtcvad is missing), and its encoder on the whole
+clip; and the means over time of 40 cepstra, each scaled by its spread over the clips. The last knows
 nothing of speakers: what it scores comes from microphones, rooms and the length of the vocal tract.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
 import torch
 
-from train import teacher
+from train import ge2e, teacher
 from train.crops import unit
 from vptools import progress
 from vptools.features import fbank, read_samples
@@ -27,6 +28,7 @@ Embeddings = dict[str, np.ndarray]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("audio", type=Path, help="folder with trials.txt and the clips")
+    parser.add_argument("--teacher", type=Path, required=True, help="the checkpoint of CAM++")
 
 
 def of_package(waves: Embeddings) -> Embeddings:
@@ -39,10 +41,16 @@ def of_package(waves: Embeddings) -> Embeddings:
 
 
 @torch.no_grad()
-def of_teacher(waves: Embeddings) -> Embeddings:
-    encoder = teacher.load()
-    return {name: unit(teacher.embed_windows(encoder, teacher.cut_windows(teacher.mel_power(wave))).mean(0))
+def of_encoder(waves: Embeddings) -> Embeddings:
+    encoder = ge2e.load()
+    return {name: unit(ge2e.embed_windows(encoder, ge2e.cut_windows(ge2e.mel_power(wave))).mean(0))
             for name, wave in progress.each(waves.items(), len(waves), "its encoder")}
+
+
+def of_teacher(checkpoint: Path, waves: Embeddings) -> Embeddings:
+    network = teacher.load(checkpoint)
+    return {name: unit(teacher.embed_clip(network, wave))
+            for name, wave in progress.each(waves.items(), len(waves), "CAM++")}
 
 
 def of_cepstra(waves: Embeddings) -> Embeddings:
@@ -64,7 +72,8 @@ def main(args: argparse.Namespace) -> None:
     names = sorted({name for t in trials for name in (t.a, t.b)})
     waves = {name: read_samples(args.audio / name) for name in names}
     rows: list[tuple[str, Callable[[Embeddings], Embeddings]]] = [
-        ("resemblyzer, as published", of_package), ("its encoder, whole clips", of_teacher),
+        ("CAM++, the teacher", functools.partial(of_teacher, args.teacher)),
+        ("resemblyzer, as published", of_package), ("its encoder, whole clips", of_encoder),
         ("40 cepstral means, no model", of_cepstra)]
     print(f"{'':28s}  EER %  minDCF   ({len(trials)} trials)")
     for label, embed in rows:

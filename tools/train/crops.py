@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.teacher import DIM, STEP_FRAMES, WINDOW_FRAMES
+from train.teacher import STEP_FRAMES, STUDENT_DIM, WINDOW_FRAMES, to_student
 
 N_MELS = 80
 LONGEST_S = 400.0  # of a speaker's speech, when it is weighed against that of others
 # Scarce corpora that resemble real use are drawn more often than their length alone would have it.
 CORPUS_WEIGHT = {"alphanumeric": 3.0, "arabic-sc": 2.0}
-SPEED_DOUBT = 12.0  # 0.9 is drawn 0.28 times as often as natural speed, 0.84 0.12 times
+SPEED_DOUBT = 6.0  # 0.9 is drawn 0.53 times as often as natural speed, 0.84 0.35 times
+DEGRADED = 0.4  # share of the crops
 # Speakers kept out of training, to measure on: every n-th of a corpus.
 HELD_OUT_EVERY = {"librispeech": 20, "speechocean": 16, "alphanumeric": 7, "arabic-sc": 6}
 HELD_OUT_DEFAULT = 58
@@ -36,10 +37,11 @@ def unit(x: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Variant:
-    """One prepared copy of the corpus (see prepare.py)."""
+    """The corpus at one playback speed (see prepare.py)."""
 
-    fbank: np.ndarray  # [N, 80] float16
-    teacher: np.ndarray  # [W, 256] float32
+    fbank: np.ndarray  # [N, 80] float16, a map of the file
+    degraded: np.ndarray  # [N, 80] float16, a map of the file
+    teacher: np.ndarray  # [W, 256] float32, in the student's space, of any length
     rows: np.ndarray  # [S, 4]: first frame, frames, first window, windows
     speakers: np.ndarray  # [S] names
     corpora: np.ndarray  # [S] names
@@ -49,8 +51,9 @@ class Variant:
     def load(folder: Path) -> Variant:
         with np.load(folder / "index.npz") as index:
             return Variant(
-                np.load(folder / "fbank.npy"),
-                np.load(folder / "teacher.npy").astype(np.float32),
+                np.load(folder / "fbank.npy", mmap_mode="r"),
+                np.load(folder / "degraded.npy", mmap_mode="r"),
+                to_student(np.load(folder / "teacher.npy").astype(np.float32)),
                 index["rows"],
                 index["speakers"],
                 index["corpora"],
@@ -61,18 +64,17 @@ class Variant:
         """Each speaker's mean teacher vector, [S, 256]."""
         return np.stack([self.teacher[w : w + n].mean(0) for _, _, w, n in self.rows])
 
-    def crop(self, speaker: int, at: int, n_frames: int) -> np.ndarray:
+    def crop(self, speaker: int, at: int, n_frames: int, degraded: bool = False) -> np.ndarray:
         """[n_frames, 80] from frame `at` of the speaker on; too little speech is repeated."""
         first, count, _, _ = self.rows[speaker]
-        part = self.fbank[first + at : first + min(count, at + n_frames)]
+        part = (self.degraded if degraded else self.fbank)[first + at : first + min(count, at + n_frames)]
         return np.resize(part, (n_frames, N_MELS))
 
     def heard(self, speaker: int, at: int, n_frames: int) -> np.ndarray:
-        """The mean of the teacher's windows that lie nearest to a crop, [256]."""
+        """The mean of the teacher's windows that a crop's middle third lies in, [256]."""
         _, _, window, n_windows = self.rows[speaker]
-        near = int(np.clip(round(at / STEP_FRAMES), 0, n_windows - 1))
-        last = int(np.clip(round((at + n_frames - WINDOW_FRAMES) / STEP_FRAMES), near, n_windows - 1))
-        return self.teacher[window + near : window + last + 1].mean(0)
+        first, last = (min((at + part * n_frames // 3) // STEP_FRAMES, n_windows - 1) for part in (1, 2))
+        return self.teacher[window + first : window + last + 1].mean(0)
 
 
 class Crops:
@@ -86,24 +88,21 @@ class Crops:
         self.root = root
         self.mean_share = mean_share
         self.rng = np.random.default_rng(seed)
-        self.variants: list[Variant] = []
+        self.variants: list[Variant] = []  # in the order they came: it numbers the classes
         self.names: list[str] = []
-        self.speeds: list[float] = []  # in the order they came: they number the classes
         self.targets: list[np.ndarray] = []  # per variant, [S, 256], unit length
         self.refresh()
         if not self.variants:
-            raise SystemExit(f"{root}: no prepared variant; run `tools/train prepare` first")
+            raise SystemExit(f"{root}: no prepared speed; run `tools/train prepare` first")
 
     def refresh(self) -> list[str]:
-        """Take in the variants prepared since, oldest first; returns their names."""
+        """Take in the speeds prepared since, oldest first; returns their names."""
         found = sorted(self.root.glob("*/index.npz"), key=lambda path: path.stat().st_mtime_ns)
         fresh = [path.parent for path in found if path.parent.name not in self.names]
         for folder in fresh:
             variant = Variant.load(folder)
             if not self.variants:
                 self._count_speakers(variant)
-            if variant.speed not in self.speeds:
-                self.speeds.append(variant.speed)
             self.variants.append(variant)
             self.names.append(folder.name)
             self.targets.append(unit(variant.means() - self.centre))
@@ -121,31 +120,24 @@ class Crops:
 
     def class_targets(self) -> Tensor:
         """The teacher's vectors of the classes, [speeds * speakers, 256], unit length."""
-        parts = []
-        for speed in self.speeds:
-            alike = [t for t, v in zip(self.targets, self.variants) if v.speed == speed]
-            parts.append(unit(np.mean(alike, axis=0))[self.train])
-        return torch.from_numpy(np.concatenate(parts).astype(np.float32))
+        return torch.from_numpy(np.concatenate([targets[self.train] for targets in self.targets]))
 
     def batch(self, size: int, n_frames: int, per_speaker: int) -> tuple[Tensor, Tensor, Tensor]:
         """Crops [size, n_frames, 80], targets [size, 256], classes [size]."""
         x = np.empty((size, n_frames, N_MELS), dtype=np.float16)
-        targets = np.empty((size, DIM), dtype=np.float32)
+        targets = np.empty((size, STUDENT_DIM), dtype=np.float32)
         classes = np.empty(size, dtype=np.int64)
         n_drawn = size // per_speaker
         speakers = self.rng.choice(self.train, n_drawn, p=self.weight)
-        odds = np.exp(-SPEED_DOUBT * np.abs(np.log(self.speeds)))
-        speeds = self.rng.choice(len(self.speeds), n_drawn, p=odds / odds.sum())
+        odds = np.exp(-SPEED_DOUBT * np.abs(np.log([variant.speed for variant in self.variants])))
+        speeds = self.rng.choice(len(self.variants), n_drawn, p=odds / odds.sum())
         for i in range(size):
-            speaker, speed = speakers[i % n_drawn], int(speeds[i % n_drawn])
-            alike = [k for k, v in enumerate(self.variants) if v.speed == self.speeds[speed]]
-            # The first variant of a speed, the clean one, counts for more than the others.
-            k = alike[max(0, int(self.rng.integers(-len(alike), len(alike))))]
+            speaker, k = speakers[i % n_drawn], int(speeds[i % n_drawn])
             variant = self.variants[k]
             at = int(self.rng.integers(max(variant.rows[speaker, 1] - n_frames, 0) + 1))
-            x[i] = variant.crop(speaker, at, n_frames)
+            x[i] = variant.crop(speaker, at, n_frames, degraded=self.rng.random() < DEGRADED)
             own = unit(variant.heard(speaker, at, n_frames) - self.centre)
             share = self.mean_share
             targets[i] = unit(share * self.targets[k][speaker] + (1 - share) * own)
-            classes[i] = speed * len(self.train) + self.class_of[speaker]
+            classes[i] = k * len(self.train) + self.class_of[speaker]
         return torch.from_numpy(x).float(), torch.from_numpy(targets), torch.from_numpy(classes)

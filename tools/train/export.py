@@ -26,7 +26,7 @@ from vptools.resnet import load, tensors
 TRAINING_DATA = (
     "speechocean762 (free for commercial and non-commercial use); LibriSpeech train-clean-100 samples, "
     "Google Speech Commands v1, Arabic Speech Commands (CC BY 4.0); Alphanumeric Audio Dataset (MIT); "
-    "distilled from Resemblyzer's GE2E encoder (Apache-2.0)"
+    "distilled from 3D-Speaker's CAM++, speech_campplus_sv_zh_en_16k-common_advanced (Apache-2.0)"
 )
 NAME = "voiceprintd-resnet34"
 

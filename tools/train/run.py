@@ -1,7 +1,8 @@
-"""Train the student on prepared variants; stops and goes on where it was.
+"""Train the student on prepared speech; stops, pauses, and goes on where it was.
 
-The checkpoint holds everything and is replaced atomically. A run that was stopped or killed goes on
-from it when started again with the same folder. CUDA when there is one, else the CPU in bfloat16.
+The checkpoint holds everything and is replaced atomically, so the run may be killed at any time: it
+goes on from the last checkpoint when started again with the same folder. While a file `pause` lies in
+that folder it waits, after a checkpoint. CUDA when there is one, else the CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
-import datetime
 import os
 import signal
 import time
@@ -18,25 +18,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from train import export, muon
+from train import begin, export, muon
 from train.augment import augment
 from train.crops import Crops
 from train.losses import Distillation
-from train.schedule import SCHEDULES, Clock, learning_rate, phase_at
+from train.precision import fast_bfloat16
+from train.schedule import LOSSES, PHASES, Clock, Phase, learning_rate, phase_at
 from train.student import Student
 from train.trials import TrialSet, embed
 
 AVERAGE_STEPS = 150  # time constant of the weight average, once the run is old enough for it
 MAX_SPEEDS = 8  # different speeds among the variants
-REPORT_S = 20.0
-
-
-def until_time(text: str) -> float:
-    """HH:MM UTC, the next one to come, as Unix time."""
-    now = datetime.datetime.now(datetime.timezone.utc)
-    wanted = datetime.datetime.strptime(text, "%H:%M")
-    end = now.replace(hour=wanted.hour, minute=wanted.minute, second=0, microsecond=0)
-    return (end if end > now else end + datetime.timedelta(days=1)).timestamp()
+REPORT_S = 60.0
+PAUSE_POLL_S = 2.0
+COLUMNS = ("utc", "step", "progress", "corpus", "eer_percent", "min_dcf", "teacher_cosine")
 
 
 class Run:
@@ -48,15 +43,15 @@ class Run:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(args.seed)
         self.crops = Crops(args.data, args.mean_share, args.seed)
-        self.model = Student().to(self.device, memory_format=torch.channels_last)
+        self.bfloat16 = fast_bfloat16(self.device)
+        layout = torch.channels_last if self.bfloat16 else torch.contiguous_format  # the faster of the two
+        self.model = Student().to(self.device, memory_format=layout)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         capacity = MAX_SPEEDS * len(self.crops.train)
         self.head = Distillation(capacity, args.scale, args.margin).to(self.device)
         self.head.extend(self.crops.class_targets().to(self.device))
         self.optimisers = muon.optimisers(self.model, self.head, args.lr, args.muon_lr)
-        seconds = 3600 * args.hours if args.hours else None
-        self.clock = Clock(time.time(), args.until, seconds)
-        self.phases = SCHEDULES[args.schedule]
+        self.clock = Clock(3600 * args.hours)
         self.step = 0
         self.stop = False
 
@@ -68,18 +63,29 @@ class Run:
             "classes": self.head.classes,
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
-            "began": self.clock.began,
             "worked": self.clock.worked,
             "rng": torch.get_rng_state(),
         }
         partial = self.args.run / "checkpoint.partial"
-        torch.save(state, partial)
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())  # a power cut must not leave a short file under the good name
         os.replace(partial, self.args.run / "checkpoint.pt")
 
-    def resume(self) -> None:
+    def start(self) -> None:
+        """From the checkpoint, else from a trained trunk with a last layer fitted to the teacher."""
         path = self.args.run / "checkpoint.pt"
-        if not path.exists():
-            return
+        self.wake(phase_at(PHASES, 0.0))
+        if path.exists():
+            self.resume(path)
+        elif self.args.begin:
+            begin.load_trunk(self.model, self.args.begin)
+            cosine = begin.fit_last_layer(self.model, self.crops)
+            self.average.load_state_dict(self.model.state_dict())
+            print(f"last layer fitted: cosine {cosine:.3f} to the teacher on what it was fitted to", flush=True)
+
+    def resume(self, path: Path) -> None:
         state = torch.load(path, map_location=self.device)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -89,23 +95,28 @@ class Run:
         for optimiser, saved in zip(self.optimisers, state["optimisers"]):
             optimiser.load_state_dict(saved)
         self.step = state["step"]
-        self.clock.began, self.clock.worked = state["began"], state["worked"]
+        self.clock.worked = state["worked"]
         torch.set_rng_state(state["rng"].cpu())
         # Other crops than those of the first steps: hearing the same again would gain nothing.
         self.crops.rng = np.random.default_rng([self.args.seed, self.step])
 
-    def train_step(self, progress: float) -> dict[str, float]:
-        phase = phase_at(self.phases, progress)
+    def wake(self, phase: Phase) -> None:
+        """Let the blocks of a phase run, in the network and in its average."""
         self.model.active = self.average.active = phase.blocks
+
+    def train_step(self, progress: float) -> dict[str, float]:
+        phase = phase_at(PHASES, progress)
+        self.wake(phase)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * learning_rate(progress)
-        x, targets, classes = self.crops.batch(phase.batch, phase.n_frames, self.args.per_speaker)
+        n_frames = int(self.crops.rng.integers(phase.n_frames[0], phase.n_frames[1] + 1))
+        x, targets, classes = self.crops.batch(phase.batch, n_frames, self.args.per_speaker)
         x = augment(x)
         x = (x - x.mean(1, keepdim=True)).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             out = self.model(x)
-        loss, log = self.head(out, targets.to(self.device), classes.to(self.device), phase.losses)
+        loss, log = self.head(out, targets.to(self.device), classes.to(self.device), LOSSES)
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -113,7 +124,7 @@ class Run:
             optimiser.step()
         self.step += 1
         self.update_average()
-        return log
+        return log | {"audio_s": len(x) * n_frames / 100}
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -125,81 +136,97 @@ class Run:
             else:
                 mean.copy_(values[name])
 
-    def evaluate(self, sets: dict[str, TrialSet], progress: float) -> None:
-        """Error rates of the average into evaluations.csv, and the model as it stands."""
-        utc = time.strftime("%H:%M:%S", time.gmtime())
-        with (self.args.run / "evaluations.csv").open("a", newline="") as file:
-            for title, trials in sets.items():
-                rates = trials.rates(embed(self.average, trials.features))
-                for corpus, (eer, cost) in rates.items():
-                    row = [utc, self.step, f"{progress:.3f}", title, corpus, f"{eer:.2f}", f"{cost:.3f}"]
-                    csv.writer(file).writerow(row)
-                line = ", ".join(f"{corpus} {eer:.1f}" for corpus, (eer, _) in rates.items())
-                print(f"  EER % {title}: {line}", flush=True)
+    def evaluate(self, left_out: TrialSet) -> None:
+        """The average's error rates and likeness into evaluations.csv, and the model as it stands."""
+        utc = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+        embeddings = embed(self.average, left_out.features)
+        cosine = left_out.likeness(embeddings, self.crops.centre)
+        rates = left_out.rates(embeddings)
+        path = self.args.run / "evaluations.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            rows = csv.writer(file)
+            if fresh:
+                rows.writerow(COLUMNS)
+            for corpus, (eer, cost) in rates.items():
+                rows.writerow([utc, self.step, f"{self.clock.progress():.4f}", corpus, f"{eer:.2f}",
+                               f"{cost:.3f}", f"{cosine:.4f}"])  # fmt: skip
+        line = ", ".join(f"{corpus} {eer:.1f}" for corpus, (eer, _) in rates.items())
+        print(f"  left out: cosine {cosine:.3f}, EER % {line}", flush=True)
         path = self.args.run / "model-latest.safetensors"
         export.export(self.average.state_dict(), path, export.NAME, torch.float32)
 
-    def train(self, sets: dict[str, TrialSet]) -> None:
+    def pause(self) -> None:
+        """Wait while there is a file `pause`, with everything on disk."""
+        flag = self.args.run / "pause"
+        if flag.exists():
+            self.save()
+            print(f"step {self.step}: paused by {flag}", flush=True)
+            while flag.exists() and not self.stop:
+                time.sleep(PAUSE_POLL_S)
+
+    def train(self, left_out: TrialSet) -> None:
         """Steps until the end of the schedule, or until told to stop."""
         logs: list[dict[str, float]] = []
-        saved = evaluated = reported = time.time()
-        while not self.stop:
-            began = time.time()
-            progress = self.clock.progress(began)
-            if progress >= 1.0:
-                break
-            logs.append(self.train_step(progress))
-            now = time.time()
-            self.clock.tick(now - began)
+        saved = reported = time.monotonic()
+        evaluated = self.clock.worked
+        if self.step == 0:
+            self.evaluate(left_out)
+        while not self.stop and self.clock.progress() < 1.0:
+            began = time.process_time()
+            logs.append(self.train_step(self.clock.progress()))
+            self.clock.worked += time.process_time() - began
+            now = time.monotonic()
             if now - reported > REPORT_S:
-                self.report(logs, now, now - reported)
+                self.report(logs)
                 logs, reported = [], now
             if now - saved > 60 * self.args.save_minutes:
                 self.save()
-                for name in self.crops.refresh():
-                    print(f"  new variant {name}", flush=True)
-                self.head.extend(self.crops.class_targets().to(self.device))
-                saved = now
-            if now - evaluated > 60 * self.args.eval_minutes:
-                self.evaluate(sets, progress)
-                evaluated = now
+                self.take_in_new_speeds()
+                saved = time.monotonic()
+            if self.clock.worked - evaluated > 60 * self.args.eval_minutes:
+                self.evaluate(left_out)
+                evaluated = self.clock.worked
+            self.pause()
         self.save()
         if not self.stop:
-            self.evaluate(sets, 1.0)
+            self.evaluate(left_out)
 
-    def report(self, logs: list[dict[str, float]], now: float, seconds: float) -> None:
-        phase = phase_at(self.phases, self.clock.progress(now))
-        audio = len(logs) * phase.batch * phase.n_frames / 100 / seconds
-        means = " ".join(f"{key} {np.mean([log[key] for log in logs]):.4f}" for key in logs[0])
+    def take_in_new_speeds(self) -> None:
+        for name in self.crops.refresh():
+            print(f"  new: {name}", flush=True)
+        self.head.extend(self.crops.class_targets().to(self.device))
+
+    def report(self, logs: list[dict[str, float]]) -> None:
+        means = " ".join(f"{key} {np.mean([log[key] for log in logs]):.4f}" for key in logs[0] if key != "audio_s")
         print(
-            f"step {self.step}, {100 * self.clock.progress(now):.1f} %, "
-            f"{self.clock.left(now) / 60:.0f} min left, {means}, {audio:.0f} s of audio/s, "
-            f"blocks {phase.blocks}",
+            f"step {self.step}, {100 * self.clock.progress():.2f} %, {self.clock.left() / 3600:.2f} h left, "
+            f"{means}, {len(logs)} steps of {np.mean([log['audio_s'] for log in logs]):.0f} s, "
+            f"blocks {self.model.active}",
             flush=True,
         )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", type=Path, help="folder of prepared variants; more may arrive later")
+    parser.add_argument("data", type=Path, help="folder of prepared speeds; more may arrive later")
     parser.add_argument("run", type=Path, help="folder of the run: checkpoint, error rates, model")
-    end = parser.add_mutually_exclusive_group(required=True)
-    end.add_argument("--until", type=until_time, help="end by the clock, HH:MM UTC")
-    end.add_argument("--hours", type=float, help="computing time of the whole run")
-    parser.add_argument("--schedule", choices=sorted(SCHEDULES), default="short", help="see schedule.py")
-    parser.add_argument("--trials", type=Path, help="folder with clips.csv and trials.txt to watch")
-    parser.add_argument("--lr", type=float, default=2e-3, help="AdamW's highest rate")
-    parser.add_argument("--muon-lr", type=float, default=0.03, help="Muon's highest rate")
+    parser.add_argument("--left-out", type=Path, required=True, help="folder that `left-out` wrote, to watch")
+    parser.add_argument("--hours", type=float, default=10.0, help="processor time of the whole run (default 10)")
+    parser.add_argument("--begin", type=Path, help="model whose trunk a new run begins with")
+    parser.add_argument("--lr", type=float, default=1e-3, help="AdamW's highest rate")
+    parser.add_argument("--muon-lr", type=float, default=0.015, help="Muon's highest rate")
     parser.add_argument("--scale", type=float, default=20.0, help="of the softmax over speakers")
     parser.add_argument("--margin", type=float, default=0.1, help="cosine margin of the softmax")
     parser.add_argument("--mean-share", type=float, default=0.6, help="speaker's mean in a target")
     parser.add_argument("--per-speaker", type=int, default=2, help="crops of a speaker in a batch")
-    parser.add_argument("--save-minutes", type=float, default=4.0)
-    parser.add_argument("--eval-minutes", type=float, default=12.0)
+    parser.add_argument("--save-minutes", type=float, default=4.0, help="by the wall")
+    parser.add_argument("--eval-minutes", type=float, default=20.0, help="of processor time")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=1)
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> bool:
+    """Returns whether the run came to its end."""
     torch.set_num_threads(args.threads)
     run = Run(args)
 
@@ -208,10 +235,7 @@ def main(args: argparse.Namespace) -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
-    run.resume()
-    print(f"from step {run.step} on {run.device}", flush=True)
-    clean = next((v for v in run.crops.variants if v.speed == 1.0), run.crops.variants[0])
-    sets = {"held-out": TrialSet.of_held_out(clean)}
-    if args.trials:
-        sets["trials"] = TrialSet.of_folder(args.trials)
-    run.train(sets)
+    run.start()
+    print(f"from step {run.step} on {run.device}, {'bfloat16' if run.bfloat16 else 'float32'}", flush=True)
+    run.train(TrialSet.of_folder(args.left_out))
+    return not run.stop

@@ -1,14 +1,13 @@
 """What the run does when: all of it a function of progress, the share of the run's time used.
 
-Progress follows the wall clock (`--until`) or the time spent computing (`--hours`), so that the
-learning rate reaches zero on time however much of the processor others take.
+Time is the processor time of the training steps, so that a run may be stopped, paused or starved by
+other work for days and still end where it was meant to. It can also be shortened on the way, since
+progress is worked out anew from the hours that the whole run is given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-LONG_STEP_S = 120.0  # a longer step means the process was stopped; it is not counted as work
 
 
 @dataclass(frozen=True)
@@ -17,57 +16,40 @@ class Phase:
 
     start: float
     blocks: tuple[int, int, int, int]
-    n_frames: int
+    n_frames: tuple[int, int]  # least and most of a batch
     batch: int
-    losses: tuple[float, float, float]  # teacher cosine, batch similarity, speaker softmax
 
 
-LOSSES = (4.0, 20.0, 0.1)
-SCHEDULES = {
-    # An hour or two on two cores: one block a stage, clips of real length at the end.
-    "short": (
-        Phase(0.00, (1, 1, 1, 1), 160, 48, LOSSES),
-        Phase(0.86, (1, 1, 1, 1), 280, 32, LOSSES),
-    ),
-    # Hours on many cores, minutes on a GPU: voices are learned cheaply first, then in full depth.
-    "long": (
-        Phase(0.00, (1, 1, 1, 1), 160, 64, LOSSES),
-        Phase(0.30, (2, 2, 2, 2), 160, 64, LOSSES),
-        Phase(0.50, (3, 4, 6, 3), 160, 64, LOSSES),
-        Phase(0.85, (3, 4, 6, 3), 280, 64, LOSSES),
-    ),
-}
+# Voices are learned cheaply first, then in full depth, then from clips as long as real ones, of which
+# half as many fill the same memory.
+PHASES = (
+    Phase(0.00, (1, 1, 1, 1), (160, 160), 48),
+    Phase(0.25, (2, 2, 2, 2), (160, 160), 48),
+    Phase(0.50, (3, 4, 6, 3), (160, 160), 48),
+    Phase(0.85, (3, 4, 6, 3), (280, 400), 24),
+)
+LOSSES = (4.0, 20.0, 0.1)  # weights of: teacher cosine, batch similarity, speaker softmax
 
 
 def phase_at(phases: tuple[Phase, ...], progress: float) -> Phase:
     return [p for p in phases if p.start <= progress][-1]
 
 
-def learning_rate(progress: float, warmup: float = 0.015, floor: float = 0.003) -> float:
+def learning_rate(progress: float, warmup: float = 0.01, floor: float = 0.003) -> float:
     """Multiplier of the peak rates: a short warm-up, then linear to (almost) zero."""
     rise = min(1.0, (progress + 1e-4) / warmup)
     return rise * max(floor, 1.0 - progress)
 
 
+@dataclass
 class Clock:
     """Progress of a run that may be stopped, paused or resumed."""
 
-    def __init__(self, began: float, until: float | None, seconds: float | None) -> None:
-        self.began = began  # Unix time of the first start
-        self.until = until  # Unix time of the end, or
-        self.seconds = seconds  # computing time of the whole run
-        self.worked = 0.0  # computing time so far
+    seconds: float  # of processor time, for the whole run
+    worked: float = 0.0  # so far
 
-    def tick(self, step_seconds: float) -> None:
-        self.worked += min(step_seconds, LONG_STEP_S)
+    def progress(self) -> float:
+        return min(1.0, self.worked / self.seconds)
 
-    def progress(self, now: float) -> float:
-        if self.until is not None:
-            return min(1.0, (now - self.began) / max(1.0, self.until - self.began))
-        return min(1.0, self.worked / (self.seconds or 1.0))
-
-    def left(self, now: float) -> float:
-        """Seconds until the end."""
-        if self.until is not None:
-            return max(0.0, self.until - now)
-        return max(0.0, (self.seconds or 0.0) - self.worked)
+    def left(self) -> float:
+        return max(0.0, self.seconds - self.worked)

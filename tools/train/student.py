@@ -28,12 +28,17 @@ class Student(ResNet):
                 if len(block.shortcut) == 0:
                     nn.init.zeros_(block.bn2.weight)
 
-    def forward(self, feats: Tensor) -> Tensor:
-        x = feats.transpose(1, 2).unsqueeze(1).contiguous(memory_format=torch.channels_last)
+    def pooled(self, feats: Tensor) -> Tensor:
+        """What the last layer is given, [B, 5120]."""
+        x = feats.transpose(1, 2).unsqueeze(1).contiguous()
         x = functional.relu(self.bn1(self.conv1(x)))
         for stage, n_blocks in enumerate(self.active):
             for block in getattr(self, f"layer{stage + 1}")[:n_blocks]:
                 x = block(x)
-        # The statistics and the last layer stay in float32 under autocast.
-        with torch.autocast(x.device.type, enabled=False):
-            return self.seg_1(statistics(x.float()))
+        return statistics(x.float())
+
+    def forward(self, feats: Tensor) -> Tensor:
+        pooled = self.pooled(feats)
+        # The last layer stays in float32 under autocast.
+        with torch.autocast(pooled.device.type, enabled=False):
+            return self.seg_1(pooled)

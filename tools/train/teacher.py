@@ -1,82 +1,63 @@
-"""Resemblyzer's GE2E speaker encoder (PyPI `resemblyzer`, Apache-2.0) as the teacher.
+"""CAM++ as the teacher: 3D-Speaker's `speech_campplus_sv_zh_en_16k-common_advanced`, Apache-2.0.
 
-Its weights file and its front end are used, not its package code (which wants a voice activity
-detector): a 40-band mel power spectrogram of the wave raised to -30 dBFS, windows of 1.6 s, the last
-hidden state of a three-layer LSTM through a linear layer and ReLU.
+It gives 192 numbers and the student 256. The teacher's vectors are turned into the student's space
+by a fixed matrix of orthonormal rows, which leaves every cosine as it was.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from vptools.features import RATE_HZ
+from vptools import campplus, checkpoint
 
-WINDOW_FRAMES = 160  # 10 ms frames in one window
-STEP_FRAMES = 80  # from one stored window to the next
-DIM = 256
-N_MELS = 40
-TARGET_DBFS = -30.0
+WINDOW_FRAMES = 300  # 10 ms frames that a stored vector is of; shorter ones know less of the voice
+STEP_FRAMES = 300  # from one stored window to the next
+DIM = 192
+STUDENT_DIM = 256
 
 
-class Teacher(nn.Module):
-    """Mel power [B, 160, 40] -> unit vectors [B, 256]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(N_MELS, DIM, 3, batch_first=True)
-        self.linear = nn.Linear(DIM, DIM)
-
-    def forward(self, mels: Tensor) -> Tensor:
-        _, (hidden, _) = self.lstm(mels)
-        return nn.functional.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
+def load(path: Path) -> campplus.CamPlusPlus:
+    """The published checkpoint, ready to embed."""
+    if not path.exists():
+        raise SystemExit(f"{path}: the teacher's checkpoint is not there; `make model-campplus` fetches it")
+    network = campplus.load(checkpoint.open_pickle(path)).requires_grad_(False)
+    if network.arch.dim != DIM:
+        raise SystemExit(f"{path}: a CAM++ of {network.arch.dim} numbers; the one of {DIM} is needed")
+    return network
 
 
-def load() -> Teacher:
-    """The published encoder, from the installed package's own folder."""
-    package = importlib.util.find_spec("resemblyzer")
-    if package is None or package.origin is None:
-        raise SystemExit("the teacher is missing: see tools/train/requirements.txt")
-    state = torch.load(Path(package.origin).parent / "pretrained.pt", map_location="cpu")
-    teacher = Teacher()
-    names = teacher.state_dict()
-    teacher.load_state_dict({name: state["model_state"][name] for name in names})
-    return teacher.eval().requires_grad_(False)
+def embed_clip(network: campplus.CamPlusPlus, samples: np.ndarray) -> np.ndarray:
+    """A whole clip of 16 kHz samples in [-1, 1] -> [192], not normalised."""
+    return network(campplus.features(samples)[None])[0].numpy()
+
+
+def cut_windows(feats: np.ndarray) -> np.ndarray:
+    """Features [T, 80] -> windows [W, 300, 80], the mean of each removed. The last ends where the
+    speech does; what is too short for one window is repeated."""
+    if len(feats) < WINDOW_FRAMES:
+        feats = np.resize(feats, (WINDOW_FRAMES, feats.shape[1]))
+    last = len(feats) - WINDOW_FRAMES
+    starts = [*range(0, last, STEP_FRAMES), last]
+    windows = np.stack([feats[start : start + WINDOW_FRAMES] for start in starts])
+    return windows - windows.mean(1, keepdims=True)
+
+
+def embed_windows(network: campplus.CamPlusPlus, windows: np.ndarray, batch: int = 16) -> np.ndarray:
+    """Windows [W, 300, 80] -> [W, 192], not normalised."""
+    return np.concatenate([network(part).numpy() for part in torch.from_numpy(windows).split(batch)])
 
 
 @functools.cache
-def _spectrogram() -> nn.Module:
-    from torchaudio.transforms import MelSpectrogram
-
-    # What librosa.feature.melspectrogram computes for the same sizes.
-    return MelSpectrogram(
-        RATE_HZ, n_fft=400, hop_length=160, n_mels=N_MELS, pad_mode="constant",
-        norm="slaney", mel_scale="slaney",
-    )
+def _turn() -> np.ndarray:
+    """[192, 256], orthonormal rows, always the same."""
+    random = np.random.default_rng(192256).standard_normal((STUDENT_DIM, DIM))
+    return np.linalg.qr(random)[0].T.astype(np.float32)
 
 
-def mel_power(samples: np.ndarray) -> np.ndarray:
-    """Samples [n] at 16 kHz -> mel power [T, 40], a quiet wave raised to -30 dBFS first."""
-    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) + 1e-12
-    gain = max(1.0, 10 ** ((TARGET_DBFS - 20 * np.log10(rms)) / 20))
-    return _spectrogram()(torch.from_numpy(samples * np.float32(gain))).T.numpy()
-
-
-def cut_windows(mels: np.ndarray) -> np.ndarray:
-    """Mel power [T, 40] -> windows [W, 160, 40] every 0.8 s; a short clip is zero-padded to one."""
-    if len(mels) < WINDOW_FRAMES:
-        mels = np.pad(mels, ((0, WINDOW_FRAMES - len(mels)), (0, 0)))
-    n_windows = (len(mels) - WINDOW_FRAMES) // STEP_FRAMES + 1
-    starts = range(0, n_windows * STEP_FRAMES, STEP_FRAMES)
-    return np.stack([mels[start : start + WINDOW_FRAMES] for start in starts])
-
-
-def embed_windows(teacher: Teacher, windows: np.ndarray, batch: int = 512) -> np.ndarray:
-    """Windows [W, 160, 40] -> unit vectors [W, 256]."""
-    parts = torch.from_numpy(windows).split(batch)
-    return np.concatenate([teacher(part).numpy() for part in parts])
+def to_student(vectors: np.ndarray) -> np.ndarray:
+    """Teacher's vectors [..., 192] in the student's space, [..., 256]."""
+    return vectors @ _turn()
