@@ -58,12 +58,13 @@ FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 # The vector kernel: one source, one object for each instruction set; chosen when the program runs.
 ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
 SIMD_OBJ   := $(BUILD)/core/network/simd/conv_avx2.o $(BUILD)/core/network/simd/conv_avx512.o
+CONV1D_OBJ := $(BUILD)/core/network/simd/conv1d_avx2.o $(BUILD)/core/network/simd/conv1d_avx512.o
 SEG_OBJ    := $(BUILD)/core/segmentation/simd/seg_avx2.o $(BUILD)/core/segmentation/simd/seg_avx512.o
 FBANK_OBJ  := $(BUILD)/core/features/simd/fbank_avx2.o $(BUILD)/core/features/simd/fbank_avx512.o
 endif
 SEG_OBJ    += $(BUILD)/core/segmentation/simd/seg_plain.o
 FBANK_OBJ  += $(BUILD)/core/features/simd/fbank_plain.o
-CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ)
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -246,6 +247,9 @@ $(BUILD)/core/network/simd/conv_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKER
 # Tuned for a CPU that has the instructions: 1 to 2 % faster than the compiler's mean of all, on Zen 5.
 $(BUILD)/core/network/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -mtune=icelake-server -DLANES=16 -DKERNEL=conv_avx512
+$(BUILD)/core/network/simd/conv1d_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv1d_avx2
+$(BUILD)/core/network/simd/conv1d_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
+    -mtune=icelake-server -DLANES=16 -DKERNEL=conv1d_avx512
 $(BUILD)/core/segmentation/simd/seg_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=seg_avx2
 $(BUILD)/core/segmentation/simd/seg_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=seg_avx512
@@ -256,12 +260,13 @@ $(BUILD)/core/features/simd/fbank_avx512.o: SIMD := -march=x86-64-v4 -mprefer-ve
 $(BUILD)/core/features/simd/fbank_plain.o: SIMD := -DLANES=4 -DKERNEL=fbank_plain
 # AddressSanitizer's stand-in for the stack does not keep the 64-byte alignment of vectors there.
 ifeq ($(FLAVOUR),asan)
-$(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ): CFLAGS += --param asan-use-after-return=0
+$(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ): CFLAGS += --param asan-use-after-return=0
 endif
 $(SIMD_OBJ): core/network/simd/conv_simd.c
+$(CONV1D_OBJ): core/network/simd/conv1d_simd.c
 $(SEG_OBJ): core/segmentation/simd/seg_simd.c
 $(FBANK_OBJ): core/features/simd/fbank_simd.c
-$(SIMD_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
+$(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
 	@mkdir -p $(@D)
 	@echo '  cc    $< ($(@F))'
 	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@

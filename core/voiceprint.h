@@ -97,11 +97,13 @@ struct vp_model_info {
     const char *name;               /* from the metadata, else the file's base name */
     const char *format;             /* "onnx" or "safetensors" */
     char digest[72];                /* "sha256:" + 64 hex digits of the file's bytes */
+    const char *network;            /* "resnet" or "campplus" */
+    const char *front_end;          /* "hamming" or "povey": the window of its features */
     size_t dim;                     /* embedding length, 256 for the published model */
     size_t n_mels;                  /* 80 */
     unsigned sample_rate_hz;        /* 16000 */
-    size_t n_stages;                /* 4 */
-    size_t blocks[VP_MAX_STAGES];   /* residual blocks in each stage: 3 4 6 3 */
+    size_t n_stages;                /* 4; the blocks of CAM++: 3 */
+    size_t blocks[VP_MAX_STAGES];   /* residual blocks or dense layers in each stage: 3 4 6 3 */
     size_t channels[VP_MAX_STAGES]; /* output channels of each stage: 32 64 128 256 */
     size_t n_parameters;            /* numbers kept for inference, BatchNorm folded */
     bool untrained;                 /* the metadata says the weights are random */
@@ -234,7 +236,8 @@ enum vp_status vp_clip_embed(vp_scratch *scratch, float *embedding, double *norm
 
 /*
  * vp_clip_embed, calling tap for every frame of every stage: "conv1", "layer1" .. "layer4" with
- * frame [n_channels, n_freq] at time t, and once each (t = 0) "pooled" [2 * C * F, 1] and
+ * frame [n_channels, n_freq] at time t (of CAM++ "conv1", "layer1", "layer2", "head", then "tdnn",
+ * "block1" .. "block3", whose n_freq is 1), and once each (t = 0) "pooled" [2 * C * F, 1] and
  * "embedding" [dim, 1]. For tools and tests; as fast as the plain call but for the taps.
  */
 typedef void (*vp_tap)(void *ctx, const char *stage, size_t n_channels, size_t n_freq, size_t t,

@@ -35,8 +35,8 @@ static enum vp_status prepare_second_pass(struct pipeline *pipeline,
     const struct local_voices voices = {pipeline->directions, pipeline->n_voices,
                                         pipeline->model->info.dim};
     const enum vp_status status =
-        local_speakers_new(window_pass_masks(pipeline->windows), pipeline->model->resnet, &voices,
-                           &pipeline->locals, err);
+        local_speakers_new(window_pass_masks(pipeline->windows), pipeline->model->network->resnet,
+                           &voices, &pipeline->locals, err);
     known->locals = pipeline->locals;
     *wanted = status == VP_OK;
     return status;

@@ -19,9 +19,10 @@ static enum vp_status load_tsvad(struct pipeline *pipeline, struct vp_err *err)
 {
     const vp_model *model = pipeline->model;
     const enum vp_status status = tsvad_new(NULL, 0, &pipeline->tsvad, err);
-    if (status == VP_OK && !(tsvad_serves(pipeline->tsvad, model->info.digest) &&
-                             resnet_trunk_rows(model->resnet) == TSVAD_TRUNK_ROWS &&
-                             model->info.n_mels == VAD_N_MELS)) {
+    if (status == VP_OK &&
+        !(tsvad_serves(pipeline->tsvad, model->info.digest) && model->network->resnet != NULL &&
+          resnet_trunk_rows(model->network->resnet) == TSVAD_TRUNK_ROWS &&
+          model->info.n_mels == VAD_N_MELS)) {
         tsvad_free(pipeline->tsvad);
         pipeline->tsvad = NULL;
     }
@@ -133,7 +134,8 @@ static enum vp_status step_cluster(struct pipeline *pipeline, const vp_scratch *
         .directions = pipeline->directions,
         .n_voices = pipeline->n_voices,
     };
-    if (known.n_frames >= TARGET_PASS_LEAST_FRAMES &&
+    /* the second pass is made for the trunk of a ResNet, a frame of which is 80 ms */
+    if (pipeline->model->network->resnet != NULL && known.n_frames >= TARGET_PASS_LEAST_FRAMES &&
         (double)scratch->audio.capacity >= TARGET_PASS_SCRATCH_S * SAMPLE_RATE_HZ)
         status = pipeline->engine->prepare_second_pass(pipeline, &known, &wanted, err);
     if (status != VP_OK)
@@ -179,7 +181,8 @@ unsigned pipeline_least_scratch_s(const struct pipeline *pipeline)
 
 double pipeline_fraction(const struct pipeline *pipeline)
 {
-    const bool twice = pipeline->tsvad != NULL || pipeline->segmentation != NULL;
+    const bool twice = pipeline->model->network->resnet != NULL &&
+                       (pipeline->tsvad != NULL || pipeline->segmentation != NULL);
     const double track = twice ? TRACK_SHARE : 0.0, embed = EMBED_SHARE - track;
     switch (pipeline->stage) {
     case STAGE_EMBED:

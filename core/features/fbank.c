@@ -1,5 +1,5 @@
 /*
- * Kaldi log-mel features: per frame the mean removed, pre-emphasis, Hamming, power spectrum, mel
+ * Kaldi log-mel features: per frame the mean removed, pre-emphasis, window, power spectrum, mel
  * triangles, log; then the mean over time is subtracted. core/MODEL.md has the formulas.
  *
  * Frames go through the lanes of vectors side by side (fbank_kernel.h).
@@ -18,7 +18,7 @@
 #define HIGH_HZ 8000.0
 
 struct fbank_plan {
-    double window[FBANK_FRAME_SAMPLES]; /* Hamming, not Kaldi's default Povey */
+    double window[FBANK_FRAME_SAMPLES]; /* and what the samples' scale differs from 32768 by */
     struct mel_bank mel;
     struct rfft_plan rfft;
     const struct fbank_kernel *kernel;
@@ -39,15 +39,24 @@ size_t fbank_n_frames(size_t n_samples)
     return 1 + (n_samples - FBANK_FRAME_SAMPLES) / FBANK_HOP_SAMPLES;
 }
 
-enum vp_status fbank_plan_new(size_t n_mels, enum vp_kernel kernel, struct fbank_plan **out,
-                              struct vp_err *err)
+/* Value i of the window, for samples that are scaled by 32768 besides. */
+static double window_at(enum front_end front_end, size_t i)
+{
+    const double cosine = cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0));
+    if (front_end == FRONT_END_POVEY)
+        return pow(0.5 - 0.5 * cosine, 0.85) / 32768.0; /* a power of two: exact */
+    return 0.54 - 0.46 * cosine;
+}
+
+enum vp_status fbank_plan_new(size_t n_mels, enum front_end front_end, enum vp_kernel kernel,
+                              struct fbank_plan **out, struct vp_err *err)
 {
     *out = NULL;
     struct fbank_plan *plan = calloc(1, sizeof *plan);
     if (plan == NULL)
         return status_no_memory(err, "the fbank plan", sizeof *plan);
     for (size_t i = 0; i < FBANK_FRAME_SAMPLES; i++)
-        plan->window[i] = 0.54 - 0.46 * cos(2.0 * PI * (double)i / (FBANK_FRAME_SAMPLES - 1.0));
+        plan->window[i] = window_at(front_end, i);
     enum vp_status status =
         mel_bank_init(&plan->mel, n_mels, RFFT_N, SAMPLE_RATE_HZ, LOW_HZ, HIGH_HZ, err);
     if (status != VP_OK) {

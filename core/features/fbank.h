@@ -1,10 +1,11 @@
 /*
  * Kaldi log-mel features, the front end of the model.
  *
- * Samples x 32768; frames of 400 samples every 160 (snip_edges); per frame: mean removed,
- * pre-emphasis 0.97 (the first sample against itself), Hamming, zero-padded to 512, power
- * spectrum, n_mels triangles on mel(f) = 1127 ln(1 + f / 700) from 20 to 8000 Hz, natural log of
- * max(energy, FLT_EPSILON). Then the mean over time of each bin is subtracted.
+ * Samples x 32768 (FRONT_END_POVEY: as they are); frames of 400 samples every 160 (snip_edges); per
+ * frame: mean removed, pre-emphasis 0.97 (the first sample against itself), Hamming or Povey,
+ * zero-padded to 512, power spectrum, n_mels triangles on mel(f) = 1127 ln(1 + f / 700) from 20 to
+ * 8000 Hz, natural log of max(energy, FLT_EPSILON). Then the mean over time of each bin is
+ * subtracted.
  *
  * fbank_plan is immutable and may be shared; fbank_work is one caller's.
  */
@@ -13,6 +14,7 @@
 
 #include "base/status.h"
 #include "features/fbank_kernel.h"
+#include "features/front_end.h"
 
 #define FBANK_HOP_SAMPLES 160u /* 10 ms */
 
@@ -24,8 +26,8 @@ size_t fbank_n_frames(size_t n_samples);
 
 /* kernel: not AUTO; where its instruction set is not there, the plain one. Returns owned *out
  * (fbank_plan_free). VP_ERR_ARGUMENT when n_mels cannot fill the spectrum. */
-enum vp_status fbank_plan_new(size_t n_mels, enum vp_kernel kernel, struct fbank_plan **out,
-                              struct vp_err *err) VP_MUST_CHECK;
+enum vp_status fbank_plan_new(size_t n_mels, enum front_end front_end, enum vp_kernel kernel,
+                              struct fbank_plan **out, struct vp_err *err) VP_MUST_CHECK;
 void fbank_plan_free(struct fbank_plan *plan); /* takes; NULL is legal */
 
 /* Buffers for fbank_compute, so that it need not allocate. Borrows plan for its lifetime. */

@@ -124,6 +124,19 @@ static enum vp_status set_segmentation(struct metadata *metadata, const char *ke
     return VP_OK;
 }
 
+/* In our words, or by whose toolkit the network was trained, as sherpa-onnx states it. */
+static bool parse_front_end(const char *key, const char *value, struct metadata *metadata)
+{
+    const bool ours = strcmp(key, "front_end") == 0;
+    const bool povey = strcmp(value, ours ? "povey" : "3d-speaker") == 0;
+    const bool hamming = strcmp(value, ours ? "hamming" : "wespeaker") == 0;
+    if (povey || hamming) {
+        metadata->has_front_end = true;
+        metadata->front_end = povey ? FRONT_END_POVEY : FRONT_END_HAMMING;
+    }
+    return povey || hamming;
+}
+
 enum vp_status metadata_set(struct metadata *metadata, const char *key, const char *value,
                             struct vp_err *err)
 {
@@ -151,6 +164,11 @@ enum vp_status metadata_set(struct metadata *metadata, const char *key, const ch
         metadata->has_offset = parse_number(value, &metadata->offset);
         if (!metadata->has_offset)
             return refuse(err, key, value, "a number");
+    } else if (strcmp(key, "front_end") == 0) {
+        if (!parse_front_end(key, value, metadata))
+            return refuse(err, key, value, "hamming or povey");
+    } else if (strcmp(key, "framework") == 0) {
+        (void)parse_front_end(key, value, metadata); /* of others: free text */
     } else if (strcmp(key, "n_mels") == 0) {
         if (!parse_count(value, MAX_MELS, &metadata->n_mels))
             return refuse(err, key, value, "a whole number from 1 to 256");
@@ -185,6 +203,13 @@ enum vp_status metadata_move(struct metadata *metadata, struct net *net, struct 
                            "metadata has '%s' without '%s'; give both or neither",
                            metadata->has_slope ? "calibration_slope" : "calibration_offset",
                            metadata->has_slope ? "calibration_offset" : "calibration_slope");
+    if (net->campplus != NULL && !metadata->has_front_end)
+        return status_fail(
+            err, VP_ERR_MODEL,
+            "a CAM++ was trained on one of two front ends, and the file does not say "
+            "on which: metadata 'front_end' must be povey (3D-Speaker) or hamming "
+            "(WeSpeaker); tools/convert.py writes it");
+    net->front_end = metadata->front_end; /* hamming where nothing is said */
     net->name = metadata->name;
     net->untrained = metadata->untrained;
     net->has_threshold = metadata->has_threshold;

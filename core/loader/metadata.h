@@ -15,6 +15,8 @@ struct metadata {
     bool untrained;
     bool has_threshold, has_slope, has_offset, has_diarize_threshold;
     double threshold, slope, offset, diarize_threshold;
+    bool has_front_end;
+    enum front_end front_end;
     size_t n_mels;    /* 0: not said */
     size_t dim;       /* 0: not said */
     float *self_test; /* owned, [n_self_test], or NULL */

@@ -1,6 +1,7 @@
 /* Which format a model file has, and its digest. */
 #include "loader/net_load.h"
 
+#include "loader/campplus_weights.h"
 #include "loader/model_file.h"
 #include "loader/onnx/onnx.h"
 #include "loader/onnx/onnx_bind.h"
@@ -21,7 +22,9 @@ static enum vp_status load_safetensors(const void *bytes, size_t n_bytes, struct
     enum vp_status status = safetensors_open(bytes, n_bytes, &file, metadata, err);
     if (status == VP_OK) {
         net->n_mels = metadata->n_mels != 0 ? metadata->n_mels : DEFAULT_N_MELS;
-        status = weights_bind(file.tensors, file.n_tensors, net, err);
+        status = campplus_weights_are(file.tensors, file.n_tensors)
+                     ? campplus_weights_bind(file.tensors, file.n_tensors, net, err)
+                     : weights_bind(file.tensors, file.n_tensors, net, err);
     }
     safetensors_close(&file);
     return status;

@@ -22,8 +22,11 @@ const struct conv_kernel *conv_kernel_get(enum vp_kernel kernel)
 void conv_shape(const struct conv_kernel *kernel, const struct net_conv *net, size_t n_freq,
                 struct conv *out)
 {
-    *out = (struct conv){
-        .n_in = net->n_in, .n_out = net->n_out, .kernel = net->kernel, .stride = net->stride};
+    *out = (struct conv){.n_in = net->n_in,
+                         .n_out = net->n_out,
+                         .kernel = net->kernel,
+                         .stride = net->stride,
+                         .time_stride = net->time_stride};
     kernel->layout(net->n_in, n_freq, &out->in);
     kernel->layout(net->n_out, (n_freq - 1) / net->stride + 1, &out->out);
 }

@@ -7,11 +7,11 @@
  * serves a whole clip and a band of it, and nothing is copied between the two.
  *
  *   out[t][k][f] = act(bias[k] + residual[t][k][f]
- *                      + sum over c, i, j of weight[k][c][i][j] in[s t + j - p][c][s f + i - p])
+ *                      + sum over c, i, j of weight[k][c][i][j] in[r t + j - p][c][s f + i - p])
  *
- * s stride, p = 1 for a 3x3 kernel (i over frequency, j over time) and 0 for 1x1; act is ReLU or
- * nothing. A packed struct conv is immutable: any number of threads may run it, each with its own
- * frames and scratch.
+ * s stride, r stride in time, p = 1 for a 3x3 kernel (i over frequency, j over time) and 0 for 1x1;
+ * act is ReLU or nothing. A packed struct conv is immutable: any number of threads may run it, each
+ * with its own frames and scratch.
  */
 #ifndef VP_CONV_H
 #define VP_CONV_H
@@ -36,7 +36,7 @@ static inline size_t frame_index(const struct frame_layout *layout, size_t c, si
 }
 
 struct conv {
-    size_t n_in, n_out, kernel, stride;
+    size_t n_in, n_out, kernel, stride, time_stride;
     struct frame_layout in, out;
     size_t most_tile, most; /* of any conv_tiling */
     size_t scratch_floats;  /* that run needs, for up to most frames */
@@ -65,7 +65,7 @@ struct conv_frames {
 /* Input frames that a call for n output frames reads: whole tiles, zeros beyond the clip's end. */
 static inline size_t conv_n_in(const struct conv *conv, size_t tile, size_t n)
 {
-    return ((n + tile - 1) / tile * tile - 1) * conv->stride + conv->kernel;
+    return ((n + tile - 1) / tile * tile - 1) * conv->time_stride + conv->kernel;
 }
 
 struct conv_kernel {

@@ -97,7 +97,7 @@ static void k_run(const struct conv *conv, const struct conv_frames *frames, flo
     const size_t n_freq = conv->out.n_freq, n_out = conv->n_out;
     float *columns = scratch, *result = scratch + MOST_FRAMES * n_freq * depth;
     for (size_t t = 0; t < frames->n; t++)
-        k_im2col(conv, frames->in + t * conv->stride, columns + t * n_freq * depth);
+        k_im2col(conv, frames->in + t * conv->time_stride, columns + t * n_freq * depth);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(frames->n * n_freq), (int)n_out,
                 (int)depth, 1.0F, columns, (int)depth, conv->weights + k_bias_floats(conv->n_out),
                 (int)n_out, 0.0F, result, (int)n_out);

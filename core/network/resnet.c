@@ -37,6 +37,8 @@ static bool add_block(struct resnet *resnet, const struct net_block *block)
     for (size_t i = 0; i < block->n_convs; i++)
         fits = add_op(resnet, &block->convs[i], resnet->ops[resnet->n_ops - 1].conv.out.n_freq) &&
                fits;
+    if (block->n_convs == 1)
+        return fits;
     struct op *last = &resnet->ops[resnet->n_ops - 1];
     last->has_residual = true;
     last->residual = input;
@@ -56,8 +58,11 @@ static bool plan_ops(struct resnet *resnet, const struct net *net)
     for (size_t s = 0; s < VP_MAX_STAGES; s++) {
         for (size_t b = 0; b < net->stages[s].n_blocks; b++)
             fits = add_block(resnet, &net->stages[s].blocks[b]) && fits;
-        resnet->ops[resnet->n_ops - 1].stage = stage_names[s];
+        if (net->stages[s].n_blocks > 0)
+            resnet->ops[resnet->n_ops - 1].stage = stage_names[s];
     }
+    if (net->campplus != NULL)
+        resnet->ops[resnet->n_ops - 1].stage = "head";
     return fits;
 }
 
@@ -72,7 +77,8 @@ static void plan_schedule(struct resnet *resnet)
     for (size_t first = 0, end; first < resnet->n_ops; first = end) {
         size_t batch = 0, most_tile = 1;
         for (end = first;
-             end < resnet->n_ops && (end == first || resnet->ops[end].conv.stride == 1); end++) {
+             end < resnet->n_ops && (end == first || resnet->ops[end].conv.time_stride == 1);
+             end++) {
             const struct conv *conv = &resnet->ops[end].conv;
             batch = conv->most > batch ? conv->most : batch;
             most_tile = conv->most_tile > most_tile ? conv->most_tile : most_tile;
@@ -109,6 +115,8 @@ static void pack_weights(struct resnet *resnet, const struct net *net)
             resnet->kernel->pack(&op->shortcut, op->net_shortcut);
         op->net = op->net_shortcut = NULL; /* the loader's, soon gone */
     }
+    if (net->campplus != NULL)
+        return;
     memcpy(resnet->fc_weight, net->fc_weight,
            resnet->dim * resnet->n_pooled * sizeof *resnet->fc_weight);
     for (size_t i = 0; i < net->dim; i++)
@@ -135,8 +143,8 @@ enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct r
         goto out;
 
     plan_schedule(resnet);
-    const struct frame_layout *last = &resnet->ops[resnet->n_ops - 1].conv.out;
-    resnet->dim = net->dim;
+    const struct frame_layout *last = resnet_frame_layout(resnet);
+    resnet->dim = net->campplus == NULL ? net->dim : 0;
     resnet->n_pooled = 2 * last->n_channels * last->n_freq;
     status = arena_build(&resnet->weights, place_weights, resnet, "the packed weights", err);
     if (status == VP_OK)
@@ -156,6 +164,16 @@ void resnet_free(struct resnet *resnet)
     arena_free(&resnet->weights);
     free(resnet->ops);
     free(resnet);
+}
+
+const struct frame_layout *resnet_frame_layout(const struct resnet *resnet)
+{
+    return &resnet->ops[resnet->n_ops - 1].conv.out;
+}
+
+size_t resnet_n_mels(const struct resnet *resnet)
+{
+    return resnet->features.n_freq;
 }
 
 size_t resnet_bytes(const struct resnet *resnet)

@@ -7,7 +7,7 @@
 #ifndef VP_RESNET_H
 #define VP_RESNET_H
 
-#include "network/net.h"
+#include "network/conv.h"
 
 struct resnet;
 struct resnet_state;
@@ -15,12 +15,16 @@ struct resnet_state;
 /* Fewest frames that leave two after layer4: one has no variance. */
 #define RESNET_MIN_FRAMES 9
 
-/* Packs net's weights for kernel (not AUTO, and available). Borrows net for the call only.
- * Returns owned *out (resnet_free), NULL on error: VP_ERR_NO_MEMORY. */
+/* Packs net's weights for kernel (not AUTO, and available). Borrows net for the call only. Of a
+ * CAM++ the head: its frames only, no embedding. Returns owned *out (resnet_free), NULL on error:
+ * VP_ERR_NO_MEMORY. */
 enum vp_status resnet_new(const struct net *net, enum vp_kernel kernel, struct resnet **out,
                           struct vp_err *err) VP_MUST_CHECK;
 void resnet_free(struct resnet *resnet); /* takes; NULL is legal */
 size_t resnet_bytes(const struct resnet *resnet);
+size_t resnet_n_mels(const struct resnet *resnet);
+/* How the frames behind the last convolution lie in memory. Borrowed from resnet. */
+const struct frame_layout *resnet_frame_layout(const struct resnet *resnet);
 
 /* Everything a worker needs for clips of up to max_frames, on which n_threads (1..TEAM_MOST), the
  * worker included, may work at once. Borrows resnet for its lifetime. Returns owned *out
@@ -51,6 +55,17 @@ enum vp_status resnet_trunk(struct resnet_state *state, const float *features, s
                             float *trunk, struct vp_err *err) VP_MUST_CHECK;
 void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,
                           const float *weights, float *embedding);
+
+/* Takes frame t behind the last convolution, borrowed for the call. */
+typedef void (*resnet_take)(void *ctx, const struct frame_layout *layout, size_t t,
+                            const float *frame);
+/* The trunk, frame by frame in their order, to take. tap as in resnet_forward. */
+enum vp_status resnet_frames(struct resnet_state *state, const float *features, size_t n_frames,
+                             resnet_take take, void *take_ctx, vp_tap tap, void *tap_ctx,
+                             struct vp_err *err) VP_MUST_CHECK;
+
+/* The team that works on state, for who goes on with its frames. */
+struct team *resnet_team(struct resnet_state *state);
 
 /* Statistics of n stretches, [n, 2 resnet_trunk_rows] (means, then standard deviations), ->
  * embeddings [n, dim], not normalised. */

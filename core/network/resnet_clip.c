@@ -52,7 +52,7 @@ static void start_clip(struct resnet_state *state, size_t n_frames)
         frame_pool_reset(&state->pools[i]);
     for (size_t i = 0; i <= resnet->n_ops; i++) {
         if (i > 0)
-            n_frames = (n_frames - 1) / resnet->ops[i - 1].conv.stride + 1;
+            n_frames = (n_frames - 1) / resnet->ops[i - 1].conv.time_stride + 1;
         stream_start(&state->streams[i], n_frames);
     }
     set_paces(state);
@@ -71,7 +71,7 @@ static size_t op_ready(const struct resnet_state *state, size_t i)
     if (in->n_written < in->n_frames) { /* a 3x3 looks one frame ahead */
         const size_t ahead = conv->kernel / 2;
         const size_t end =
-            in->n_written < ahead + 1 ? 0 : (in->n_written - 1 - ahead) / conv->stride + 1;
+            in->n_written < ahead + 1 ? 0 : (in->n_written - 1 - ahead) / conv->time_stride + 1;
         n = end > out->n_written ? end - out->n_written : 0;
         if (n < pace->gate)
             return 0;
@@ -105,7 +105,7 @@ static void gather_residual(const struct resnet_state *state, const struct op *o
                                            .out = seat->out,
                                            .tile = 1,
                                            .n = left < shortcut->most ? left : shortcut->most};
-        gather(state, stream, (ptrdiff_t)((t + done) * shortcut->stride),
+        gather(state, stream, (ptrdiff_t)((t + done) * shortcut->time_stride),
                conv_n_in(shortcut, 1, frames.n), seat->in);
         for (size_t i = 0; i < frames.n; i++)
             seat->out[i] = seat->shortcut + (done + i) * op->conv.out.n_floats;
@@ -131,8 +131,8 @@ static void run_part(void *ctx, size_t part, size_t seat_at)
     if (op->has_residual)
         gather_residual(state, op, t, n, seat);
     gather(state, &state->streams[step->i],
-           (ptrdiff_t)(t * op->conv.stride) - (op->conv.kernel == 3), conv_n_in(&op->conv, tile, n),
-           seat->in);
+           (ptrdiff_t)(t * op->conv.time_stride) - (op->conv.kernel == 3),
+           conv_n_in(&op->conv, tile, n), seat->in);
     for (size_t k = 0; k < n; k++)
         seat->out[k] = stream_frame(&state->streams[step->i + 1], t + k);
     const struct conv_frames frames = {.in = seat->in,
@@ -151,7 +151,7 @@ static void release(struct resnet_state *state, size_t i)
     const struct op *op = &resnet->ops[i];
     struct stream *stream = &state->streams[i];
     const struct stream *out = &state->streams[i + 1];
-    size_t until = out->n_written * op->conv.stride;
+    size_t until = out->n_written * op->conv.time_stride;
     if (op->conv.kernel == 3 && until > 0)
         until--;
     if (out->n_written == out->n_frames)
@@ -160,7 +160,7 @@ static void release(struct resnet_state *state, size_t i)
     if (reader < resnet->n_ops) {
         const struct op *adds = &resnet->ops[reader];
         const struct stream *sum = &state->streams[reader + 1];
-        const size_t stride = adds->has_shortcut ? adds->shortcut.stride : 1;
+        const size_t stride = adds->has_shortcut ? adds->shortcut.time_stride : 1;
         if (sum->n_written < sum->n_frames && sum->n_written * stride < until)
             until = sum->n_written * stride;
     }
@@ -198,19 +198,17 @@ static void copy_frame(const struct frame_layout *layout, const float *frame, fl
             out[c * layout->n_freq + f] = frame[frame_index(layout, c, f)];
 }
 
-/* The last n frames of the last stream, into the statistics, or as they are to trunk. */
-static void pool_frames(struct resnet_state *state, size_t n, float *trunk)
+/* The last n frames of the last stream, into the statistics, or to take. */
+static void pool_frames(struct resnet_state *state, size_t n, resnet_take take, void *take_ctx)
 {
     struct stream *stream = &state->streams[state->resnet->n_ops];
-    const struct frame_layout *layout = stream->pool->layout;
     for (size_t i = 0; i < n; i++) {
         const size_t t = stream->n_written - n + i;
         state->seats[0].residual[i] = stream_frame(stream, t);
-        if (trunk != NULL)
-            copy_frame(layout, stream_frame(stream, t),
-                       trunk + t * layout->n_channels * layout->n_freq);
+        if (take != NULL)
+            take(take_ctx, stream->pool->layout, t, stream_frame(stream, t));
     }
-    if (trunk == NULL)
+    if (take == NULL)
         stats_pool_add(&state->pool, state->seats[0].residual, n);
     stream_release(stream, stream->n_written);
 }
@@ -276,9 +274,10 @@ static void finish_clip(struct resnet_state *state, float *embedding, vp_tap tap
     }
 }
 
-/* All convolutions; what the last one gives goes into the statistics, or to trunk. */
+/* All convolutions; what the last one gives goes into the statistics, or to take. */
 static enum vp_status run_clip(struct resnet_state *state, const float *features, size_t n_frames,
-                               float *trunk, vp_tap tap, void *tap_ctx, struct vp_err *err)
+                               resnet_take take, void *take_ctx, vp_tap tap, void *tap_ctx,
+                               struct vp_err *err)
 {
     const struct resnet *resnet = state->resnet;
     if (n_frames < RESNET_MIN_FRAMES || n_frames > state->max_frames)
@@ -302,7 +301,7 @@ static enum vp_status run_clip(struct resnet_state *state, const float *features
         if (tap != NULL && resnet->ops[i].stage != NULL)
             tap_stage(state, resnet->ops[i].stage, &state->streams[i + 1], n, tap, tap_ctx);
         if (i + 1 == resnet->n_ops)
-            pool_frames(state, n, trunk);
+            pool_frames(state, n, take, take_ctx);
     }
     team_close(&state->team);
     return VP_OK;
@@ -311,7 +310,8 @@ static enum vp_status run_clip(struct resnet_state *state, const float *features
 enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
                               float *embedding, vp_tap tap, void *tap_ctx, struct vp_err *err)
 {
-    const enum vp_status status = run_clip(state, features, n_frames, NULL, tap, tap_ctx, err);
+    const enum vp_status status =
+        run_clip(state, features, n_frames, NULL, NULL, tap, tap_ctx, err);
     if (status == VP_OK)
         finish_clip(state, embedding, tap, tap_ctx);
     return status;
@@ -320,7 +320,7 @@ enum vp_status resnet_forward(struct resnet_state *state, const float *features,
 size_t resnet_trunk_frames(const struct resnet *resnet, size_t n_frames)
 {
     for (size_t i = 0; i < resnet->n_ops; i++)
-        n_frames = (n_frames - 1) / resnet->ops[i].conv.stride + 1;
+        n_frames = (n_frames - 1) / resnet->ops[i].conv.time_stride + 1;
     return n_frames;
 }
 
@@ -329,10 +329,29 @@ size_t resnet_trunk_rows(const struct resnet *resnet)
     return resnet->n_pooled / 2;
 }
 
+/* A frame to its place in a trunk. */
+static void take_trunk(void *ctx, const struct frame_layout *layout, size_t t, const float *frame)
+{
+    float *trunk = ctx;
+    copy_frame(layout, frame, trunk + t * layout->n_channels * layout->n_freq);
+}
+
 enum vp_status resnet_trunk(struct resnet_state *state, const float *features, size_t n_frames,
                             float *trunk, struct vp_err *err)
 {
-    return run_clip(state, features, n_frames, trunk, NULL, NULL, err);
+    return run_clip(state, features, n_frames, take_trunk, trunk, NULL, NULL, err);
+}
+
+enum vp_status resnet_frames(struct resnet_state *state, const float *features, size_t n_frames,
+                             resnet_take take, void *take_ctx, vp_tap tap, void *tap_ctx,
+                             struct vp_err *err)
+{
+    return run_clip(state, features, n_frames, take, take_ctx, tap, tap_ctx, err);
+}
+
+struct team *resnet_team(struct resnet_state *state)
+{
+    return &state->team;
 }
 
 void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,

@@ -33,7 +33,7 @@ static size_t stream_waiting(const struct resnet_state *state, size_t i)
     for (size_t r = last + 1; r-- > i;) {
         const struct op *op = &resnet->ops[r];
         const size_t gate = op->begins_stage ? most_batch(state, op) : op->gate;
-        lag = op->conv.stride * (lag + gate + op->conv.most_tile) + 2;
+        lag = op->conv.time_stride * (lag + gate + op->conv.most_tile) + 2;
     }
     return lag;
 }

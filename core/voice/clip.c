@@ -73,8 +73,8 @@ enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, 
     if (scratch->step != SCRATCH_FEATURES)
         return status_fail(err, VP_ERR_ARGUMENT, "no features: vp_clip_fbank comes first");
     /* [n_frames, n_mels] -> [dim] */
-    enum vp_status status = resnet_forward(scratch->state, scratch->features, scratch->n_frames,
-                                           embedding, tap, ctx, err);
+    enum vp_status status = network_forward(scratch->state, scratch->features, scratch->n_frames,
+                                            embedding, tap, ctx, err);
     if (status != VP_OK)
         return status;
     return score_judge(embedding, scratch->model->info.dim, norm, err);
@@ -83,7 +83,7 @@ enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, 
 void vp_clip_help(vp_scratch *scratch, bool (*leave)(void *ctx), void *ctx)
 {
     scratch_check(scratch);
-    resnet_help(scratch->state, leave, ctx);
+    network_help(scratch->state, leave, ctx);
 }
 
 const char *vp_warning_name(unsigned i)

@@ -14,16 +14,24 @@ static size_t conv_parameters(const struct net_conv *conv)
     return net_conv_n_weights(conv) + conv->n_out; /* 0 for a shortcut that is not there */
 }
 
-static size_t count_parameters(const struct net *net)
+/* Values of a frame that the statistics are of. */
+static size_t pooled_rows(const struct net *net)
 {
+    if (net->campplus != NULL)
+        return net->campplus->blocks[CAMPPLUS_N_BLOCKS - 1].transit.n_out;
     const struct net_stage *last = &net->stages[VP_MAX_STAGES - 1];
     const struct net_block *block = &last->blocks[last->n_blocks - 1];
-    size_t n_rows =
-        block->convs[block->n_convs - 1].n_out * net_stage_n_freq(net, VP_MAX_STAGES - 1);
-    size_t n = conv_parameters(&net->stem) + net->dim * 2 * n_rows + net->dim;
+    return block->convs[block->n_convs - 1].n_out * net_stage_n_freq(net, VP_MAX_STAGES - 1);
+}
+
+static size_t count_parameters(const struct net *net)
+{
+    size_t n = conv_parameters(&net->stem) + net->dim * 2 * pooled_rows(net) + net->dim;
+    if (net->campplus != NULL)
+        n += campplus_net_parameters(net->campplus);
     for (size_t s = 0; s < VP_MAX_STAGES; s++)
         for (size_t b = 0; b < net->stages[s].n_blocks; b++) {
-            block = &net->stages[s].blocks[b];
+            const struct net_block *block = &net->stages[s].blocks[b];
             n += conv_parameters(&block->shortcut);
             for (size_t i = 0; i < block->n_convs; i++)
                 n += conv_parameters(&block->convs[i]);
@@ -38,11 +46,15 @@ static void fill_info(const struct net *net, const struct vp_model *model,
     info->dim = net->dim;
     info->n_mels = net->n_mels;
     info->sample_rate_hz = SAMPLE_RATE_HZ;
-    info->n_stages = VP_MAX_STAGES;
-    for (size_t s = 0; s < VP_MAX_STAGES; s++) {
-        const struct net_block *first = &net->stages[s].blocks[0];
-        info->blocks[s] = net->stages[s].n_blocks;
-        info->channels[s] = first->convs[first->n_convs - 1].n_out;
+    info->network = net->campplus != NULL ? "campplus" : "resnet";
+    info->front_end = net->front_end == FRONT_END_POVEY ? "povey" : "hamming";
+    info->n_stages = net->campplus != NULL ? CAMPPLUS_N_BLOCKS : VP_MAX_STAGES;
+    for (size_t s = 0; s < info->n_stages; s++) {
+        const struct net_block *first = net->stages[s].blocks;
+        info->blocks[s] =
+            net->campplus != NULL ? net->campplus->blocks[s].n_layers : net->stages[s].n_blocks;
+        info->channels[s] = net->campplus != NULL ? net->campplus->blocks[s].transit.n_out
+                                                  : first->convs[first->n_convs - 1].n_out;
     }
     info->n_parameters = count_parameters(net);
     info->untrained = net->untrained;
@@ -53,7 +65,7 @@ static void fill_info(const struct net *net, const struct vp_model *model,
     info->offset = net->offset;
     info->blas = openblas_get_config();
     info->blas_core = openblas_get_corename();
-    info->weights_bytes = resnet_bytes(model->resnet);
+    info->weights_bytes = network_bytes(model->network);
 }
 
 /* Takes what outlives the loader from net. */
@@ -67,9 +79,12 @@ static enum vp_status build(struct vp_model *model, struct net *net, const char 
     net->self_test = NULL;
     model->has_diarize_threshold = net->has_diarize_threshold;
     model->diarize_threshold = net->diarize_threshold;
-    status = fbank_plan_new(net->n_mels, model->info.kernel, &model->fbank, err);
+    status = fbank_plan_new(net->n_mels, net->front_end, model->info.kernel, &model->fbank, err);
+    if (status == VP_OK && net->front_end != FRONT_END_HAMMING)
+        status = fbank_plan_new(net->n_mels, FRONT_END_HAMMING, model->info.kernel,
+                                &model->speech_fbank, err);
     if (status == VP_OK)
-        status = resnet_new(net, model->info.kernel, &model->resnet, err);
+        status = network_new(net, model->info.kernel, &model->network, err);
     if (status == VP_OK)
         fill_info(net, model, &model->info);
     return status;
@@ -105,8 +120,9 @@ void vp_model_free(vp_model *model)
 {
     if (model == NULL)
         return;
-    resnet_free(model->resnet);
+    network_free(model->network);
     fbank_plan_free(model->fbank);
+    fbank_plan_free(model->speech_fbank);
     free(model->self_test);
     free(model->name);
     free(model);

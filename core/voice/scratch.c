@@ -11,7 +11,7 @@
 
 /* 9 frames: fewer leave one frame after layer4, and one frame has no variance. */
 static const double shortest_s =
-    (FBANK_FRAME_SAMPLES + (RESNET_MIN_FRAMES - 1) * FBANK_HOP_SAMPLES) / (double)SAMPLE_RATE_HZ;
+    (FBANK_FRAME_SAMPLES + (NETWORK_MIN_FRAMES - 1) * FBANK_HOP_SAMPLES) / (double)SAMPLE_RATE_HZ;
 
 void vp_limits_default(struct vp_limits *out)
 {
@@ -76,8 +76,12 @@ enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *lim
     size_t n_frames = fbank_n_frames(scratch->audio.capacity);
     if ((status = arena_build(&scratch->arena, place_buffers, scratch, "one clip", err)) != VP_OK ||
         (status = fbank_work_new(model->fbank, &scratch->fbank, err)) != VP_OK ||
-        (status = resnet_state_new(model->resnet, n_frames, limits->max_threads, &scratch->state,
-                                   err)) != VP_OK)
+        (status = network_state_new(model->network, n_frames, limits->max_threads, &scratch->state,
+                                    err)) != VP_OK)
+        goto out;
+    scratch->speech_fbank = scratch->fbank;
+    if (model->speech_fbank != NULL &&
+        (status = fbank_work_new(model->speech_fbank, &scratch->speech_fbank, err)) != VP_OK)
         goto out;
     *out = scratch;
 out:
@@ -92,7 +96,9 @@ void vp_scratch_free(vp_scratch *scratch)
         return;
     scratch_check(scratch);
     scratch->magic = 0;
-    resnet_state_free(scratch->state);
+    network_state_free(scratch->state);
+    if (scratch->speech_fbank != scratch->fbank)
+        fbank_work_free(scratch->speech_fbank);
     fbank_work_free(scratch->fbank);
     arena_free(&scratch->arena);
     free(scratch);
@@ -101,7 +107,7 @@ void vp_scratch_free(vp_scratch *scratch)
 size_t vp_scratch_bytes(const vp_scratch *scratch)
 {
     scratch_check(scratch);
-    return sizeof *scratch + scratch->arena.n_bytes + resnet_state_bytes(scratch->state);
+    return sizeof *scratch + scratch->arena.n_bytes + network_state_bytes(scratch->state);
 }
 
 void scratch_check(const vp_scratch *scratch)

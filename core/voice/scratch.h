@@ -17,12 +17,13 @@ struct vp_scratch {
     uint32_t magic;        /* SCRATCH_MAGIC while alive: these pass through void * */
     const vp_model *model; /* borrowed, outlives the scratch */
     struct vp_limits limits;
-    struct arena arena;         /* holds samples and features */
-    struct audio_buffer audio;  /* samples in the arena */
-    float *features;            /* in the arena, [max_frames, n_mels] */
-    size_t n_frames;            /* of the clip at hand */
-    struct fbank_work *fbank;   /* owned */
-    struct resnet_state *state; /* owned */
+    struct arena arena;              /* holds samples and features */
+    struct audio_buffer audio;       /* samples in the arena */
+    float *features;                 /* in the arena, [max_frames, n_mels] */
+    size_t n_frames;                 /* of the clip at hand */
+    struct fbank_work *fbank;        /* owned */
+    struct fbank_work *speech_fbank; /* of the speech detector: owned, or fbank itself */
+    struct network_state *state;     /* owned */
     enum scratch_step step;
 };
 

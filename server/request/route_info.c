@@ -16,6 +16,8 @@ static struct json_build model_details(const struct vp_model_info *info)
     struct json_build model = json_begin_object();
     json_put_text(&model, "name", info->name);
     json_put_text(&model, "format", info->format);
+    json_put_text(&model, "network", info->network);
+    json_put_text(&model, "front_end", info->front_end);
     json_put_text(&model, "digest", info->digest);
     json_put_count(&model, "dim", info->dim);
     json_put_count(&model, "sample_rate", info->sample_rate_hz);

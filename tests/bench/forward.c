@@ -9,7 +9,7 @@
  * the embedding's numbers.
  */
 #include "loader/net_load.h"
-#include "network/resnet.h"
+#include "network/network.h"
 
 #include <cblas.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static bool read_features(const char *path, float *features, size_t n)
     return whole;
 }
 
-static int serve(struct resnet_state *state, const struct net *net)
+static int serve(struct network_state *state, const struct net *net)
 {
     float *features = malloc(MOST_FRAMES * net->n_mels * sizeof *features);
     float *embedding = malloc(net->dim * sizeof *embedding);
@@ -53,7 +53,7 @@ static int serve(struct resnet_state *state, const struct net *net)
         if (n_frames > MOST_FRAMES || !read_features(path, features, n_frames * net->n_mels))
             return give_up("cannot read the features");
         const double start = now_ms(CLOCK_MONOTONIC), cpu = now_ms(CLOCK_THREAD_CPUTIME_ID);
-        if (resnet_forward(state, features, n_frames, embedding, NULL, NULL, &err) != VP_OK)
+        if (network_forward(state, features, n_frames, embedding, NULL, NULL, &err) != VP_OK)
             return give_up(err.message);
         printf("%.4f %.4f", now_ms(CLOCK_MONOTONIC) - start, now_ms(CLOCK_THREAD_CPUTIME_ID) - cpu);
         for (size_t i = 0; i < net->dim; i++)
@@ -69,8 +69,8 @@ static int serve(struct resnet_state *state, const struct net *net)
 int main(int argc, char **argv)
 {
     struct net *net = NULL;
-    struct resnet *resnet = NULL;
-    struct resnet_state *state = NULL;
+    struct network *network = NULL;
+    struct network_state *state = NULL;
     struct vp_err err;
     const char *format;
     char digest[72];
@@ -81,15 +81,15 @@ int main(int argc, char **argv)
     if (net_load(argv[1], &net, &format, digest, &err) != VP_OK)
         return give_up(err.message);
     const double start = now_ms(CLOCK_MONOTONIC);
-    if (resnet_new(net, kernel, &resnet, &err) != VP_OK ||
-        resnet_state_new(resnet, MOST_FRAMES, 1, &state, &err) != VP_OK)
+    if (network_new(net, kernel, &network, &err) != VP_OK ||
+        network_state_new(network, MOST_FRAMES, 1, &state, &err) != VP_OK)
         return give_up(err.message);
     fprintf(stderr, "%s: packed in %.0f ms, %.1f MiB shared, %.1f MiB a worker\n", argv[2],
-            now_ms(CLOCK_MONOTONIC) - start, (double)resnet_bytes(resnet) / 1048576.0,
-            (double)resnet_state_bytes(state) / 1048576.0);
+            now_ms(CLOCK_MONOTONIC) - start, (double)network_bytes(network) / 1048576.0,
+            (double)network_state_bytes(state) / 1048576.0);
     const int status = serve(state, net);
-    resnet_state_free(state);
-    resnet_free(resnet);
+    network_state_free(state);
+    network_free(network);
     net_free(net);
     return status;
 }

@@ -132,7 +132,7 @@ int main(int argc, char **argv)
     struct vad *vad = NULL;
     struct clock clock = {0};
     struct vp_err err;
-    if (fbank_plan_new(VAD_N_MELS, VP_KERNEL_BLAS, &plan, &err) != VP_OK ||
+    if (fbank_plan_new(VAD_N_MELS, FRONT_END_HAMMING, VP_KERNEL_BLAS, &plan, &err) != VP_OK ||
         fbank_work_new(plan, &work, &err) != VP_OK || vad_new(NULL, 0, &vad, &err) != VP_OK)
         give_up("cannot start", err.message);
     for (int i = 1; i < argc; i++)

@@ -26,7 +26,7 @@ STAGE_FRAMES = (9, 10, 16, 17, 50, 98)  # every stage is stored
 FRAMES = STAGE_FRAMES + (200, 333, 998)  # fbank left out of the rest: the embedding only
 MODEL_FRAMES = 50  # the clip that every model of models/ has an embedding of
 FBANK_MAX, FBANK_MEAN = 2e-3, 2e-5  # two float32 implementations, log units
-OTHERS = ("der", "segmentation", "vad")  # folders that have a maker of their own
+OTHERS = ("campplus", "der", "segmentation", "tsvad", "vad")  # folders that have a maker of their own
 SAME = 2e-6  # of the largest value: the same computation on another version of PyTorch
 
 

@@ -34,7 +34,7 @@ static double one_output(const struct net_conv *conv, const double *in, size_t n
         for (size_t i = 0; i < conv->kernel; i++)
             for (size_t j = 0; j < conv->kernel; j++) {
                 const ptrdiff_t y = (ptrdiff_t)(f * conv->stride + i) - pad;
-                const ptrdiff_t x = (ptrdiff_t)(t * conv->stride + j) - pad;
+                const ptrdiff_t x = (ptrdiff_t)(t * conv->time_stride + j) - pad;
                 if (y >= 0 && y < (ptrdiff_t)n_freq && x >= 0 && x < (ptrdiff_t)n_frames)
                     sum +=
                         (double)conv
@@ -48,7 +48,7 @@ void naive_conv(const struct net_conv *conv, const double *in, size_t n_freq, si
                 const double *residual, bool relu, double *out)
 {
     const size_t n_freq_out = (n_freq - 1) / conv->stride + 1;
-    const size_t n_frames_out = (n_frames - 1) / conv->stride + 1;
+    const size_t n_frames_out = (n_frames - 1) / conv->time_stride + 1;
     for (size_t k = 0; k < conv->n_out; k++)
         for (size_t f = 0; f < n_freq_out; f++)
             for (size_t t = 0; t < n_frames_out; t++) {
@@ -64,7 +64,7 @@ void naive_conv(const struct net_conv *conv, const double *in, size_t n_freq, si
 static void step(const struct net_conv *conv, double **x, size_t *n_freq, size_t *n_frames,
                  const double *residual, bool relu)
 {
-    const size_t f = (*n_freq - 1) / conv->stride + 1, t = (*n_frames - 1) / conv->stride + 1;
+    const size_t f = (*n_freq - 1) / conv->stride + 1, t = (*n_frames - 1) / conv->time_stride + 1;
     double *out = take(conv->n_out * f * t, sizeof *out);
     naive_conv(conv, *x, *n_freq, *n_frames, residual, relu, out);
     free(*x);

@@ -54,7 +54,7 @@ static void plain_trunk(struct naive_target_pass *twin, vp_scratch *scratch, con
             for (size_t t = 0; t < n; t++)
                 cut[t * 80 + m] = (float)((double)features[(first + t) * 80 + m] - sum / (double)n);
         }
-        assert_int_equal(resnet_trunk(scratch->state, cut, n, made, NULL), VP_OK);
+        assert_int_equal(resnet_trunk(scratch->state->resnet, cut, n, made, NULL), VP_OK);
         for (size_t t = 64 * k; t < 64 * k + 64 && t < twin->n_trunk; t++)
             memcpy(twin->trunk + t * N_ROWS, made + (t - 64 * k + before) * N_ROWS,
                    N_ROWS * sizeof *made);
@@ -131,7 +131,7 @@ struct naive_target_pass naive_track(vp_scratch *scratch, struct tsvad *tsvad, c
     plain_speech(&twin, probabilities);
     free(probabilities);
     plain_trunk(&twin, scratch, features);
-    plain_cosines(&twin, scratch->model->resnet, directions);
+    plain_cosines(&twin, scratch->model->network->resnet, directions);
     tsvad_project(tsvad, twin.trunk, n_trunk, twin.projected);
     const struct tsvad_input in = {n_trunk, n_voices, twin.cosines, twin.speech, twin.projected};
     for (size_t v = 0; v < n_voices; v++) {

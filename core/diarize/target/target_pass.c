@@ -109,7 +109,7 @@ enum vp_status target_pass_new(const vp_model *model, struct tsvad *tsvad,
     t->tsvad = tsvad;
     t->known = *known;
     t->dim = model->info.dim;
-    t->n_rows = resnet_trunk_rows(model->resnet);
+    t->n_rows = resnet_trunk_rows(model->network->resnet);
     t->n_trunk = (known->n_frames + HOP - 1) / HOP;
     enum vp_status status = allocate(t, err);
     if (status == VP_OK)
@@ -193,7 +193,8 @@ static enum vp_status compute(struct target_pass *t, vp_scratch *scratch, struct
         memcpy(scratch->features, frames_from(t->frames, first),
                (end - first) * n_mels * sizeof(float));
         fbank_subtract_mean(scratch->fbank, scratch->features, end - first);
-        status = resnet_trunk(scratch->state, scratch->features, end - first, t->computed, err);
+        status =
+            resnet_trunk(scratch->state->resnet, scratch->features, end - first, t->computed, err);
         made = (end - first + HOP - 1) / HOP - before;
         made = made < n ? made : n;
         memcpy(out, t->computed + before * t->n_rows, made * t->n_rows * sizeof *out);
@@ -319,7 +320,7 @@ enum vp_status target_pass_step(struct target_pass *t, vp_scratch *scratch, bool
     *done = false;
     const size_t wanted = (t->n_computed + STRETCH + MARGIN) * HOP;
     if (t->tsvad != NULL && t->n_compared < comparable(t))
-        compare(t, scratch->model->resnet);
+        compare(t, scratch->model->network->resnet);
     else if (t->n_computed < t->n_trunk && !t->ended && frames_end(t->frames) < wanted)
         return read_block(t, scratch, err);
     else if (t->n_computed < t->n_trunk)

@@ -26,6 +26,7 @@ struct window_pass {
     struct intake intake;
     bool ended; /* all samples were read */
     struct frames *frames;
+    struct frames *speech_frames; /* the detector's: frames itself where the front end is one */
     bool speech_given;
     struct segmenter *segmenter; /* owned; NULL where there is none, or speech is given */
     struct vad *vad;             /* NULL where speech is given and the model has other features */
@@ -87,6 +88,10 @@ enum vp_status window_pass_new(const vp_model *model, const vp_segmentation *seg
         status = options->speech != NULL ? take_speech(pass, options, err) : VP_OK;
     if (status == VP_OK && segmentation != NULL)
         status = segmenter_new(segmentation, &pass->segmenter, err);
+    pass->speech_frames = pass->frames;
+    if (status == VP_OK && model->speech_fbank != NULL)
+        status =
+            frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, KEPT, &pass->speech_frames, err);
     if (status == VP_OK && model->info.n_mels == VAD_N_MELS)
         status = vad_new(NULL, 0, &pass->vad, err);
     if (status == VP_OK)
@@ -103,6 +108,8 @@ void window_pass_free(struct window_pass *pass)
     if (pass == NULL)
         return;
     intake_close(&pass->intake);
+    if (pass->speech_frames != pass->frames)
+        frames_free(pass->speech_frames);
     frames_free(pass->frames);
     vad_free(pass->vad);
     segmenter_free(pass->segmenter);
@@ -154,8 +161,8 @@ static enum vp_status detect(struct window_pass *pass, size_t first, bool ended,
     if (status != VP_OK)
         return status;
     status = judge(pass,
-                   vad_push(pass->vad, frames_from(pass->frames, first),
-                            frames_end(pass->frames) - first,
+                   vad_push(pass->vad, frames_from(pass->speech_frames, first),
+                            frames_end(pass->speech_frames) - first,
                             pass->probabilities + pass->n_probabilities),
                    err);
     if (status == VP_OK && ended)
@@ -189,6 +196,8 @@ static enum vp_status hear_block(struct window_pass *pass, vp_scratch *scratch, 
         return status;
     const size_t first = frames_end(pass->frames);
     frames_push(pass->frames, scratch->fbank, samples, n);
+    if (pass->speech_frames != pass->frames)
+        frames_push(pass->speech_frames, scratch->speech_fbank, samples, n);
     if (pass->segmenter != NULL)
         segmenter_push(pass->segmenter, samples, n);
     if (pass->ended) {
@@ -249,8 +258,8 @@ static enum vp_status embed_window(struct window_pass *pass, const struct window
     if (status != VP_OK)
         return status;
     cut_window(pass, window, scratch);
-    status = resnet_forward(scratch->state, scratch->features, WINDOW_FRAMES, embedding, NULL, NULL,
-                            err);
+    status = network_forward(scratch->state, scratch->features, WINDOW_FRAMES, embedding, NULL,
+                             NULL, err);
     if (status == VP_OK)
         status = score_judge(embedding, pass->embedded.dim, &norm, err);
     if (status == VP_OK)
@@ -340,8 +349,10 @@ size_t window_pass_n_samples(const struct window_pass *pass)
 
 size_t window_pass_bytes(const struct window_pass *pass)
 {
+    const size_t n_speech =
+        pass->speech_frames != pass->frames ? frames_bytes(pass->speech_frames) : 0;
     return sizeof *pass + pass->most_probabilities * sizeof(float) + frames_bytes(pass->frames) +
-           window_embeddings_bytes(&pass->embedded) +
+           n_speech + window_embeddings_bytes(&pass->embedded) +
            pass->segments.capacity * sizeof *pass->segments.list +
            (pass->segmenter != NULL ? segmenter_bytes(pass->segmenter) : 0);
 }

@@ -56,7 +56,7 @@ static void k_pointwise_run(const struct conv *conv, const struct conv_frames *f
     const size_t n_panels = k_divide_up(conv->n_out, PANEL), n_freq = conv->out.n_freq;
     for (size_t panel = 0; panel < n_panels; panel++)
         for (size_t t = 0; t < frames->n; t++) {
-            struct k_gemm g = {.v = frames->in[t * conv->stride] + LANES,
+            struct k_gemm g = {.v = frames->in[t * conv->time_stride] + LANES,
                                .v_block = conv->in.n_rows * LANES,
                                .v_row = conv->stride * LANES,
                                .n_blocks = conv->in.n_blocks,

@@ -1,5 +1,6 @@
 /*
- * 3x3 convolutions, stride 1 and 2, by Winograd's filtering in two dimensions.
+ * 3x3 convolutions, stride 1 and 2 (of frequency alone too), by Winograd's filtering in two
+ * dimensions.
  *
  * A tile is n(kt) output frames by n(kf) output rows. A group is all frequency tiles of a few
  * tiles in time, G in all, chosen so that what a panel reads again stays in the second-level cache.
@@ -145,20 +146,30 @@ PAIR(f5f5, K_F5, K_F5)
 PAIR(f4f5, K_F4, K_F5)
 PAIR(f2f5, K_F2, K_F5)
 PAIR(s5s5, K_S5, K_S5)
+PAIR(f6s5, K_F6, K_S5)
+PAIR(f5s5, K_F5, K_S5)
+PAIR(f4s5, K_F4, K_S5)
+PAIR(f2s5, K_F2, K_S5)
 
 static const struct k_pair k_f6f5 = {K_F6, K_F5, k_input_f6f5, k_output_f6f5};
 static const struct k_pair k_f5f5 = {K_F5, K_F5, k_input_f5f5, k_output_f5f5};
 static const struct k_pair k_f4f5 = {K_F4, K_F5, k_input_f4f5, k_output_f4f5};
 static const struct k_pair k_f2f5 = {K_F2, K_F5, k_input_f2f5, k_output_f2f5};
 static const struct k_pair k_s5s5 = {K_S5, K_S5, k_input_s5s5, k_output_s5s5};
+static const struct k_pair k_f6s5 = {K_F6, K_S5, k_input_f6s5, k_output_f6s5};
+static const struct k_pair k_f5s5 = {K_F5, K_S5, k_input_f5s5, k_output_f5s5};
+static const struct k_pair k_f4s5 = {K_F4, K_S5, k_input_f4s5, k_output_f4s5};
+static const struct k_pair k_f2s5 = {K_F2, K_S5, k_input_f2s5, k_output_f2s5};
 
 static const struct k_pair *k_pair_of(const struct conv *conv, size_t tile)
 {
-    return conv->stride == 2 ? &k_s5s5
-           : tile == 6       ? &k_f6f5
-           : tile == 5       ? &k_f5f5
-           : tile == 4       ? &k_f4f5
-                             : &k_f2f5;
+    const bool halves = conv->stride == 2; /* the frequencies */
+    return conv->time_stride == 2 ? &k_s5s5
+           : tile == 6            ? (halves ? &k_f6s5 : &k_f6f5)
+           : tile == 5            ? (halves ? &k_f5s5 : &k_f5f5)
+           : tile == 4            ? (halves ? &k_f4s5 : &k_f4f5)
+           : halves               ? &k_f2s5
+                                  : &k_f2f5;
 }
 
 static size_t k_divide_up(size_t a, size_t b)
@@ -233,11 +244,11 @@ static bool k_scratch(const struct conv *conv, size_t tile, size_t *n_floats)
            size_multiply(s.n_products, s.m_plane, &n_m) && size_add(n_v, n_m, n_floats);
 }
 
-static const size_t k_tiles[] = {2, 4, 5, 6}; /* of stride 1; stride 2 has 5 */
+static const size_t k_tiles[] = {2, 4, 5, 6}; /* of stride 1 in time; stride 2 has 5 */
 
 static bool k_winograd_plan(struct conv *conv)
 {
-    conv->most_tile = conv->stride == 2 || conv->n_in > 128 ? 5 : 6;
+    conv->most_tile = conv->time_stride == 2 || conv->n_in > 128 ? 5 : 6;
     const struct k_sizes s = k_sizes_of(conv, k_pair_of(conv, conv->most_tile), 1);
     if (!size_multiply(s.n_panels, s.u_panel + PANEL, &conv->n_weights))
         return false;
@@ -264,7 +275,7 @@ static void k_winograd_tiling(const struct conv *conv, size_t n, struct conv_til
     const size_t most_tile = n * conv->n_in <= FEW_FRAMES * 32u ? 2u : conv->most_tile;
     size_t least = SIZE_MAX;
     out->tile = conv->most_tile;
-    for (size_t i = 0; conv->stride == 1 && i < 4 && k_tiles[i] <= most_tile; i++) {
+    for (size_t i = 0; conv->time_stride == 1 && i < 4 && k_tiles[i] <= most_tile; i++) {
         const size_t n_tiles = k_divide_up(n, k_tiles[i]) * n_f_tiles;
         const size_t work = (k_tiles[i] + 2) * (n_tiles > WORTH_READING ? n_tiles : WORTH_READING);
         if (work < least) {
@@ -351,7 +362,7 @@ static void k_winograd_run(const struct conv *conv, const struct conv_frames *fr
 
     for (size_t b = 0; b < conv->in.n_blocks; b++)
         for (size_t t = 0, tile = b * n_tiles; t < frames->n; t += frames->tile, tile += n_f_tiles)
-            pair->input(frames->in + t * conv->stride, b * conv->in.n_rows * LANES,
+            pair->input(frames->in + t * conv->time_stride, b * conv->in.n_rows * LANES,
                         v + tile * LANES, s.v_plane, n_f_tiles);
 
     for (size_t panel = 0; panel < s.n_panels; panel++) {

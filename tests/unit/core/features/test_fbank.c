@@ -142,7 +142,7 @@ static int set_up(void **state)
 {
     (void)state;
     struct vp_err err;
-    return fbank_plan_new(N_MELS, kernel, &plan, &err) != VP_OK ||
+    return fbank_plan_new(N_MELS, FRONT_END_HAMMING, kernel, &plan, &err) != VP_OK ||
            fbank_work_new(plan, &work, &err) != VP_OK;
 }
 
@@ -310,8 +310,8 @@ static void too_many_mels_are_refused(void **state)
     (void)state;
     struct fbank_plan *none = NULL;
     struct vp_err err;
-    assert_int_equal(fbank_plan_new(0, kernel, &none, &err), VP_ERR_ARGUMENT);
-    assert_int_equal(fbank_plan_new(400, kernel, &none, &err), VP_ERR_ARGUMENT);
+    assert_int_equal(fbank_plan_new(0, FRONT_END_HAMMING, kernel, &none, &err), VP_ERR_ARGUMENT);
+    assert_int_equal(fbank_plan_new(400, FRONT_END_HAMMING, kernel, &none, &err), VP_ERR_ARGUMENT);
     assert_null(none);
     fbank_plan_free(NULL);
     fbank_work_free(NULL);

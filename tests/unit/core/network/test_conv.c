@@ -1,6 +1,6 @@
 /*
  * Every convolution kernel of this build against the definition in double: odd sizes, both
- * strides, both kernel sizes, any number of frames, borders untouched.
+ * strides, that of frequency alone, both kernel sizes, any number of frames, borders untouched.
  */
 #include "unit.h"
 
@@ -12,16 +12,30 @@
 
 struct shape {
     size_t n_in, n_out, n_freq, kernel, stride;
+    bool every_frame; /* the stride is one of frequency alone */
 };
 
 static const struct shape shapes[] = {
-    {1, 32, 80, 3, 1},  {1, 3, 7, 3, 1},    {1, 1, 1, 3, 1},     {32, 32, 80, 3, 1},
-    {3, 5, 11, 3, 1},   {8, 8, 9, 3, 1},    {16, 16, 10, 3, 1},  {17, 33, 13, 3, 1},
-    {64, 64, 20, 3, 1}, {96, 80, 6, 3, 1},  {128, 256, 5, 3, 1}, {256, 256, 10, 3, 1},
-    {32, 64, 80, 3, 2}, {5, 7, 13, 3, 2},   {17, 40, 10, 3, 2},  {128, 256, 20, 3, 2},
-    {2, 4, 1, 3, 2},    {32, 64, 80, 1, 2}, {3, 6, 9, 1, 2},     {64, 48, 10, 1, 2},
-    {2, 4, 1, 1, 2},    {24, 40, 12, 1, 1}, {130, 3, 7, 1, 1},   {1, 1, 3, 1, 1},
+    {1, 32, 80, 3, 1, false},    {1, 3, 7, 3, 1, false},     {1, 1, 1, 3, 1, false},
+    {32, 32, 80, 3, 1, false},   {3, 5, 11, 3, 1, false},    {8, 8, 9, 3, 1, false},
+    {16, 16, 10, 3, 1, false},   {17, 33, 13, 3, 1, false},  {64, 64, 20, 3, 1, false},
+    {96, 80, 6, 3, 1, false},    {128, 256, 5, 3, 1, false}, {256, 256, 10, 3, 1, false},
+    {32, 64, 80, 3, 2, false},   {5, 7, 13, 3, 2, false},    {17, 40, 10, 3, 2, false},
+    {128, 256, 20, 3, 2, false}, {2, 4, 1, 3, 2, false},     {32, 64, 80, 1, 2, false},
+    {3, 6, 9, 1, 2, false},      {64, 48, 10, 1, 2, false},  {2, 4, 1, 1, 2, false},
+    {24, 40, 12, 1, 1, false},   {130, 3, 7, 1, 1, false},   {1, 1, 3, 1, 1, false},
+    {32, 32, 80, 3, 2, true},    {5, 7, 13, 3, 2, true},     {17, 40, 10, 3, 2, true},
+    {130, 7, 3, 3, 2, true},     {2, 4, 1, 3, 2, true},      {32, 32, 80, 1, 2, true},
+    {3, 6, 9, 1, 2, true},
 };
+
+/* The convolution of a shape, with random weights. */
+static void random_conv(struct net_conv *net, const struct shape *shape, uint64_t *seed)
+{
+    naive_conv_init(net, shape->n_out, shape->n_in, shape->kernel, shape->stride, seed);
+    if (shape->every_frame)
+        net->time_stride = 1;
+}
 
 static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
 
@@ -80,7 +94,7 @@ static void run_clip(const struct conv_kernel *kernel, const struct conv *conv, 
     for (size_t t = 0; t < n_out; t += tiling.most) {
         const size_t n = n_out - t < tiling.most ? n_out - t : tiling.most;
         for (size_t i = 0; i < conv_n_in(conv, tiling.tile, n); i++) {
-            const ptrdiff_t at = (ptrdiff_t)(t * conv->stride + i) - (conv->kernel == 3);
+            const ptrdiff_t at = (ptrdiff_t)(t * conv->time_stride + i) - (conv->kernel == 3);
             in_frames[i] =
                 at < 0 || at >= (ptrdiff_t)n_in ? zeros : in + (size_t)at * conv->in.n_floats;
         }
@@ -117,9 +131,10 @@ static void compare(enum vp_kernel which, const struct conv *conv, const double 
                 power += want * want;
             }
     if (!(sqrt(error) <= (which == VP_KERNEL_BLAS ? 1e-6 : 6e-6) * sqrt(power)))
-        fail_msg("%zu -> %zu, F %zu, kernel %zu, stride %zu, %zu frames: l2 error %.3g", conv->n_in,
-                 conv->n_out, layout->n_freq, conv->kernel, conv->stride, n_out,
-                 sqrt(error / power));
+        fail_msg(
+            "%zu -> %zu, F %zu, kernel %zu, stride %zu, %zu in time, %zu frames: l2 error %.3g",
+            conv->n_in, conv->n_out, layout->n_freq, conv->kernel, conv->stride, conv->time_stride,
+            n_out, sqrt(error / power));
     for (size_t t = 0; t < n_out; t++)
         for (size_t b = 0; b < layout->n_blocks; b++)
             for (size_t r = 0; r < layout->n_rows; r++)
@@ -135,14 +150,14 @@ static void check(enum vp_kernel which, const struct shape *shape, size_t n_fram
     const struct conv_kernel *kernel = conv_kernel_get(which);
     uint64_t seed = n_frames * 1000 + shape->n_in * 31 + shape->n_out;
     struct net_conv net = {0};
-    naive_conv_init(&net, shape->n_out, shape->n_in, shape->kernel, shape->stride, &seed);
+    random_conv(&net, shape, &seed);
     struct conv conv;
     assert_true(kernel->plan(&net, shape->n_freq, &conv));
     const struct frame_layout weights_layout = {.n_floats = conv.n_weights};
     conv.weights = frames_new(&weights_layout, 1);
     kernel->pack(&conv, &net);
     const size_t n_freq_out = (shape->n_freq - 1) / shape->stride + 1;
-    const size_t n_out = (n_frames - 1) / shape->stride + 1;
+    const size_t n_out = (n_frames - 1) / net.time_stride + 1;
     assert_int_equal(conv.out.n_freq, n_freq_out);
 
     const size_t n_values = shape->n_out * n_freq_out * n_out;
@@ -198,15 +213,18 @@ static void every_kernel_computes_the_definition(void **state)
 static void nan_comes_through(void **state)
 {
     (void)state;
-    const struct shape nets[] = {
-        {4, 4, 10, 3, 1}, {4, 4, 10, 3, 2}, {4, 4, 10, 1, 1}, {1, 4, 10, 3, 1}};
+    const struct shape nets[] = {{4, 4, 10, 3, 1, false},
+                                 {4, 4, 10, 3, 2, false},
+                                 {4, 4, 10, 1, 1, false},
+                                 {1, 4, 10, 3, 1, false},
+                                 {4, 4, 10, 3, 2, true}};
     for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++)
-        for (size_t i = 0; i < 4 && vp_kernel_available(kernels[k]); i++) {
+        for (size_t i = 0; i < sizeof nets / sizeof nets[0] && vp_kernel_available(kernels[k]);
+             i++) {
             const struct conv_kernel *kernel = conv_kernel_get(kernels[k]);
             uint64_t seed = 1;
             struct net_conv net = {0};
-            naive_conv_init(&net, nets[i].n_out, nets[i].n_in, nets[i].kernel, nets[i].stride,
-                            &seed);
+            random_conv(&net, &nets[i], &seed);
             net.bias[2] = NAN;
             struct conv conv;
             assert_true(kernel->plan(&net, nets[i].n_freq, &conv));

@@ -22,7 +22,7 @@ static int open_model(void **state)
     if (vp_model_open("tests/golden/models/small.safetensors", VP_KERNEL_AUTO, &model, NULL) !=
         VP_OK)
         return -1;
-    n_rows = resnet_trunk_rows(model->resnet);
+    n_rows = resnet_trunk_rows(model->network->resnet);
     dim = model->info.dim;
     return 0;
 }
@@ -82,7 +82,7 @@ static bool twin_cosines(const struct local_masks *masks, size_t w, unsigned loc
         stats[n_rows + r] = (float)sqrt(squares / (double)(n - 1) + STATS_POOL_VARIANCE_FLOOR);
     }
     if (n >= 3)
-        resnet_embed_stats(model->resnet, stats, 1, embedding);
+        resnet_embed_stats(model->network->resnet, stats, 1, embedding);
     double norm = 0.0;
     for (size_t d = 0; d < dim; d++)
         norm += (double)embedding[d] * (double)embedding[d];
@@ -157,7 +157,8 @@ static void local_speakers_are_those_of_the_twin(void **state)
 
     struct local_speakers *locals;
     const struct local_voices voices = {directions, N_VOICES, dim};
-    assert_int_equal(local_speakers_new(&masks, model->resnet, &voices, &locals, NULL), VP_OK);
+    assert_int_equal(local_speakers_new(&masks, model->network->resnet, &voices, &locals, NULL),
+                     VP_OK);
     for (size_t i = 0; i < MOST_TRUNK; i++)
         if (computed[i])
             assert_int_equal(local_speakers_add(locals, i, trunk + i * n_rows, NULL), VP_OK);

@@ -32,7 +32,7 @@ static int set_up(void **state)
 {
     (void)state;
     struct vp_err err;
-    return fbank_plan_new(VAD_N_MELS, VP_KERNEL_BLAS, &plan, &err) != VP_OK ||
+    return fbank_plan_new(VAD_N_MELS, FRONT_END_HAMMING, VP_KERNEL_BLAS, &plan, &err) != VP_OK ||
            fbank_work_new(plan, &work, &err) != VP_OK || vad_new(NULL, 0, &vad, &err) != VP_OK;
 }
 

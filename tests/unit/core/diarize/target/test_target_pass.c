@@ -369,17 +369,18 @@ static void statistics_give_the_embedding(void **state)
     uint64_t seed = 1;
     audio_file_talk(samples, 40000);
     fbank_compute(scratches[0]->fbank, samples, 40000, features);
-    assert_int_equal(resnet_forward(scratches[0]->state, features, n, wanted, on_tap, NULL, &err),
-                     VP_OK);
+    assert_int_equal(
+        resnet_forward(scratches[0]->state->resnet, features, n, wanted, on_tap, NULL, &err),
+        VP_OK);
     for (size_t d = 0; d < dim; d++)
         largest = fmax(largest, fabs((double)wanted[d]));
     for (size_t i = 0; i < N * 2 * N_ROWS; i++)
         stats[i] = (float)naive_random(&seed);
     memcpy(stats + AT * 2 * N_ROWS, pooled, sizeof pooled);
-    resnet_embed_stats(model->resnet, stats, N, found);
+    resnet_embed_stats(model->network->resnet, stats, N, found);
     for (size_t d = 0; d < dim; d++)
         assert_true(fabs((double)found[AT * dim + d] - (double)wanted[d]) <= 1e-5 * largest);
-    resnet_embed_stats(model->resnet, pooled, 1, found);
+    resnet_embed_stats(model->network->resnet, pooled, 1, found);
     for (size_t d = 0; d < dim; d++)
         assert_true(fabs((double)found[d] - (double)wanted[d]) <= 1e-5 * largest);
     free(features);
