@@ -89,7 +89,11 @@ deps: ## install the missing Debian packages (sudo when not root)
 # whose answers say so.
 MODEL = $(firstword $(wildcard models/*.onnx models/voiceprint.safetensors) $(UNTRAINED))
 PORT ?= 8080
-run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; Ctrl-C drains
+# The network that says who speaks at once: fetched once, and taken where it lies beside the model.
+# auto: where it cannot be had everything works without; yes: must; no: left out.
+SEGMENTATION ?= auto
+run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=, SEGMENTATION=no), print what to try; Ctrl-C drains
+	@$(if $(filter no,$(SEGMENTATION)),,$(PYTHON) tools/get_weights.py segmentation --want $(SEGMENTATION))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(if $(filter $(UNTRAINED),$(MODEL)),untrained)
 	@printf '%s\n' '' \
 	    '  curl -s --data-binary @a.wav http://127.0.0.1:$(PORT)/embed' \
@@ -97,7 +101,8 @@ run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=), print what to try; 
 	    '  curl -s http://127.0.0.1:$(PORT)/info' \
 	    '  http://127.0.0.1:$(PORT)/ in a browser: record or drop two voices' '' \
 	    '  model $(MODEL); Ctrl-C ends it when open requests are done' ''
-	@exec $(BUILD)/voiceprintd --listen 127.0.0.1:$(PORT) --model $(MODEL) --log-format text
+	@exec $(BUILD)/voiceprintd --listen 127.0.0.1:$(PORT) --model $(MODEL) --log-format text \
+	    $(if $(filter no,$(SEGMENTATION)),--segmentation-model none)
 
 test: deps ## every test; the last line is `N passed, N failed`
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit untrained

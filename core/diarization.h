@@ -53,9 +53,11 @@
 typedef struct vp_segmentation vp_segmentation;
 
 struct vp_segmentation_info {
-    const char *name;   /* from the file, else its base name; borrowed from the model */
-    const char *format; /* "onnx" or "safetensors" */
-    char digest[72];    /* "sha256:" + 64 hex digits of the file's bytes */
+    const char *name;    /* from the file, else its base name; borrowed from the model */
+    const char *license; /* terms of the weights, from the file, or NULL; borrowed as name is */
+    const char *origin;  /* whose they are, the same */
+    const char *format;  /* "onnx" or "safetensors" */
+    char digest[72];     /* "sha256:" + 64 hex digits of the file's bytes */
     size_t weights_bytes;
     bool untrained; /* the metadata says the weights are random */
 };
@@ -66,6 +68,9 @@ struct vp_segmentation_info {
  * borrows it. */
 enum vp_status vp_segmentation_open(const char *path, enum vp_kernel kernel, vp_segmentation **out,
                                     struct vp_err *err) VP_MUST_CHECK;
+/* The network that is taken without being named: segmentation.safetensors in the folder of
+ * model_path, to path [n_path]. False when no such file can be read, or its path is longer. */
+bool vp_segmentation_beside(const char *model_path, char *path, size_t n_path) VP_MUST_CHECK;
 void vp_segmentation_free(vp_segmentation *segmentation); /* takes; NULL is legal */
 /* Borrowed from segmentation. */
 const struct vp_segmentation_info *vp_segmentation_info(const vp_segmentation *segmentation);

@@ -15,5 +15,6 @@ else
 fi
 exec "$@" -f docker/Dockerfile -t voiceprintd \
     --build-arg VERSION="${VERSION:-unknown}" \
+    --build-arg SEGMENTATION="${SEGMENTATION:-auto}" \
     --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
     --build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" .

@@ -4,6 +4,8 @@ PREFIX ?= /usr/local
 # `-s` leaves debug symbols out, as the Debian package and the image do.
 STRIP  ?=
 BOXED  := $(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED))
+# With `make model-segmentation` before it, the segmentation network goes along; SEGMENTATION=no: not.
+BOXED_SEGMENTATION = $(if $(filter no,$(SEGMENTATION)),,$(wildcard models/segmentation.safetensors))
 SHARE  := $(DESTDIR)$(PREFIX)/share
 AT_PREFIX := sed 's,/usr/,$(PREFIX)/,g'
 
@@ -16,6 +18,8 @@ install-programs: all
 install: install-programs $(BOXED) ## programs, model, manual pages and systemd unit under DESTDIR PREFIX
 	install -d $(SHARE)/voiceprintd $(SHARE)/man/man1 $(SHARE)/man/man8
 	install -p -m 644 $(BOXED) $(SHARE)/voiceprintd/voiceprint.safetensors
+	install -p -m 644 LICENSE NOTICE $(SHARE)/voiceprintd
+	$(if $(BOXED_SEGMENTATION),install -p -m 644 $(BOXED_SEGMENTATION) $(SHARE)/voiceprintd/segmentation.safetensors)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	$(AT_PREFIX) docs/man/voiceprint.1 > $(SHARE)/man/man1/voiceprint.1
 	$(AT_PREFIX) docs/man/voiceprintd.8 > $(SHARE)/man/man8/voiceprintd.8
@@ -25,7 +29,7 @@ deb: ## a Debian package in build/
 	@VERSION="$(VERSION)" tools/deb.sh
 
 image: ## the container image `voiceprintd`, by docker or podman
-	@VERSION="$(VERSION)" tools/image.sh
+	@VERSION="$(VERSION)" SEGMENTATION="$(SEGMENTATION)" tools/image.sh
 
 # Not part of `make test`: it needs root, about 2 GB of disk and some minutes.
 container-works:

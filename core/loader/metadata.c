@@ -94,14 +94,13 @@ out:
     return status;
 }
 
-static enum vp_status set_name(struct metadata *metadata, const char *value, struct vp_err *err)
+static enum vp_status set_text(char **text, const char *key, const char *value, struct vp_err *err)
 {
     if (!text_is_printable(value, MAX_NAME_CHARS))
-        return refuse(err, "name", value, "a name of up to 100 printable ASCII characters");
-    free(metadata->name);
-    metadata->name = strdup(value);
-    return metadata->name != NULL ? VP_OK
-                                  : status_no_memory(err, "the model's name", strlen(value));
+        return refuse(err, key, value, "up to 100 printable ASCII characters");
+    free(*text);
+    *text = strdup(value);
+    return *text != NULL ? VP_OK : status_no_memory(err, "the model's metadata", strlen(value));
 }
 
 /* The keys of sherpa-onnx's exports of segmentation networks. */
@@ -141,7 +140,11 @@ enum vp_status metadata_set(struct metadata *metadata, const char *key, const ch
                             struct vp_err *err)
 {
     if (strcmp(key, "name") == 0)
-        return set_name(metadata, value, err);
+        return set_text(&metadata->name, key, value, err);
+    if (strcmp(key, "license") == 0)
+        return set_text(&metadata->license, key, value, err);
+    if (strcmp(key, "origin") == 0)
+        return set_text(&metadata->origin, key, value, err);
     if (strcmp(key, "self_test") == 0)
         return parse_self_test(metadata, value, err);
     if (strcmp(key, "untrained") == 0) {
@@ -228,6 +231,8 @@ enum vp_status metadata_move(struct metadata *metadata, struct net *net, struct 
 void metadata_clear(struct metadata *metadata)
 {
     free(metadata->name);
+    free(metadata->license);
+    free(metadata->origin);
     free(metadata->self_test);
     *metadata = (struct metadata){0};
 }

@@ -11,7 +11,8 @@
 #include "network/net.h"
 
 struct metadata {
-    char *name; /* owned, or NULL */
+    char *name;             /* owned, or NULL */
+    char *license, *origin; /* owned, or NULL: under which terms, and whose, the weights are */
     bool untrained;
     bool has_threshold, has_slope, has_offset, has_diarize_threshold;
     double threshold, slope, offset, diarize_threshold;

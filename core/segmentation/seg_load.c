@@ -203,8 +203,10 @@ enum vp_status seg_net_load(const void *bytes, size_t n_bytes, struct seg_net **
     if (status == VP_OK)
         status = check_metadata(&metadata, err);
     net->name = metadata.name;
+    net->license = metadata.license;
+    net->origin = metadata.origin;
     net->untrained = metadata.untrained;
-    metadata.name = NULL;
+    metadata.name = metadata.license = metadata.origin = NULL;
     metadata_clear(&metadata);
     if (status == VP_OK)
         *out = net;

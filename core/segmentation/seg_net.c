@@ -77,5 +77,7 @@ void seg_net_free(struct seg_net *net)
         return;
     pool_free(&net->pool);
     free(net->name);
+    free(net->license);
+    free(net->origin);
     free(net);
 }

@@ -48,8 +48,9 @@ struct seg_net {
     struct seg_linear convs[SEG_N_CONVS];
     struct seg_lstm lstm[SEG_MOST_LAYERS][2]; /* forwards, backwards */
     struct seg_linear linears[SEG_N_LINEARS];
-    char *name;     /* owned; from the metadata, NULL when there is none */
-    bool untrained; /* the metadata says that the weights are random */
+    char *name;             /* owned; from the metadata, NULL when there is none */
+    char *license, *origin; /* the same */
+    bool untrained;         /* the metadata says that the weights are random */
 };
 
 /* Allocates all arrays for the widths that are set. VP_ERR_MODEL when one of them is 0 or beyond

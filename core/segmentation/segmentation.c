@@ -2,7 +2,10 @@
 #include "segmentation/segmentation.h"
 
 #include <cblas.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/kernel.h"
 #include "loader/digest.h"
@@ -49,7 +52,12 @@ enum vp_status vp_segmentation_open(const char *path, enum vp_kernel kernel, vp_
         status = model_file_name(net->name, path, &s->name, err);
     if (status == VP_OK) {
         digest_of_file(file.bytes, file.n_bytes, s->info.digest);
+        s->license = net->license;
+        s->origin = net->origin;
+        net->license = net->origin = NULL;
         s->info.name = s->name;
+        s->info.license = s->license;
+        s->info.origin = s->origin;
         s->info.format = format;
         *out = s;
     } else {
@@ -60,12 +68,22 @@ enum vp_status vp_segmentation_open(const char *path, enum vp_kernel kernel, vp_
     return status;
 }
 
+bool vp_segmentation_beside(const char *model_path, char *path, size_t n_path)
+{
+    const char *slash = strrchr(model_path, '/');
+    const int n_folder = slash != NULL ? (int)(slash - model_path) + 1 : 0;
+    const int n = snprintf(path, n_path, "%.*ssegmentation.safetensors", n_folder, model_path);
+    return n > 0 && (size_t)n < n_path && access(path, R_OK) == 0;
+}
+
 void vp_segmentation_free(vp_segmentation *segmentation)
 {
     if (segmentation == NULL)
         return;
     seg_packed_clear(&segmentation->packed);
     free(segmentation->name);
+    free(segmentation->license);
+    free(segmentation->origin);
     free(segmentation);
 }
 

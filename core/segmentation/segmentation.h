@@ -8,7 +8,7 @@
 
 struct vp_segmentation {
     struct vp_segmentation_info info;
-    char *name; /* owned */
+    char *name, *license, *origin; /* owned; the last two may be NULL */
     struct seg_packed packed;
 };
 

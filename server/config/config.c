@@ -23,8 +23,6 @@ struct key {
     const char *help;
 };
 
-static const double SEGMENTATION_WINDOW_S = 10; /* a clip to the worker's scratch */
-
 #define AT(member)   offsetof(struct config, member)
 #define ROOM(member) sizeof(((struct config *)NULL)->member)
 
@@ -68,8 +66,9 @@ static const struct key keys[] = {
      "what happens to longer clips"},
     {"silence_dbfs", NUMBER, AT(silence_dbfs), "-60", -200, 0, NULL,
      "RMS level below which a clip is refused as silence"},
-    {"segmentation_model", TEXT, AT(segmentation_model), "", 0, ROOM(segmentation_model), NULL,
-     "segmentation network for /diarize, .onnx or .safetensors; empty: none"},
+    {"segmentation_model", TEXT, AT(segmentation_model), "auto", 0, ROOM(segmentation_model), NULL,
+     "segmentation network for /diarize, .onnx or .safetensors; auto: segmentation.safetensors "
+     "beside the model, where it is; none or empty: none"},
     {"diarize_max_duration_s", NUMBER, AT(diarize_max_duration_s), "3600", 1, 86400, NULL,
      "longer recordings are refused by /diarize"},
     {"diarize_max_body_bytes", BYTES, AT(diarize_max_body_bytes), "256MiB", 1024, 1e11, NULL,
@@ -285,6 +284,12 @@ static bool validate_kernel(enum vp_kernel wanted, struct config_error *error)
     return false;
 }
 
+bool config_names_segmentation(const struct config *config)
+{
+    const char *given = config->segmentation_model;
+    return *given != 0 && strcmp(given, "none") != 0 && strcmp(given, "auto") != 0;
+}
+
 bool config_validate(const struct config *config, struct config_error *error)
 {
     if (!validate_kernel(config->kernel, error))
@@ -294,7 +299,7 @@ bool config_validate(const struct config *config, struct config_error *error)
         wrong = "max_duration_s must be above min_duration_s";
     else if (config->max_buffered_bytes < config->max_body_bytes)
         wrong = "max_buffered_bytes must hold at least one upload of max_body_bytes";
-    else if (*config->segmentation_model != 0 && config->max_duration_s < SEGMENTATION_WINDOW_S)
+    else if (config_names_segmentation(config) && config->max_duration_s < SEGMENTATION_WINDOW_S)
         wrong = "max_duration_s must be at least 10 for the windows of the segmentation_model";
     else if (config->workers == 0 || config->queue_size == 0)
         wrong = "workers and queue_size must be at least 1";

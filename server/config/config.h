@@ -25,7 +25,7 @@ struct config {
     double drain_delay_s, drain_timeout_s, watchdog_s;
     size_t max_body_bytes;         /* /embed, and each clip of /compare, which takes 4 x as much */
     size_t max_buffered_bytes;     /* all uploads together, without those of /diarize */
-    char segmentation_model[4096]; /* empty: none */
+    char segmentation_model[4096]; /* a path; "auto": beside the model; "none" or empty: none */
     size_t diarize_max_body_bytes; /* one upload of /diarize, and all of them together */
     double diarize_max_duration_s, diarize_timeout_s;
     double min_duration_s, warn_duration_s, max_duration_s, silence_dbfs;
@@ -56,6 +56,9 @@ void config_defaults(struct config *config);
 /* One value by key. False, with a sentence, for an unknown key or a bad value. [start] */
 bool config_set(struct config *config, const char *key, const char *value,
                 struct config_error *error);
+enum { SEGMENTATION_WINDOW_S = 10 }; /* a clip to the worker's scratch: max_duration_s holds it */
+/* Does segmentation_model name a file, and not "auto" or "none"? [any] */
+bool config_names_segmentation(const struct config *config);
 /* What single keys cannot see: sizes that contradict each other. [start] */
 bool config_validate(const struct config *config, struct config_error *error);
 /* Everything: defaults, file, environment, flags, validated. [start] */

@@ -19,7 +19,7 @@ void json_put_embedding(struct json_build *build, const char *key, const float *
                         size_t dim, bool base64);
 struct json_build json_audio(const struct vp_clip_info *info);   /* [loop] the object "audio" */
 struct json_build json_quality(const struct vp_clip_info *info); /* [loop] the object "quality" */
-/* {name, digest}, or null for none. [loop] */
+/* {name, digest, license, origin}, or null for none. [loop] */
 void json_put_segmentation(struct json_build *build, const char *key,
                            const vp_segmentation *segmentation);
 /* problem+json for one request. [loop] */

@@ -3,7 +3,9 @@
 
 #include "util/thread.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ENGINE_MAGIC = 0x656e676e };
 
@@ -35,6 +37,16 @@ static void choose_thresholds(struct engine *engine, const struct config *config
     engine->offset = config->has_calibration ? config->calibration[1] : info->offset;
 }
 
+/* The network that is named, or with "auto" the one that lies beside the model. */
+static bool find_segmentation(const struct config *config, char *path, size_t n_path)
+{
+    if (config_names_segmentation(config))
+        return snprintf(path, n_path, "%s", config->segmentation_model) > 0;
+    return strcmp(config->segmentation_model, "auto") == 0 &&
+           config->max_duration_s >= SEGMENTATION_WINDOW_S &&
+           vp_segmentation_beside(config->model, path, n_path);
+}
+
 enum vp_status engine_open(const struct config *config, struct engine **out, struct vp_err *err)
 {
     ON_WORKER();
@@ -52,9 +64,9 @@ enum vp_status engine_open(const struct config *config, struct engine **out, str
     status = vp_model_open(config->model, config->kernel, &engine->model, err);
     if (status != VP_OK)
         goto out;
-    if (*config->segmentation_model != 0) {
-        status = vp_segmentation_open(config->segmentation_model, config->kernel,
-                                      &engine->segmentation, err);
+    char segmentation[sizeof config->segmentation_model];
+    if (find_segmentation(config, segmentation, sizeof segmentation)) {
+        status = vp_segmentation_open(segmentation, config->kernel, &engine->segmentation, err);
         if (status != VP_OK)
             goto out;
     }

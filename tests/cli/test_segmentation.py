@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, lines, write_wav
+from conftest import GOLDEN, MODEL, lines, write_wav
 
 NETS = GOLDEN / "segmentation"
 NET = NETS / "small.safetensors"
@@ -92,3 +93,24 @@ def test_a_file_that_is_no_such_network_is_refused(run, recording, tmp_path):
         done = run("diarize", "--segmentation", net, path)
         assert done.returncode == 1 and done.stdout == ""
         assert done.stderr.startswith(f"voiceprint: {net}: ") and complaint in done.stderr
+
+
+def test_the_network_beside_the_model_is_taken(run, tmp_path, recording):
+    model = shutil.copy(MODEL, tmp_path / "mine.safetensors")
+    path = recording(176000)
+
+    def engine(*options):
+        done = run("diarize", "--json", "--model", model, *options, path)
+        assert done.returncode == 0, done.stderr
+        (answer,) = lines(done)
+        return answer["engine"]
+
+    assert engine() == "vad"
+    shutil.copy(NET, tmp_path / "segmentation.safetensors")
+    assert engine() == "segmentation"
+    assert engine("--segmentation", "none") == engine("--engine", "vad") == "vad"
+    (tmp_path / "speech.rttm").write_text("SPEAKER r176000 1 0.5 3.0 <NA> <NA> a <NA> <NA>\n")
+    assert engine("--speech", tmp_path / "speech.rttm") == "vad"
+    (tmp_path / "segmentation.safetensors").write_bytes(b"not a network")
+    done = run("diarize", "--model", model, path)
+    assert done.returncode == 1 and "segmentation.safetensors: " in done.stderr

@@ -44,7 +44,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def diarize(path: Path, *options: str) -> dict:
-    done = subprocess.run([PROGRAM, "diarize", "--json", "--model", MODEL, *options, path],
+    done = subprocess.run([PROGRAM, "diarize", "--json", "--engine", "vad", "--model", MODEL, *options, path],
                           capture_output=True, text=True, timeout=120, check=True)
     return json.loads(done.stdout)
 
@@ -74,8 +74,8 @@ def test_two_at_once(talk: tuple[Path, Path]) -> None:
 
 def test_error_rate(talk: tuple[Path, Path], tmp_path: Path) -> None:
     """One label an instant gave 34 % here. Pauses inside the clips are labelled as speech."""
-    found = subprocess.run([PROGRAM, "diarize", "--rttm", "--num-speakers", "2", "--model", MODEL, talk[0]], capture_output=True,
-                           text=True, timeout=120, check=True)
+    found = subprocess.run([PROGRAM, "diarize", "--rttm", "--engine", "vad", "--num-speakers", "2", "--model", MODEL, talk[0]],
+                           capture_output=True, text=True, timeout=120, check=True)
     (tmp_path / "found.rttm").write_text(found.stdout)
     scored = subprocess.run([PROGRAM, "score", talk[1], tmp_path / "found.rttm"], capture_output=True, text=True,
                             timeout=60, check=True).stdout

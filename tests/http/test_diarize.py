@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from contract import judge
 from conversation import CALL, NDJSON, diarize, two_voices, wait_under_way
-from service import Service, problem, speech, voice, wav, wav_float
+from service import ROOT, SMALL, Service, problem, speech, voice, wav, wav_float
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +160,21 @@ def test_keys(tmp_path: Path) -> None:
     with Service(api_keys_file=keys) as service:
         assert problem(diarize(service)) == "unauthorized"
         assert diarize(service, headers={"Authorization": "Bearer first-secret-key-0001"}).status_code == 200
+
+
+def test_the_segmentation_network_beside_the_model(tmp_path: Path) -> None:
+    model = shutil.copy(SMALL, tmp_path / "mine.safetensors")
+    network = ROOT / "tests/golden/segmentation/small.safetensors"
+    shutil.copy(network, tmp_path / "segmentation.safetensors")
+    with Service(model=model) as service:
+        response = service.get("/info")
+        judge(response, "/info", "GET")
+        facts = response.json()["segmentation"]
+        assert facts["name"] == "small" and facts["license"] is None and facts["origin"] is None
+        response = diarize(service)
+        judge(response, "/diarize", "POST")
+        assert response.json()["engine"] == "segmentation" and response.json()["segmentation"] == facts
+    for options in ({"segmentation_model": "none"}, {"max_duration_s": 9}):
+        with Service(model=model, **options) as service:
+            assert service.get("/info").json()["segmentation"] is None
+            assert diarize(service).json()["engine"] == "vad"

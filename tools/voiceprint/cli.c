@@ -339,6 +339,15 @@ bool cli_open_model(const struct cli *cli, vp_model **out)
     return true;
 }
 
+bool cli_find_segmentation(const struct cli *cli, char *path, size_t n_path)
+{
+    char model[PATH_MAX];
+    if (cli->segmentation != NULL)
+        return strcmp(cli->segmentation, "none") != 0 &&
+               (size_t)snprintf(path, n_path, "%s", cli->segmentation) < n_path;
+    return find_model(cli, model, sizeof model) && vp_segmentation_beside(model, path, n_path);
+}
+
 bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **out)
 {
     struct vp_err err;

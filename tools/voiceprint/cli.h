@@ -29,7 +29,7 @@ struct cli {
     bool skip_overlap, json;
     struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
     const char *speech, *png;          /* RTTM file; folder for pictures */
-    const char *segmentation;          /* model file, or NULL */
+    const char *segmentation;          /* model file, "none", or NULL: beside the model */
     const char *transcript;            /* file to be given back with speakers, or NULL */
     bool text;                         /* it, as text */
     bool rttm, embeddings;
@@ -51,6 +51,8 @@ int cli_parse(const struct command *command, int argc, char **argv, struct cli *
 
 /* Opens --model or the default one. False after a complaint. Returns owned *out. */
 bool cli_open_model(const struct cli *cli, vp_model **out);
+/* --segmentation, else the network beside the model, to path [n_path]. False: there is none. */
+bool cli_find_segmentation(const struct cli *cli, char *path, size_t n_path);
 bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **out);
 
 /* Reads a file, decodes it into scratch and computes its features. False with *err filled. */

@@ -273,8 +273,10 @@ static bool judge_transcript(const struct cli *cli, const struct inputs *inputs)
 static bool open_segmentation(struct batch *batch)
 {
     struct vp_err err;
-    const char *path = batch->cli->segmentation;
-    if (path == NULL ||
+    char path[PATH_MAX];
+    const bool is_needed =
+        batch->cli->segmentation != NULL || batch->cli->diarize.engine != VP_DIARIZE_VAD;
+    if (!is_needed || !cli_find_segmentation(batch->cli, path, sizeof path) ||
         vp_segmentation_open(path, batch->cli->kernel, &batch->segmentation, &err) == VP_OK)
         return true;
     cli_complain(path, "%s", err.message);
@@ -342,7 +344,9 @@ const struct command command_diarize = {
         "                     speakers (default: the model's)\n"
         "  --segmentation FILE\n"
         "                     a segmentation network, .onnx or .safetensors, which hears up to\n"
-        "                     two voices at once\n"
+        "                     two voices at once; none: without (default: "
+        "segmentation.safetensors\n"
+        "                     beside the model, where it is)\n"
         "  --engine NAME      auto, vad or segmentation (default auto: segmentation where its\n"
         "                     network is named)\n"
         "  --min-on S         drop turns below S seconds (default 0.2)\n"
