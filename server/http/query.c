@@ -47,6 +47,14 @@ static bool set_either(const char *value, const char *yes, const char *no, bool 
     return *out || strcmp(value, no) == 0;
 }
 
+/* As people's languages write it: true, True, 1. */
+static bool set_boolean(const char *value, bool *out)
+{
+    *out = strcmp(value, "true") == 0 || strcmp(value, "True") == 0 || strcmp(value, "1") == 0;
+    return *out || strcmp(value, "false") == 0 || strcmp(value, "False") == 0 ||
+           strcmp(value, "0") == 0;
+}
+
 /* strtod also takes hex and "inf": only what looks like a plain number is let through. */
 static bool set_number(const char *value, double min, double max, double *out)
 {
@@ -93,7 +101,7 @@ static bool set_option(unsigned option, const char *value, struct query *query)
 {
     switch (option) {
     case QUERY_NORMALIZE:
-        return set_either(value, "true", "false", &query->normalize);
+        return set_boolean(value, &query->normalize);
     case QUERY_ENCODING:
         return set_either(value, "base64", "float", &query->base64);
     case QUERY_THRESHOLD:
@@ -114,7 +122,7 @@ static bool set_option(unsigned option, const char *value, struct query *query)
         query->has_min_off = true;
         return set_number(value, 0, 5, &query->min_off_s);
     case QUERY_EMBEDDINGS:
-        return set_either(value, "true", "false", &query->embeddings);
+        return set_boolean(value, &query->embeddings);
     case QUERY_FORMAT:
         return set_format(value, &query->format);
     case QUERY_URI:

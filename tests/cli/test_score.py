@@ -56,6 +56,18 @@ def test_the_numbers_are_those_of_pyannote_metrics(run, setting):
         "--skip-overlap" not in OPTIONS[setting])
 
 
+def test_a_speaker_who_overlaps_himself_is_told_of(run, tmp_path):
+    reference, hypothesis = tmp_path / "ref.rttm", tmp_path / "hyp.rttm"
+    reference.write_text(LINE.format(0, 7, "A") + LINE.format(4, 6, "A"))  # 4 to 7 twice
+    hypothesis.write_text(LINE.format(0, 10, "x"))
+    done = run("score", reference, hypothesis, "--json")
+    assert done.returncode == 0
+    assert lines(done)[-1]["total"]["der"] == pytest.approx(3 / 13, abs=1e-4)  # pyannote.metrics: 23.08 %
+    assert "own turns overlap, 3.00 s" in done.stderr and "pyannote.metrics" in done.stderr and "md-eval" in done.stderr
+    reference.write_text(LINE.format(0, 7, "A") + LINE.format(7, 3, "A") + LINE.format(5, 4, "B"))
+    assert "overlap" not in run("score", reference, hypothesis).stderr
+
+
 def test_the_table(run):
     done = run("score", DER / "ref.rttm", DER / "hyp.rttm")
     assert done.returncode == 0

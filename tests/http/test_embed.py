@@ -69,6 +69,8 @@ def test_normalize_false(service: Service) -> None:
     response = service.embed(audio, "?normalize=false").json()
     raw = np.array(response["embedding"])
     assert response["normalized"] is False
+    for spelling, is_unit in (("False", False), ("0", False), ("True", True), ("1", True)):
+        assert service.embed(audio, "?normalize=" + spelling).json()["normalized"] is is_unit
     assert np.linalg.norm(raw) == pytest.approx(response["norm"], rel=1e-5)
     assert np.allclose(raw / np.linalg.norm(raw), embedding_of(service, audio), atol=1e-6)
 

@@ -37,7 +37,7 @@ struct outcome {
     struct vp_err err;
 };
 
-/* The stretches in which anybody speaks, of --speech; owned by the caller, NULL without memory. */
+/* The stretches in which anybody speaks; owned by the caller, NULL without memory. */
 static struct vp_span *union_of(const struct vp_rttm_recording *recording, size_t *n)
 {
     struct vp_span *spans = calloc(recording->n_turns + 1, sizeof *spans);
@@ -101,6 +101,28 @@ static char *label_words(vp_transcript *transcript, bool as_text,
     return status == VP_OK ? text : NULL;
 }
 
+/* The stretches of --speech for the recording of this name. NULL with *err filled: the file does
+ * not name it, and to take it for silent would be a quiet mistake. */
+static struct vp_span *find_speech(const struct batch *batch, const char *name, size_t *n,
+                                   struct vp_err *err)
+{
+    const struct vp_rttm_recording *known = vp_rttm_find(&batch->speech, name);
+    *err = (struct vp_err){.status = VP_ERR_ARGUMENT};
+    if (known == NULL) {
+        snprintf(err->message, sizeof err->message,
+                 "%.80s has no turns of '%.60s'%s%.60s%s; name the recording in it as its file is "
+                 "called, without the ending",
+                 batch->cli->speech, name, batch->speech.n_recordings > 0 ? ", but of '" : "",
+                 batch->speech.n_recordings > 0 ? batch->speech.recordings[0].name : "",
+                 batch->speech.n_recordings > 0 ? "'" : "");
+        return NULL;
+    }
+    struct vp_span *spans = union_of(known, n);
+    if (spans == NULL)
+        snprintf(err->message, sizeof err->message, "no memory for its stretches of speech");
+    return spans;
+}
+
 static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char *path,
                            const struct file_bytes *file, struct vp_err *err)
 {
@@ -109,12 +131,10 @@ static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char 
     struct vp_span *spans = NULL;
     vp_diarization *diarization = NULL;
     diarize_name(path, name);
-    const struct vp_rttm_recording *known =
-        batch->cli->speech != NULL ? vp_rttm_find(&batch->speech, name) : NULL;
     if (batch->cli->speech != NULL) {
-        static const struct vp_rttm_recording silent;
-        spans = union_of(known != NULL ? known : &silent, &options.n_speech);
-        options.speech = spans;
+        options.speech = spans = find_speech(batch, name, &options.n_speech, err);
+        if (spans == NULL)
+            return NULL;
     }
     enum vp_status status = vp_diarization_new(batch->model, batch->segmentation, &options,
                                                file->bytes, file->n, &diarization, err);
@@ -351,8 +371,8 @@ const struct command command_diarize = {
         "                     network is named)\n"
         "  --min-on S         drop turns below S seconds (default 0.2)\n"
         "  --min-off S        fill pauses below S seconds (default 0.3)\n"
-        "  --speech FILE      where there is speech, from the turns of an RTTM file that names\n"
-        "                     the recordings, instead of detecting it\n"
+        "  --speech FILE      where there is speech, from the turns of an RTTM file, instead of\n"
+        "                     detecting it; one that does not name a recording is an error\n"
         "\n"
         "  --transcript FILE  give this transcript of the recording back instead, with a speaker\n"
         "                     for each word or segment: JSON of Whisper, whisper.cpp or OpenAI's\n"

@@ -1,4 +1,5 @@
 /* voiceprint score: the diarization error rate of RTTM against RTTM. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,32 @@ static bool print_json(const char *name, const struct vp_der *der)
     return cli_print_json(line);
 }
 
+/* Seconds in which a speaker overlaps himself: turns are sorted by speaker, then by start. */
+static double own_overlap_s(const struct vp_rttm_recording *recording)
+{
+    double sum_s = 0.0, reached_s = 0.0;
+    for (size_t i = 0; i < recording->n_turns; i++) {
+        const struct vp_rttm_turn *turn = &recording->turns[i];
+        const bool same = i > 0 && turn->speaker == recording->turns[i - 1].speaker;
+        if (same && turn->start_s < reached_s)
+            sum_s += fmin(turn->end_s, reached_s) - turn->start_s;
+        reached_s = same ? fmax(reached_s, turn->end_s) : turn->end_s;
+    }
+    return sum_s;
+}
+
+/* Tools differ here, so it is said by whose rule this one counts. */
+static void warn_of_own_overlap(const char *name, const struct vp_rttm_recording *recording,
+                                const char *file)
+{
+    const double s = recording != NULL ? own_overlap_s(recording) : 0.0;
+    if (s > 0.0)
+        cli_complain(name,
+                     "in %s a speaker's own turns overlap, %.2f s in all: counted once for each "
+                     "turn, as pyannote.metrics does; md-eval merges them",
+                     file, s);
+}
+
 static bool score_one(struct score *score, const char *name,
                       const struct vp_rttm_recording *reference,
                       const struct vp_rttm_recording *hypothesis)
@@ -83,6 +110,8 @@ static bool score_one(struct score *score, const char *name,
         cli_complain(name, "not in %s: all its speech is false alarm", cli->files[0]);
     if (hypothesis == NULL)
         cli_complain(name, "not in %s: all its speech is missed", cli->files[1]);
+    warn_of_own_overlap(name, reference, cli->files[0]);
+    warn_of_own_overlap(name, hypothesis, cli->files[1]);
     const struct vp_der_options options = {cli->collar_s, cli->skip_overlap};
     if (vp_der_score(reference, hypothesis, uem, &options, &der, &err) != VP_OK) {
         cli_complain(name, "%s", err.message);
