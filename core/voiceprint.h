@@ -61,7 +61,8 @@ enum vp_status {
     VP_ERR_AUDIO_TOO_SHORT,   /* `value` and `limit` in seconds */
     VP_ERR_AUDIO_TOO_LONG,    /* `value` and `limit` in seconds */
     VP_ERR_AUDIO_SILENT,      /* `value` and `limit` in dBFS */
-    VP_ERR_INFERENCE          /* an embedding that is zero, constant or not finite: ours to fix */
+    VP_ERR_INFERENCE,         /* an embedding that is zero, constant or not finite: ours to fix */
+    VP_ERR_CANCELLED          /* the caller asked for an early end, see vp_scratch_watch */
 };
 
 /* Filled by the place that knows most. No member points anywhere. */
@@ -162,6 +163,17 @@ enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *lim
 void vp_scratch_free(vp_scratch *scratch);          /* takes; NULL is legal */
 size_t vp_scratch_bytes(const vp_scratch *scratch); /* memory held, without the model */
 
+/*
+ * Lets the forward pass end early: from now on vp_clip_embed on scratch asks is_cancelled(ctx)
+ * between two steps of the network, every few milliseconds, on the thread that runs it, and returns
+ * VP_ERR_CANCELLED once the answer is true. The clip stays in the scratch, and another
+ * vp_clip_embed gives what it would have given; for a vp_diarization_step on scratch it is final,
+ * as any error. NULL: nobody is asked, as in a new scratch. ctx is borrowed until the next call.
+ * The owner of the scratch calls this; what is_cancelled looks at may be another thread's, when it
+ * can be read safely (an atomic).
+ */
+void vp_scratch_watch(vp_scratch *scratch, bool (*is_cancelled)(void *ctx), void *ctx);
+
 /* ---- clip --------------------------------------------------------------------------------- */
 
 /* Remarks on a clip that was accepted: a bit set, in the order of the contract. */
@@ -237,6 +249,7 @@ enum vp_status vp_clip_fbank(vp_scratch *scratch, const float **features, size_t
  * Runs the network on the features of the last vp_clip_fbank. Writes dim floats: the embedding
  * before normalisation, [dim]; *norm is its L2 norm. VP_ERR_INFERENCE: it is zero, constant or not
  * finite. VP_ERR_ARGUMENT: there are no features of the clip at hand.
+ * VP_ERR_CANCELLED: as vp_scratch_watch says.
  */
 enum vp_status vp_clip_embed(vp_scratch *scratch, float *embedding, double *norm,
                              struct vp_err *err) VP_MUST_CHECK;

@@ -67,7 +67,10 @@ static void finish(struct drain *drain)
 {
     enter(drain, DRAIN_DONE);
     log_event(LOG_INFO, "drained",
-              drain->requests_were_cut ? "requests were cut" : "every request was answered");
+              drain->requests_were_cut ? "requests were cut"
+              : drain->service->n_lost_in_drain > 0
+                  ? "every request was answered whose client stayed"
+                  : "every request was answered");
     uv_stop(drain->loop);
 }
 

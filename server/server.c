@@ -16,7 +16,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { TICK_MS = 50 };
+/* A cancelled turn ends within a tenth of a second; a model that is being opened may take longer.
+ */
+enum { TICK_MS = 50, JOIN_S = 2 };
 
 /* ---- the engine ------------------------------------------------------------------------------ */
 
@@ -304,10 +306,9 @@ static void close_handle(uv_handle_t *handle, void *unused)
 void server_close(struct server *server)
 {
     struct service *service = &server->service;
-    if (workers_busy(service->workers) > 0 && server->drain.requests_were_cut)
-        _exit(1); /* a worker that outlasted the drain cannot be joined in finite time */
-    workers_stop(service->workers);
-    queue_expire_all(&service->queue, PROBLEM_DRAINING);
+    queue_expire_all(&service->queue, PROBLEM_DRAINING); /* cancels what workers still run */
+    if (!workers_stop(service->workers, JOIN_S))
+        _exit(server->drain.requests_were_cut ? EXIT_FAILURE : EXIT_SUCCESS);
     listener_close(&server->listener);
     listener_close(&server->admin);
     struct job *next;

@@ -22,6 +22,7 @@ static const char *const names[] = {
     [VP_ERR_AUDIO_TOO_LONG] = "audio-too-long",
     [VP_ERR_AUDIO_SILENT] = "no-signal",
     [VP_ERR_INFERENCE] = "inference-failed",
+    [VP_ERR_CANCELLED] = "cancelled",
 };
 
 const char *vp_status_name(enum vp_status status)

@@ -12,6 +12,7 @@
 #ifndef VP_CAMPPLUS_H
 #define VP_CAMPPLUS_H
 
+#include "base/cancel.h"
 #include "network/net.h"
 
 struct campplus;
@@ -46,6 +47,9 @@ size_t campplus_state_bytes(const struct campplus_state *state);
 enum vp_status campplus_forward(struct campplus_state *state, const float *features,
                                 size_t n_frames, float *embedding, vp_tap tap, void *tap_ctx,
                                 struct vp_err *err) VP_MUST_CHECK;
+
+/* What the forward pass asks between two layers, from then on; see resnet_watch. */
+void campplus_watch(struct campplus_state *state, struct cancel cancel);
 
 /* Another thread's part in the forward pass that runs on state; see vp_clip_help. */
 void campplus_help(struct campplus_state *state, bool (*leave)(void *ctx), void *ctx);

@@ -178,8 +178,13 @@ static enum vp_status run_window(struct campplus_state *state, const float *feat
     tap_sequence(state, taps, "tdnn", &in, campplus->tdnn.n_out);
     for (size_t b = 0; b < CAMPPLUS_N_BLOCKS; b++) {
         const struct dense_block *block = &campplus->blocks[b];
-        for (size_t i = 0; i < block->n_layers; i++)
+        for (size_t i = 0; i < block->n_layers; i++) {
+            if (cancel_asked(&state->cancel)) {
+                team_close(state->team);
+                return status_fail(err, VP_ERR_CANCELLED, "the result is not wanted any more");
+            }
             run_layer(state, &block->layers[i], &in);
+        }
         const size_t n_places = b + 1 < CAMPPLUS_N_BLOCKS
                                     ? campplus->blocks[b + 1].n_places
                                     : campplus->kernel->n_places(block->n_out);
@@ -263,6 +268,12 @@ enum vp_status campplus_forward(struct campplus_state *state, const float *featu
     for (size_t i = 0; i < dim; i++)
         embedding[i] = (float)(norms * (double)state->sum[i]);
     return VP_OK;
+}
+
+void campplus_watch(struct campplus_state *state, struct cancel cancel)
+{
+    state->cancel = cancel;
+    resnet_watch(state->head, cancel);
 }
 
 void campplus_help(struct campplus_state *state, bool (*leave)(void *ctx), void *ctx)

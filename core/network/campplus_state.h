@@ -14,6 +14,7 @@ struct campplus_state {
     size_t max_window;               /* of one pass */
     struct resnet_state *head;       /* owned */
     struct team *team;               /* the head's */
+    struct cancel cancel;            /* the head's too */
     struct arena arena;
     float *frames;     /* memory of a sequence: what the head gives */
     float *blocks[2];  /* of the block at hand, and of the next */

@@ -78,6 +78,14 @@ enum vp_status network_forward(struct network_state *state, const float *feature
                : resnet_forward(state->resnet, features, n_frames, embedding, tap, tap_ctx, err);
 }
 
+void network_watch(struct network_state *state, struct cancel cancel)
+{
+    if (state->campplus != NULL)
+        campplus_watch(state->campplus, cancel);
+    else
+        resnet_watch(state->resnet, cancel);
+}
+
 void network_help(struct network_state *state, bool (*leave)(void *ctx), void *ctx)
 {
     if (state->campplus != NULL)

@@ -41,6 +41,10 @@ enum vp_status network_forward(struct network_state *state, const float *feature
                                float *embedding, vp_tap tap, void *tap_ctx,
                                struct vp_err *err) VP_MUST_CHECK;
 
+/* What network_forward, and whatever else runs on state, asks between two steps; then
+ * VP_ERR_CANCELLED. */
+void network_watch(struct network_state *state, struct cancel cancel);
+
 /* Another thread's part in the forward pass that runs on state; see vp_clip_help. */
 void network_help(struct network_state *state, bool (*leave)(void *ctx), void *ctx);
 

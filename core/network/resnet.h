@@ -7,6 +7,7 @@
 #ifndef VP_RESNET_H
 #define VP_RESNET_H
 
+#include "base/cancel.h"
 #include "network/conv.h"
 
 struct resnet;
@@ -32,12 +33,15 @@ const struct frame_layout *resnet_frame_layout(const struct resnet *resnet);
 enum vp_status resnet_state_new(const struct resnet *resnet, size_t max_frames, size_t n_threads,
                                 struct resnet_state **out, struct vp_err *err) VP_MUST_CHECK;
 void resnet_state_free(struct resnet_state *state); /* takes; NULL is legal */
+/* What the forward pass asks between two steps, from then on. */
+void resnet_watch(struct resnet_state *state, struct cancel cancel);
 size_t resnet_state_bytes(const struct resnet_state *state);
 
 /*
  * features [n_frames, n_mels], mean removed -> embedding [dim], not normalised. Never allocates.
  * tap may be NULL; see vp_clip_embed_tapped. VP_ERR_ARGUMENT when n_frames is below
- * RESNET_MIN_FRAMES or above max_frames. The embedding is not judged here.
+ * RESNET_MIN_FRAMES or above max_frames, VP_ERR_CANCELLED when resnet_watch's question was
+ * answered so. The embedding is not judged here.
  */
 enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
                               float *embedding, vp_tap tap, void *tap_ctx,

@@ -290,8 +290,11 @@ static enum vp_status run_clip(struct resnet_state *state, const float *features
     start_clip(state, n_frames);
     team_open(&state->team);
     const struct stream *last = &state->streams[resnet->n_ops];
+    bool is_cancelled = false;
     while (last->n_written < last->n_frames) {
         size_t n = 0;
+        if ((is_cancelled = cancel_asked(&state->cancel)))
+            break;
         const size_t i = next_op(state, &n);
         if (i == resnet->n_ops) {
             feed(state, features);
@@ -304,7 +307,8 @@ static enum vp_status run_clip(struct resnet_state *state, const float *features
             pool_frames(state, n, take, take_ctx);
     }
     team_close(&state->team);
-    return VP_OK;
+    return is_cancelled ? status_fail(err, VP_ERR_CANCELLED, "the result is not wanted any more")
+                        : VP_OK;
 }
 
 enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
@@ -370,6 +374,11 @@ void resnet_embed_stats(const struct resnet *resnet, const float *stats, size_t 
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)resnet->dim,
                 (int)resnet->n_pooled, 1.0F, stats, (int)resnet->n_pooled, resnet->fc_weight,
                 (int)resnet->n_pooled, 1.0F, embeddings, (int)resnet->dim);
+}
+
+void resnet_watch(struct resnet_state *state, struct cancel cancel)
+{
+    state->cancel = cancel;
 }
 
 void resnet_help(struct resnet_state *state, bool (*leave)(void *ctx), void *ctx)

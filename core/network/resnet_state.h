@@ -5,6 +5,7 @@
 #ifndef VP_RESNET_STATE_H
 #define VP_RESNET_STATE_H
 
+#include "base/cancel.h"
 #include "base/team.h"
 #include "network/resnet_ops.h"
 #include "network/stats_pool.h"
@@ -39,7 +40,8 @@ struct resnet_state {
     float *pooled, *frame;    /* [n_pooled]; one frame as [C][F], for taps */
     double *pool_memory;
     struct stats_pool pool;
-    struct team team;   /* of the threads that work on the clip */
+    struct team team; /* of the threads that work on the clip */
+    struct cancel cancel;
     struct seat *seats; /* owned, [team.n_seats] */
 };
 

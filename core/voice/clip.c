@@ -80,6 +80,12 @@ enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, 
     return score_judge(embedding, scratch->model->info.dim, norm, err);
 }
 
+void vp_scratch_watch(vp_scratch *scratch, bool (*is_cancelled)(void *ctx), void *ctx)
+{
+    scratch_check(scratch);
+    network_watch(scratch->state, (struct cancel){.is_cancelled = is_cancelled, .ctx = ctx});
+}
+
 void vp_clip_help(vp_scratch *scratch, bool (*leave)(void *ctx), void *ctx)
 {
     scratch_check(scratch);

@@ -56,6 +56,8 @@ static const struct key keys[] = {
     {"max_buffered_bytes", BYTES, AT(max_buffered_bytes), "256MiB", 1024, 1e13, NULL,
      "memory for all uploads of clips together"},
     {"max_clips", COUNT, AT(max_clips), "8", 1, 64, NULL, "clips on each side of /compare"},
+    {"compare_max_duration_s", NUMBER, AT(compare_max_duration_s), "300", 0.2, 1e6, NULL,
+     "seconds that the clips of one /compare may last in all"},
     {"min_duration_s", NUMBER, AT(min_duration_s), "0.5", 0.105, 3600, NULL,
      "shorter clips are refused"},
     {"warn_duration_s", NUMBER, AT(warn_duration_s), "2", 0, 3600, NULL,

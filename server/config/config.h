@@ -28,6 +28,7 @@ struct config {
     char segmentation_model[4096]; /* a path; "auto": beside the model; "none" or empty: none */
     size_t diarize_max_body_bytes; /* one upload of /diarize, and all of them together */
     double diarize_max_duration_s, diarize_timeout_s;
+    double compare_max_duration_s;
     double min_duration_s, warn_duration_s, max_duration_s, silence_dbfs;
     bool truncate;                       /* long_audio=truncate */
     bool has_threshold, has_calibration; /* else as the model says */

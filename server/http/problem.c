@@ -51,6 +51,8 @@ static const enum problem_kind from_status[] = {
     [VP_ERR_AUDIO_TOO_LONG] = PROBLEM_AUDIO_TOO_LONG,
     [VP_ERR_AUDIO_SILENT] = PROBLEM_NO_SIGNAL,
     [VP_ERR_INFERENCE] = PROBLEM_INFERENCE_FAILED,
+    [VP_ERR_CANCELLED] =
+        PROBLEM_QUEUE_TIMEOUT, /* nobody reads it: its request has had its answer */
 };
 
 const struct problem_rule *problem_rule(enum problem_kind kind)

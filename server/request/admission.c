@@ -99,7 +99,8 @@ void admission_open_body(struct request *request)
         return;
     }
     if (request->needs_worker &&
-        queue_is_full(&service->queue, request->route->is_diarization ? JOB_DIARIZE : JOB_EMBED)) {
+        (request->route->is_diarization ? queue_is_full(&service->queue, JOB_DIARIZE, true)
+                                        : queue_is_full(&service->queue, JOB_EMBED, false))) {
         problem_set_overloaded(&request->problem);
         return;
     }

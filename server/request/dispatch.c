@@ -40,8 +40,7 @@ void dispatch_take_back(struct service *service, struct job *job)
 {
     ON_LOOP();
     struct queue *queue = &service->queue;
-    const bool has_slices_left =
-        job->kind == JOB_DIARIZE && job->status == VP_OK && !job->conversation.progress.done;
+    const bool has_turns_left = !job->is_done;
     workers_take_back(service->workers, job);
     judge_health(service, job);
     if (job->kind == JOB_DIARIZE)
@@ -49,9 +48,9 @@ void dispatch_take_back(struct service *service, struct job *job)
     struct ticket *ticket = queue_take_back(queue, job);
     if (ticket == NULL)
         return;
-    if (has_slices_left) {
+    if (has_turns_left) {
         queue_again(queue, ticket);
-        queue->calls->on_slice(ticket);
+        queue->calls->on_turn(ticket);
     } else {
         queue->calls->on_done(ticket);
     }

@@ -29,6 +29,8 @@ static void end(struct request *request, unsigned status)
     else if (request->status == 0)
         request->status = status;
     account_request(request);
+    if (request->service->drain != DRAIN_NOT && request->state != REQUEST_REPLYING)
+        request->service->n_lost_in_drain++;
     connection->request = NULL;
     connection->upload = NULL;
     deadlines_enter(request, AWAITS_NEXT);
@@ -183,7 +185,7 @@ void request_submit(struct request *request, struct job *job)
 {
     ON_LOOP();
     struct service *service = request->service;
-    if (queue_is_full(&service->queue, job->kind)) {
+    if (queue_is_full(&service->queue, job->kind, job->is_long)) {
         problem_set_overloaded(&request->problem);
         job_free(job);
         return;
@@ -255,7 +257,7 @@ static void on_tick(struct ticket *ticket, uint64_t now_ns)
         ndjson_progress(&request->stream, progress_of(request), now_ns);
 }
 
-static void on_slice(struct ticket *ticket)
+static void on_turn(struct ticket *ticket)
 {
     struct request *request = ticket->request;
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
@@ -269,8 +271,8 @@ static void set_problem(struct request *request, const struct job *job)
 {
     problem_from_engine(&request->problem, &job->err);
     if (job->kind == JOB_COMPARE) {
-        request->problem.side = job->failed_side == 0 ? 'a' : 'b';
-        request->problem.clip = job->failed_clip;
+        request->problem.side = job->at_side == 0 ? 'a' : 'b';
+        request->problem.clip = job->at_clip;
     }
     if (job->conversation.words.is_refused)
         snprintf(request->problem.field, sizeof request->problem.field, "transcript");
@@ -299,7 +301,7 @@ const struct queue_calls request_queue_calls = {
     .on_expired = on_expired,
     .on_gone = on_gone,
     .on_tick = on_tick,
-    .on_slice = on_slice,
+    .on_turn = on_turn,
     .on_done = on_done,
 };
 

@@ -7,11 +7,12 @@
 #include <string.h>
 
 /*
- * After a slice a diarization rests for so many times its length before it goes ahead of clips that
- * came later. While clips wait, diarizations so get a fifth of the workers that they may use at
- * most; with nobody waiting they go on at once.
+ * After a turn long work rests for so many times the turn's length before it goes ahead of clips
+ * that came later. While clips wait, long work so gets a fifth of the workers that it may use at
+ * most; with nobody waiting it goes on at once. As each rests by what it took, long turns and short
+ * ones get the same share of time.
  */
-enum { SLICE_REST = 4 };
+enum { LONG_REST = 4 };
 /* The weight of the latest job in the moving average: the last twenty or so count. */
 static const double newest_weight = 0.1;
 
@@ -26,6 +27,20 @@ static void enter(struct queue *queue, struct ticket *ticket, enum ticket_place 
     else
         list->first = ticket;
     list->last = ticket;
+    list->n++;
+}
+
+static void enter_first(struct queue *queue, struct ticket *ticket, enum ticket_place place)
+{
+    struct ticket_list *list = &queue->at[place];
+    ticket->place = place;
+    ticket->previous = NULL;
+    ticket->next = list->first;
+    if (list->first != NULL)
+        list->first->previous = ticket;
+    else
+        list->last = ticket;
+    list->first = ticket;
     list->n++;
 }
 
@@ -62,10 +77,10 @@ void queue_init(struct queue *queue, size_t size, const struct workers *workers,
     queue->calls = calls;
 }
 
-bool queue_is_full(const struct queue *queue, enum job_kind kind)
+bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_long)
 {
-    if (kind == JOB_DIARIZE)
-        return queue_diarizations(queue) >= queue->size;
+    if (is_long)
+        return queue->n_long[kind] >= queue->size;
     return queue_depth(queue) >= queue->size &&
            workers_busy(queue->workers) == workers_count(queue->workers);
 }
@@ -77,12 +92,12 @@ size_t queue_depth(const struct queue *queue)
 
 size_t queue_diarizations(const struct queue *queue)
 {
-    return queue->at[TICKET_SLICES].n + queue->n_slicing;
+    return queue->n_long[JOB_DIARIZE];
 }
 
 double queue_wait_s(const struct queue *queue)
 {
-    return (double)(queue_depth(queue) + 1) * queue->mean_service_s /
+    return (double)(queue_depth(queue) + 1) * queue->mean_turn_s /
            (double)workers_count(queue->workers);
 }
 
@@ -94,18 +109,23 @@ void queue_submit(struct queue *queue, struct ticket *ticket, struct job *job)
     job->queued_ns = clock_now_ns();
     ticket->job = job;
     ticket->turn_ns = job->queued_ns;
-    enter(queue, ticket, job->kind == JOB_DIARIZE ? TICKET_SLICES : TICKET_CLIPS);
+    queue->n_long[job->kind] += job->is_long;
+    enter(queue, ticket, job->is_long ? TICKET_LONG : TICKET_CLIPS);
 }
 
 void queue_drop(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
-    if (ticket->place == TICKET_RUNNING)
+    if (ticket->place == TICKET_RUNNING) {
         ticket->job->ticket = NULL;
-    else
+        job_cancel(ticket->job);
+    } else {
+        if (ticket->place == TICKET_LONG)
+            queue->n_long[ticket->job->kind]--;
         job_free(ticket->job);
-    ticket->job = NULL;
+    }
     leave(queue, ticket);
+    ticket->job = NULL;
 }
 
 static void expire(struct queue *queue, struct ticket *ticket, enum problem_kind kind)
@@ -140,15 +160,15 @@ static struct ticket *next_clip(struct queue *queue, uint64_t now_ns)
     return NULL;
 }
 
-/* The diarization whose turn it is; NULL: none waits, or enough workers are at slices already: one
+/* The long work whose turn it is; NULL: none waits, or enough workers are at long work already: one
  * worker at least is left to clips, where there are two. */
-static struct ticket *next_slice(struct queue *queue, uint64_t now_ns)
+static struct ticket *next_long(struct queue *queue, uint64_t now_ns)
 {
     const size_t n_workers = workers_count(queue->workers);
-    if (queue->n_slicing >= (n_workers > 1 ? n_workers - 1 : 1))
+    if (queue->n_long_turns >= (n_workers > 1 ? n_workers - 1 : 1))
         return NULL;
     for (;;) {
-        struct ticket *found = queue->at[TICKET_SLICES].first;
+        struct ticket *found = queue->at[TICKET_LONG].first;
         for (struct ticket *at = found; at != NULL; at = at->next)
             if (at->turn_ns < found->turn_ns)
                 found = at;
@@ -161,12 +181,12 @@ struct ticket *queue_next(struct queue *queue)
 {
     ON_LOOP();
     uint64_t now_ns = clock_now_ns();
-    struct ticket *clip = next_clip(queue, now_ns), *slice = next_slice(queue, now_ns);
+    struct ticket *clip = next_clip(queue, now_ns), *work = next_long(queue, now_ns);
     struct ticket *next =
-        slice == NULL || (clip != NULL && clip->turn_ns <= slice->turn_ns) ? clip : slice;
+        work == NULL || (clip != NULL && clip->turn_ns <= work->turn_ns) ? clip : work;
     if (next == NULL)
         return NULL;
-    queue->n_slicing += next == slice;
+    queue->n_long_turns += next == work;
     next->start_deadline_ns = UINT64_MAX;
     leave(queue, next);
     enter(queue, next, TICKET_RUNNING);
@@ -177,12 +197,12 @@ struct ticket *queue_take_back(struct queue *queue, struct job *job)
 {
     ON_LOOP();
     struct ticket *ticket = job->ticket;
-    if (job->kind == JOB_DIARIZE) {
-        queue->n_slicing--;
-    } else {
-        double service_s = 1e-3 * clock_ms_since(job->started_ns, job->ended_ns);
-        queue->mean_service_s +=
-            (queue->mean_service_s > 0 ? newest_weight : 1.0) * (service_s - queue->mean_service_s);
+    if (job->is_long) {
+        queue->n_long_turns--;
+        queue->n_long[job->kind]--;
+    } else if (job->status != VP_ERR_CANCELLED) {
+        queue->mean_turn_s += (queue->mean_turn_s > 0 ? newest_weight : 1.0) *
+                              (1e-3 * job->turn_ms - queue->mean_turn_s);
     }
     if (ticket == NULL) {
         job_free(job);
@@ -196,15 +216,20 @@ struct ticket *queue_take_back(struct queue *queue, struct job *job)
 void queue_again(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
-    const double rest_s = 1e-3 * SLICE_REST * ticket->job->conversation.slice_ms;
-    ticket->turn_ns = clock_now_ns() + clock_from_seconds(rest_s);
-    enter(queue, ticket, TICKET_SLICES);
+    const struct job *job = ticket->job;
+    if (job->is_long) {
+        ticket->turn_ns = clock_now_ns() + clock_from_seconds(1e-3 * LONG_REST * job->turn_ms);
+        queue->n_long[job->kind]++;
+        enter(queue, ticket, TICKET_LONG);
+    } else { /* it keeps the turn that it came with */
+        enter_first(queue, ticket, TICKET_CLIPS);
+    }
 }
 
 void queue_tick(struct queue *queue, uint64_t now_ns)
 {
     ON_LOOP();
-    static const enum ticket_place waiting[] = {TICKET_CLIPS, TICKET_SLICES};
+    static const enum ticket_place waiting[] = {TICKET_CLIPS, TICKET_LONG};
     struct ticket *next;
     for (size_t i = 0; i < 2; i++) {
         for (struct ticket *at = queue->at[waiting[i]].first; at != NULL; at = next) {

@@ -1,7 +1,8 @@
 /*
- * Who waits for a worker, as tickets: clips for their turn, diarizations for their next slice, and
- * those whose jobs are with workers. A ticket whose deadline passes, or whose client leaves, is
- * taken out here; whoever it belongs to hears of it by a table of calls.
+ * Who waits for a worker, as tickets: clips for their turn, long work for its next one (a clip of a
+ * large comparison, a slice of a diarization), and those whose jobs are with workers. A ticket
+ * whose deadline passes, or whose client leaves, is taken out here; whoever it belongs to hears of
+ * it by a table of calls.
  */
 #ifndef VP_QUEUE_H
 #define VP_QUEUE_H
@@ -14,7 +15,7 @@ struct request;
 enum ticket_place {
     TICKET_OUT = 0, /* not submitted, or done */
     TICKET_CLIPS,   /* waits for a worker */
-    TICKET_SLICES,  /* a diarization that waits for its next slice */
+    TICKET_LONG, /* work of many turns that waits for its next: diarizations, large comparisons */
     TICKET_RUNNING, /* its job is with a worker */
     N_TICKET_PLACES
 };
@@ -27,7 +28,7 @@ struct ticket {
     struct job *job;                /* owned, but for TICKET_RUNNING: then the worker has it */
     uint64_t deadline_ns;           /* from then on a result comes too late */
     uint64_t start_deadline_ns;     /* from then on it is not begun any more; UINT64_MAX: it was */
-    uint64_t turn_ns;               /* since when it waits, or when its next slice is due */
+    uint64_t turn_ns;               /* since when it waits, or when its next turn is due */
 };
 
 /* The ticket's job when it has run and is back; NULL while a worker has it, or before. [loop] */
@@ -41,8 +42,8 @@ struct queue_calls {
     void (*on_expired)(struct ticket *ticket, enum problem_kind kind, bool had_begun);
     void (*on_gone)(struct ticket *ticket);
     void (*on_tick)(struct ticket *ticket, uint64_t now_ns); /* it goes on waiting, or running */
-    void (*on_slice)(struct ticket *ticket);                 /* done; it waits for the next one */
-    void (*on_done)(struct ticket *ticket);                  /* the job is back for good */
+    void (*on_turn)(struct ticket *ticket); /* one is over; it waits for the next */
+    void (*on_done)(struct ticket *ticket); /* the job is back for good */
 };
 
 struct ticket_list {
@@ -55,14 +56,16 @@ struct queue {
     const struct workers *workers;
     size_t size;                            /* how many may wait, of each kind */
     struct ticket_list at[N_TICKET_PLACES]; /* oldest first; TICKET_OUT stays empty */
-    size_t n_slicing;                       /* slices that are with workers, orphans too */
-    double mean_service_s;                  /* moving average of a clip job's time on a worker */
+    size_t n_long_turns;                    /* turns of long work with workers, orphans too */
+    size_t n_long[N_JOB_KINDS];             /* long work that waits or is with workers, by kind */
+    double mean_turn_s; /* moving average of a clip's time on a worker, without long work */
 };
 
 void queue_init(struct queue *queue, size_t size, const struct workers *workers,
                 const struct queue_calls *calls); /* [start] */
-/* Must another job of this kind be refused? [loop] */
-bool queue_is_full(const struct queue *queue, enum job_kind kind);
+/* Must another job of this kind be refused? Long work has places of its own, for each kind. [loop]
+ */
+bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_long);
 /* How many clips wait. [loop] */
 size_t queue_depth(const struct queue *queue);
 /* How many diarizations are under way. [loop] */
@@ -76,7 +79,7 @@ struct ticket *queue_next(struct queue *queue);
 /* A job is back from its worker. Returns its ticket, out of the queue and owning the job; NULL:
  * nobody waits for it any more, and it is freed. [loop] */
 struct ticket *queue_take_back(struct queue *queue, struct job *job);
-/* The ticket has slices left and waits for its next turn. [loop] */
+/* The ticket's job has turns left, and it waits for the next one. [loop] */
 void queue_again(struct queue *queue, struct ticket *ticket);
 /* Nobody waits any more: out of the queue; its job is freed, or by queue_take_back when a worker
  * has it. Legal on a ticket that is out. [loop] */

@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A comparison of so many recordings waits among those of /embed: that is what two voices need. One
+ * of more is long work, and gives way to them between its clips. */
+enum { MOST_SHORT_CLIPS = 2 };
+
 static bool is_json(const char *content_type)
 {
     char type[128];
@@ -216,6 +220,8 @@ static void compare_parts(struct request *request, const struct part *parts, siz
         job_free(job);
         return;
     }
+    job->is_long = n_clips[0] + n_clips[1] > MOST_SHORT_CLIPS;
+    job->max_used_s = request->service->config->compare_max_duration_s;
     body_move(&request->body, &job->body);
     request_submit(request, job);
 }

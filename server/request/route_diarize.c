@@ -82,6 +82,7 @@ void route_diarize_body(struct request *request)
         return;
     }
     struct conversation *conversation = &job->conversation;
+    job->is_long = true;
     set_options(request, &conversation->options);
     conversation->bytes = clip.bytes;
     conversation->n_bytes = clip.n_bytes;

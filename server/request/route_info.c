@@ -36,6 +36,7 @@ static struct json_build limits(const struct config *config)
     json_put_count(&limits, "max_body_bytes", config->max_body_bytes);
     json_put_count(&limits, "max_buffered_bytes", config->max_buffered_bytes);
     json_put_count(&limits, "max_clips", config->max_clips);
+    json_put_number(&limits, "compare_max_duration_s", config->compare_max_duration_s);
     json_put_number(&limits, "min_duration_s", config->min_duration_s);
     json_put_number(&limits, "warn_duration_s", config->warn_duration_s);
     json_put_number(&limits, "max_duration_s", config->max_duration_s);

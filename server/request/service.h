@@ -37,6 +37,8 @@ struct service {
     struct connections connections;
     struct metrics metrics;
     size_t n_open_requests;
+    size_t
+        n_lost_in_drain; /* requests without an answer since the drain began: their clients left */
     enum drain_step drain;
 };
 

@@ -77,19 +77,49 @@ void job_free(struct job *job)
     free(job);
 }
 
+static bool is_cancelled(void *context)
+{
+    struct job *job = context;
+    return atomic_load_explicit(&job->is_cancelled, memory_order_relaxed); /* nothing hangs on it */
+}
+
+static enum vp_status fail(struct vp_err *err, enum vp_status status, const char *sentence)
+{
+    *err = (struct vp_err){.status = status};
+    snprintf(err->message, sizeof err->message, "%s", sentence);
+    return status;
+}
+
+/* Counts a clip that was decoded. */
+static enum vp_status judge_total(struct job *job, const struct clip *clip)
+{
+    job->used_s += clip->info.used_s;
+    if (job->max_used_s <= 0 || job->used_s <= job->max_used_s)
+        return VP_OK;
+    job->err = (struct vp_err){
+        .status = VP_ERR_AUDIO_TOO_LONG, .value = job->used_s, .limit = job->max_used_s};
+    snprintf(job->err.message, sizeof job->err.message,
+             "the clips of a comparison last %.1f s up to this one, and may last %g s in all: send "
+             "fewer or shorter ones",
+             job->used_s, job->max_used_s);
+    return VP_ERR_AUDIO_TOO_LONG;
+}
+
 static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct clip *clip,
                                  float *embedding)
 {
     struct vp_err *err = &job->err;
     uint64_t start = clock_now_ns();
-    if (fault_hits(FAULT_DECODE)) {
-        *err = (struct vp_err){.status = VP_ERR_NO_MEMORY, .message = "out of memory (injected)"};
-        return VP_ERR_NO_MEMORY;
-    }
+    if (fault_hits(FAULT_DECODE))
+        return fail(err, VP_ERR_NO_MEMORY, "out of memory (injected)");
     enum vp_status status =
         vp_clip_decode(scratch, &clip->options, clip->bytes, clip->n_bytes, &clip->info, err);
     uint64_t decoded = clock_now_ns();
     clip->decode_ms = clock_ms_since(start, decoded);
+    if (status == VP_OK)
+        status = judge_total(job, clip);
+    if (status == VP_OK && is_cancelled(job))
+        status = fail(err, VP_ERR_CANCELLED, "the result is not wanted any more");
     if (status != VP_OK)
         return status;
     if (clip->type_guessed)
@@ -99,16 +129,16 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
     clip->fbank_ms = clock_ms_since(decoded, features);
     if (status != VP_OK)
         return status;
+    vp_scratch_watch(scratch, is_cancelled, job);
     if (job->helpers.begin != NULL)
         job->helpers.begin(job->helpers.context, job, scratch);
     status = vp_clip_embed(scratch, embedding, &clip->norm, err);
     if (job->helpers.begin != NULL)
         job->helpers.end(job->helpers.context, job);
+    vp_scratch_watch(scratch, NULL, NULL);
     clip->forward_ms = clock_ms_since(features, clock_now_ns());
-    if (status == VP_OK && fault_hits(FAULT_INFERENCE)) {
-        *err = (struct vp_err){.status = VP_ERR_INFERENCE, .message = "not finite (injected)"};
-        return VP_ERR_INFERENCE;
-    }
+    if (status == VP_OK && fault_hits(FAULT_INFERENCE))
+        return fail(err, VP_ERR_INFERENCE, "not finite (injected)");
     return status;
 }
 
@@ -120,22 +150,25 @@ static enum vp_status as_inference_error(enum vp_status status, struct vp_err *e
     return status == VP_ERR_ARGUMENT ? VP_ERR_INFERENCE : status;
 }
 
-/* Fills side->embedding from its clips; job says which clip failed. */
-static enum vp_status embed_side(struct job *job, size_t i_side, vp_scratch *scratch)
+/* The clip that is next, into its row of its side's embeddings. */
+static enum vp_status embed_next(struct job *job, vp_scratch *scratch)
 {
-    struct side *side = &job->sides[i_side];
-    size_t dim = job->engine->info->dim;
-    job->failed_side = i_side;
-    for (size_t i = 0; i < side->n_clips; i++) {
-        float *embedding = side->embeddings + i * dim;
-        job->failed_clip = i;
-        enum vp_status status = embed_clip(job, scratch, &side->clips[i], embedding);
-        if (status == VP_OK && !job->raw)
-            status = as_inference_error(vp_embedding_normalize(embedding, dim, NULL, &job->err),
-                                        &job->err);
-        if (status != VP_OK)
-            return status;
-    }
+    struct side *side = &job->sides[job->at_side];
+    const size_t dim = job->engine->info->dim;
+    float *embedding = side->embeddings + job->at_clip * dim;
+    enum vp_status status = embed_clip(job, scratch, &side->clips[job->at_clip], embedding);
+    if (status == VP_OK && !job->raw)
+        status =
+            as_inference_error(vp_embedding_normalize(embedding, dim, NULL, &job->err), &job->err);
+    if (status == VP_OK)
+        job->at_clip++;
+    return status;
+}
+
+/* Fills side->embedding from those of its clips. */
+static enum vp_status close_side(struct job *job, struct side *side)
+{
+    const size_t dim = job->engine->info->dim;
     if (job->kind == JOB_EMBED || side->n_clips == 0) {
         memcpy(side->embedding, side->embeddings, dim * sizeof(float));
         return VP_OK;
@@ -145,31 +178,74 @@ static enum vp_status embed_side(struct job *job, size_t i_side, vp_scratch *scr
                               &job->err);
 }
 
+/* Sides of which every clip is embedded, stored ones too. */
+static enum vp_status close_sides(struct job *job)
+{
+    enum vp_status status = VP_OK;
+    while (status == VP_OK && job->at_side < job->n_sides &&
+           job->at_clip == job->sides[job->at_side].n_clips) {
+        status = close_side(job, &job->sides[job->at_side]);
+        if (status == VP_OK) {
+            job->at_side++;
+            job->at_clip = 0;
+        }
+    }
+    job->is_done = job->at_side == job->n_sides;
+    return status;
+}
+
+/* One clip. */
+static enum vp_status run_clip(struct job *job, vp_scratch *scratch)
+{
+    enum vp_status status = close_sides(job);
+    if (status == VP_OK && !job->is_done)
+        status = embed_next(job, scratch);
+    return status == VP_OK ? close_sides(job) : status;
+}
+
+static enum vp_status run_on_engine(struct job *job)
+{
+    VP_BUG_IF(job->worker >= job->engine->n_workers);
+    vp_scratch *scratch = job->engine->scratch[job->worker];
+    enum vp_status status = VP_OK;
+    if (job->kind == JOB_DIARIZE) {
+        vp_scratch_watch(scratch, is_cancelled, job);
+        status = conversation_step(&job->conversation, job->engine, scratch, &job->err);
+        vp_scratch_watch(scratch, NULL, NULL);
+        job->is_done = job->conversation.progress.done;
+    } else {
+        status = run_clip(job, scratch);
+    }
+    if (status == VP_ERR_INFERENCE) {
+        struct vp_self_test again;
+        struct vp_err err;
+        job->self_test_failed = vp_model_self_test(scratch, &again, &err) != VP_OK;
+    }
+    return status;
+}
+
 void job_run(struct job *job)
 {
     ON_WORKER();
     VP_CHECK_MAGIC(job, JOB_MAGIC);
+    const uint64_t start_ns = clock_now_ns();
     crash_set_request(job->request_id);
     if (job->started_ns == 0)
-        job->started_ns = clock_now_ns();
-    if (job->kind == JOB_OPEN_ENGINE) {
+        job->started_ns = start_ns;
+    if (job->kind == JOB_OPEN_ENGINE)
         job->status = engine_open(job->config, &job->opened, &job->err);
-    } else {
-        VP_BUG_IF(job->worker >= job->engine->n_workers);
-        vp_scratch *scratch = job->engine->scratch[job->worker];
-        job->status = VP_OK;
-        if (job->kind == JOB_DIARIZE)
-            job->status = conversation_step(&job->conversation, job->engine, scratch, &job->err);
-        for (size_t i = 0; i < job->n_sides && job->status == VP_OK; i++)
-            job->status = embed_side(job, i, scratch);
-        if (job->status == VP_ERR_INFERENCE) {
-            struct vp_self_test again;
-            struct vp_err err;
-            job->self_test_failed = vp_model_self_test(scratch, &again, &err) != VP_OK;
-        }
-    }
+    else
+        job->status = run_on_engine(job);
+    job->is_done = job->is_done || job->status != VP_OK || job->kind == JOB_OPEN_ENGINE;
     job->ended_ns = clock_now_ns();
+    job->turn_ms = clock_ms_since(start_ns, job->ended_ns);
     crash_set_request(NULL);
+}
+
+void job_cancel(struct job *job)
+{
+    ON_LOOP();
+    atomic_store_explicit(&job->is_cancelled, true, memory_order_relaxed);
 }
 
 struct job_times job_times(const struct job *job)

@@ -1,7 +1,8 @@
 /*
- * One piece of work for a worker: embed the clips of one or two sides, a slice of a diarization, or
- * open an engine. A job has one owner at a time: the loop, then a worker, then the loop again (a
- * diarization many times over); nothing in it is shared.
+ * One piece of work for a worker: embed the clips of one or two sides, diarize, or open an engine.
+ * It goes in turns, each short: one clip, or a slice of a diarization. A job has one owner at a
+ * time: the loop, then a worker, then the loop again, until it is done; only is_cancelled is
+ * shared.
  */
 #ifndef VP_JOB_H
 #define VP_JOB_H
@@ -10,6 +11,7 @@
 #include "work/conversation.h"
 #include "work/engine.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct job;
@@ -23,7 +25,7 @@ struct job_helpers {
     void *context;
 };
 
-enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_DIARIZE, JOB_OPEN_ENGINE };
+enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_DIARIZE, JOB_OPEN_ENGINE, N_JOB_KINDS };
 enum { JOB_MAX_SIDES = 2 };
 
 /* One recording, and what the worker found out about it. */
@@ -56,14 +58,20 @@ struct job {
     bool raw;              /* leave the embedding of JOB_EMBED as the network gave it */
     size_t n_sides;
     struct side sides[JOB_MAX_SIDES];
+    size_t at_side, at_clip; /* the clip of the next turn; after an error, the one at fault */
+    double used_s,
+        max_used_s; /* of all clips so far, and at most; max 0: no limit but each clip's */
     struct conversation conversation; /* JOB_DIARIZE, which has no sides */
+    bool is_long;                     /* many turns, between which others go first (queue.h) */
 
     size_t worker; /* which of the pool has it, and who helps: set when it is handed out */
     struct job_helpers helpers;
     uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
+    double turn_ms;                           /* the last turn */
+    bool is_done;                             /* no turn is left; so it is after an error */
+    atomic_bool is_cancelled;                 /* set by job_cancel, read by the worker */
     enum vp_status status;                    /* the result; err when not VP_OK */
     struct vp_err err;
-    size_t failed_side, failed_clip;
     bool self_test_failed;       /* after VP_ERR_INFERENCE: the engine itself is ill */
     const struct config *config; /* JOB_OPEN_ENGINE */
     struct engine *opened;       /* its result */
@@ -74,8 +82,10 @@ struct job {
 struct job *job_new(enum job_kind kind, struct engine *engine, size_t n_sides,
                     const size_t *n_clips);
 struct job *job_new_open(const struct config *config); /* [loop] NULL when memory is short */
-/* Does the work on the scratch of its worker and leaves the result in the job. [worker] */
+/* Does one turn on the scratch of its worker and leaves the result in the job. [worker] */
 void job_run(struct job *job);
+/* Nobody wants the result any more: the turn that runs ends soon, with VP_ERR_CANCELLED. [loop] */
+void job_cancel(struct job *job);
 void job_free(struct job *job); /* [loop] takes; NULL is legal */
 
 /* What a job took, over all its clips, in milliseconds. */

@@ -4,6 +4,7 @@
 #include "util/clock.h"
 #include "util/thread.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 
 /* Longer than the gap between begin_sharing and the forward pass, and from its end to end_sharing.
  */
-enum { PAUSE_NS = 100 * 1000 };
+enum { PAUSE_NS = 100 * 1000, JOIN_PAUSE_NS = 1000 * 1000 };
 
 struct worker {
     struct workers *pool;
@@ -201,7 +202,7 @@ struct workers *workers_start(size_t n, size_t n_sharing, struct mailbox *mailbo
             *err = (struct vp_err){.status = VP_ERR_NO_MEMORY};
             snprintf(err->message, sizeof err->message, "worker %zu cannot be started: %s",
                      workers->n_started + 1, strerror(error));
-            workers_stop(workers);
+            (void)!workers_stop(workers, 1); /* they have nothing to do */
             return NULL;
         }
     }
@@ -262,9 +263,19 @@ uint64_t workers_longest_ns(const struct workers *workers, uint64_t now_ns)
     return longest;
 }
 
-void workers_stop(struct workers *workers)
+/* Not pthread_timedjoin_np, which knows the time of day only. */
+static bool join(pthread_t thread, uint64_t until_ns)
+{
+    int status;
+    while ((status = pthread_tryjoin_np(thread, NULL)) == EBUSY && clock_now_ns() < until_ns)
+        nanosleep(&(struct timespec){.tv_nsec = JOIN_PAUSE_NS}, NULL);
+    return status == 0;
+}
+
+bool workers_stop(struct workers *workers, double timeout_s)
 {
     ON_LOOP();
+    const uint64_t until_ns = clock_now_ns() + clock_from_seconds(timeout_s);
     pthread_mutex_lock(&workers->mutex);
     workers->stop = true;
     for (size_t i = 0; i < workers->n; i++)
@@ -272,11 +283,13 @@ void workers_stop(struct workers *workers)
     wake_all(workers);
     pthread_mutex_unlock(&workers->mutex);
     for (size_t i = 0; i < workers->n_started; i++)
-        pthread_join(workers->worker[i].thread, NULL);
+        if (!join(workers->worker[i].thread, until_ns))
+            return false;
     for (size_t i = 0; i < workers->n; i++) {
         pthread_cond_destroy(&workers->worker[i].given);
         pthread_cond_destroy(&workers->worker[i].is_left);
     }
     pthread_mutex_destroy(&workers->mutex);
     free(workers);
+    return true;
 }

@@ -26,7 +26,8 @@ void workers_give(struct workers *workers, struct job *job);
 void workers_take_back(struct workers *workers, const struct job *job);
 /* How long the oldest running clip job has been running, ns; 0 when none. [loop] */
 uint64_t workers_longest_ns(const struct workers *workers, uint64_t now_ns);
-/* Asks all to end after what they run and joins them. Jobs may still be in the mailbox. [loop] */
-void workers_stop(struct workers *workers);
+/* Asks all to end after what they run and joins them. Jobs may still be in the mailbox. False when
+ * one has not ended within timeout_s: then the process must end, and nothing was freed. [loop] */
+bool workers_stop(struct workers *workers, double timeout_s) VP_MUST_CHECK;
 
 #endif

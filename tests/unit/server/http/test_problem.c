@@ -34,8 +34,9 @@ static void every_status_of_the_engine_maps(void **state)
                                         [VP_ERR_AUDIO_TOO_SHORT] = 422,
                                         [VP_ERR_AUDIO_TOO_LONG] = 422,
                                         [VP_ERR_AUDIO_SILENT] = 422,
-                                        [VP_ERR_INFERENCE] = 500};
-    for (int i = 1; i <= VP_ERR_INFERENCE; i++) {
+                                        [VP_ERR_INFERENCE] = 500,
+                                        [VP_ERR_CANCELLED] = 503};
+    for (int i = 1; i <= VP_ERR_CANCELLED; i++) {
         struct vp_err err = {.status = (enum vp_status)i, .value = 1.5, .limit = 2.5};
         struct problem problem;
         snprintf(err.message, sizeof err.message, "sentence %d", i);

@@ -184,12 +184,12 @@ static void bodies(void **state)
     assert_true(service.uploads.was_short);
 
     /* Diarizations have memory and places of their own. */
-    service.queue.n_slicing = config.queue_size;
+    service.queue.n_long[JOB_DIARIZE] = config.queue_size;
     request = request_for("POST", "/diarize");
     request.head.declared_bytes = 10;
     admission_open_body(&request);
     assert_int_equal(request.problem.kind, PROBLEM_OVERLOADED);
-    service.queue.n_slicing = 0;
+    service.queue.n_long[JOB_DIARIZE] = 0;
     request = request_for("POST", "/diarize");
     request.head.declared_bytes = 10;
     admission_open_body(&request);
@@ -206,7 +206,7 @@ static void bodies(void **state)
     assert_int_equal(request.problem.kind, PROBLEM_DRAINING);
     body_close(&request.body);
 
-    workers_stop(service.workers);
+    assert_true(workers_stop(service.workers, 20));
     mailbox_close(&mailbox);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);

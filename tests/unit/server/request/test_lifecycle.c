@@ -102,7 +102,7 @@ static void close_bench(struct bench *bench)
     run(bench);
     assert_int_equal(service->n_open_requests, 0);
     assert_int_equal(service->uploads.used_bytes + service->conversations.used_bytes, 0);
-    workers_stop(service->workers);
+    assert_true(workers_stop(service->workers, 20));
     listener_close(&bench->listener);
     mailbox_close(&bench->mailbox);
     connections_close(&service->connections);
@@ -287,7 +287,7 @@ static void lines_begin_after_the_first_slice(void **state)
     assert_int_equal(status_of(fd, text, sizeof text), 0);
     struct job *job = wait_for_job(&bench);
     assert_int_equal(job->status, VP_OK);
-    job->conversation.progress.done = false; /* as after the first slice of many */
+    job->is_done = job->conversation.progress.done = false; /* as after the first slice of many */
     dispatch_take_back(&bench.service, job);
     assert_int_equal(request->state, REQUEST_STREAMING);
     run(&bench);
@@ -295,11 +295,11 @@ static void lines_begin_after_the_first_slice(void **state)
     assert_non_null(strstr(text, "{\"progress\":"));
     assert_int_equal(request->state, REQUEST_REPLYING);
     /* Between two slices: the work has a deadline, and the reader none. */
-    const struct ticket *ticket = only(&bench, TICKET_SLICES);
+    const struct ticket *ticket = only(&bench, TICKET_LONG);
     assert_true(request->connection->deadline_ns == UINT64_MAX);
     assert_true(ticket->start_deadline_ns == UINT64_MAX);
     queue_tick(&bench.service.queue, request->started_ns + clock_from_seconds(1799));
-    assert_int_equal(ticket->place, TICKET_SLICES);
+    assert_int_equal(ticket->place, TICKET_LONG);
     queue_tick(&bench.service.queue, request->started_ns + clock_from_seconds(1800));
     assert_int_equal(ticket->place, TICKET_OUT);
     assert_int_equal(request->stream.state, NDJSON_OVER);

@@ -79,7 +79,7 @@ static void close_bench(struct bench *bench)
 {
     for (size_t i = 0; i < N_TICKETS; i++)
         queue_drop(&bench->queue, &bench->tickets[i]);
-    workers_stop(bench->workers);
+    assert_true(workers_stop(bench->workers, 20));
     mailbox_close(&bench->mailbox);
     uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&bench->loop), 0);
@@ -91,6 +91,7 @@ static struct job *new_job(enum job_kind kind)
     struct job *job = job_new_open(NULL);
     assert_non_null(job);
     job->kind = kind;
+    job->is_long = kind == JOB_DIARIZE;
     return job;
 }
 
@@ -137,18 +138,19 @@ static void only_busy_workers_make_it_full(void **state)
     open_bench(&bench, 1);
     for (size_t i = 0; i < SIZE; i++)
         submit(&bench, i, JOB_EMBED);
-    assert_false(queue_is_full(&bench.queue, JOB_EMBED));
+    assert_false(queue_is_full(&bench.queue, JOB_EMBED, false));
     struct job *job = job_new_open(&config);
     assert_non_null(job);
     workers_give(bench.workers, job); /* busy until the loop takes it back */
-    assert_true(queue_is_full(&bench.queue, JOB_EMBED));
-    assert_false(queue_is_full(&bench.queue, JOB_DIARIZE)); /* those have places of their own */
+    assert_true(queue_is_full(&bench.queue, JOB_EMBED, false));
+    assert_false(
+        queue_is_full(&bench.queue, JOB_DIARIZE, true)); /* those have places of their own */
     for (size_t i = 0; i < SIZE; i++)
         submit(&bench, SIZE + i, JOB_DIARIZE);
-    assert_true(queue_is_full(&bench.queue, JOB_DIARIZE));
+    assert_true(queue_is_full(&bench.queue, JOB_DIARIZE, true));
     queue_drop(&bench.queue, &bench.tickets[SIZE]);
-    assert_false(queue_is_full(&bench.queue, JOB_DIARIZE));
-    workers_stop(bench.workers); /* joins: the job is in the mailbox now */
+    assert_false(queue_is_full(&bench.queue, JOB_DIARIZE, true));
+    assert_true(workers_stop(bench.workers, 20)); /* joins: the job is in the mailbox now */
     job_free(mailbox_take(&bench.mailbox));
     bench.workers = workers_start(1, 1, &bench.mailbox, &(struct vp_err){0});
     close_bench(&bench);
@@ -189,6 +191,7 @@ static void a_late_result_is_dropped(void **state)
     assert_ptr_equal(told.expired, ticket);
     assert_true(told.had_begun);
     assert_null(job->ticket);
+    assert_true(atomic_load(&job->is_cancelled));    /* its worker need not finish it */
     assert_null(queue_take_back(&bench.queue, job)); /* freed: LeakSanitizer would tell */
     close_bench(&bench);
 }
@@ -240,7 +243,7 @@ static void a_slice_rests_while_clips_wait(void **state)
     struct ticket *call = submit(&bench, 0, JOB_DIARIZE);
     assert_ptr_equal(queue_next(&bench.queue), call);
     struct job *job = call->job;
-    job->conversation.slice_ms = 1000;
+    job->turn_ms = 1000;
     assert_ptr_equal(queue_take_back(&bench.queue, job), call);
     queue_again(&bench.queue, call);
     assert_true(call->turn_ns > clock_now_ns() + clock_from_seconds(3.9)); /* four slices long */
@@ -249,6 +252,28 @@ static void a_slice_rests_while_clips_wait(void **state)
     assert_ptr_equal(queue_next(&bench.queue), call); /* nobody else waits: at once */
     /* It has begun: only its deadline counts from now on. */
     assert_true(call->start_deadline_ns == UINT64_MAX);
+    close_bench(&bench);
+}
+
+/* Two clips need two turns, and no second wait. */
+static void a_small_comparison_keeps_its_place(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, 2);
+    struct ticket *pair = submit(&bench, 0, JOB_COMPARE);
+    submit(&bench, 1, JOB_EMBED);
+    assert_ptr_equal(queue_next(&bench.queue), pair);
+    assert_ptr_equal(queue_take_back(&bench.queue, pair->job), pair);
+    queue_again(&bench.queue, pair);
+    assert_int_equal(pair->place, TICKET_CLIPS);
+    assert_ptr_equal(queue_next(&bench.queue), pair);
+    /* Between the two its client is looked at. */
+    assert_ptr_equal(queue_take_back(&bench.queue, pair->job), pair);
+    queue_again(&bench.queue, pair);
+    told.left = pair;
+    assert_ptr_equal(queue_next(&bench.queue), &bench.tickets[1]);
+    assert_ptr_equal(told.gone, pair);
     close_bench(&bench);
 }
 
@@ -261,8 +286,7 @@ static void the_wait_follows_the_pace(void **state)
     submit(&bench, 0, JOB_EMBED);
     assert_non_null(queue_next(&bench.queue));
     struct job *job = bench.tickets[0].job;
-    job->started_ns = 1000000000;
-    job->ended_ns = 5000000000;
+    job->turn_ms = 4000;
     assert_non_null(queue_take_back(&bench.queue, job));
     assert_true(queue_wait_s(&bench.queue) == 2); /* 4 s on one of two workers */
     submit(&bench, 1, JOB_EMBED);
@@ -298,6 +322,7 @@ int main(void)
         cmocka_unit_test(whose_client_left_gets_no_worker),
         cmocka_unit_test(one_worker_is_left_to_clips),
         cmocka_unit_test(a_slice_rests_while_clips_wait),
+        cmocka_unit_test(a_small_comparison_keeps_its_place),
         cmocka_unit_test(the_wait_follows_the_pace),
         cmocka_unit_test(the_end_of_the_drain_ends_all),
     };

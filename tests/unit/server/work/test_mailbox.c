@@ -63,7 +63,7 @@ static void every_job_comes_back(void **state)
     uv_run(&bench.loop, UV_RUN_DEFAULT);
     assert_int_equal(bench.n_back, N_JOBS);
     assert_int_equal(workers_busy(bench.workers), 0);
-    workers_stop(bench.workers);
+    assert_true(workers_stop(bench.workers, 20));
     mailbox_close(&bench.mailbox);
     uv_run(&bench.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&bench.loop), 0);

@@ -81,7 +81,7 @@ static void a_job_goes_to_an_idle_worker(void **state)
     struct job *next = new_job(&bench);
     workers_give(bench.workers, next);
     assert_int_equal(next->worker, 1);
-    workers_stop(bench.workers); /* after what they run */
+    assert_true(workers_stop(bench.workers, 20)); /* after what they run */
     assert_ptr_equal(mailbox_take(&bench.mailbox), next);
     free_job(next);
     for (size_t i = 0; i < 3; i++)
@@ -108,7 +108,7 @@ static void the_watchdog_counts_the_oldest(void **state)
     assert_true(longest_ns >= 1000000000 && longest_ns <= given_ns - start_ns + 1000000000);
     workers_take_back(bench.workers, job);
     assert_int_equal(workers_longest_ns(bench.workers, given_ns + 1000000000), 0);
-    workers_stop(bench.workers);
+    assert_true(workers_stop(bench.workers, 20));
     for (struct job *at = mailbox_take(&bench.mailbox), *after; at != NULL; at = after) {
         after = at->next;
         free_job(at);
@@ -129,7 +129,7 @@ static void helpers_come_with_more_than_one_thread_a_clip(void **state)
         assert_int_equal(job->helpers.end != NULL, n_sharing > 1);
         workers_take_back(bench.workers, job);
         free_job(job);
-        workers_stop(bench.workers);
+        assert_true(workers_stop(bench.workers, 20));
         close_bench(&bench);
     }
 }
