@@ -109,6 +109,9 @@ deps: ## install the missing Debian packages (sudo when not root)
 # The published model once `make model` brought it, else the one in the box, else random weights,
 # whose answers say so.
 MODEL = $(firstword $(wildcard models/*.onnx models/voiceprint.safetensors) $(UNTRAINED))
+ifeq ($(MODEL),campplus)
+override MODEL := models/campplus.safetensors
+endif
 PORT ?= 8080
 # The network that says who speaks at once: fetched once, and taken where it lies beside the model.
 # auto: where it cannot be had everything works without; yes: must; no: left out.
@@ -139,8 +142,9 @@ model: deps ## download the published model into models/, digest checked
 model-segmentation: deps ## fetch pyannote's segmentation network into models/, converted and verified
 	@$(PYTHON) tools/get_weights.py segmentation
 
-model-campplus: deps ## fetch the checkpoint of 3D-Speaker's CAM++ into build/weights/
+model-campplus: deps ## fetch 3D-Speaker's CAM++ into models/, converted, and its checkpoint into build/weights/
 	@$(PYTHON) tools/get_weights.py campplus
+	@$(PYTHON) tools/get_weights.py campplus-checkpoint
 
 asan tsan: deps ## the tests under AddressSanitizer and UBSan, or ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOUR=$@ all unit untrained

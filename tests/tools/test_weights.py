@@ -189,3 +189,25 @@ def test_a_wheel_that_was_changed(index: type[Index], tmp_path: Path) -> None:
     done = run(tmp_path, f"http://{index.host}/simple")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "net.pt").read_bytes() == INSIDE
+
+
+def test_campplus_is_converted_as_pytorch_reads_it() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not here: run it by `make parity`")
+    import io
+
+    from safetensors.torch import load
+
+    sys.path.insert(0, str(TOOLS))
+    import get_weights
+    from vptools import campplus
+
+    arch = campplus.Architecture(layers=(1, 1, 1), channels=8, growth=4, bottleneck=8, dim=6)
+    state = campplus.untrained(arch, 5).state_dict()
+    checkpoint = io.BytesIO()
+    torch.save(state, checkpoint)
+    made = get_weights.convert_campplus(checkpoint.getvalue())
+    got = load(made)
+    wanted = {name: value for name, value in state.items() if value.is_floating_point()}
+    assert got.keys() == wanted.keys()
+    assert all(torch.equal(got[name], value) for name, value in wanted.items())
+    assert b'"front_end":"povey"' in made[:100_000]
