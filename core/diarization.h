@@ -167,10 +167,14 @@ size_t vp_diarization_bytes(const vp_diarization *diarization);
 
 /* ---- result ------------------------------------------------------------------------------- */
 
+#define VP_SPEAKER_LABEL_CHARS 20
+/* "SPEAKER_00" for 0, and so on, to label [VP_SPEAKER_LABEL_CHARS], which it returns. */
+const char *vp_speaker_label(unsigned speaker, char *label);
+
 /* One speaker, without a pause. */
 struct vp_turn {
     double start_s, end_s; /* in whole milliseconds, end_s > start_s */
-    unsigned speaker;      /* index into speakers; labels are "SPEAKER_00" for 0, and so on */
+    unsigned speaker;      /* index into speakers; see vp_speaker_label */
     /* 0..1: where voices are followed by themselves, how probable it is that this one speaks; with
      * a segmentation network the mean of that and of the share of its windows that hear it here;
      * else how much nearer it is than the next; -1: one only. */

@@ -22,6 +22,14 @@ enum vp_status intake_open(struct intake *intake, const struct container *contai
     return open_stream(intake, fmin(max_duration_s, PROBE_S), MONO_MEAN, err);
 }
 
+enum vp_status intake_open_known(struct intake *intake, const struct container *container,
+                                 double max_duration_s, int channel, struct vp_err *err)
+{
+    *intake = (struct intake){
+        .container = *container, .max_duration_s = max_duration_s, .channel = channel};
+    return open_stream(intake, max_duration_s, channel, err);
+}
+
 void intake_close(struct intake *intake)
 {
     mono_close(intake->mono);
@@ -61,7 +69,8 @@ static enum vp_status probe(struct intake *intake, float *samples, struct vp_err
     status = judge_beginning(intake, facts.rate_hz, err);
     if (status != VP_OK)
         return status;
-    return open_stream(intake, intake->max_duration_s, lost ? loudest : MONO_MEAN, err);
+    intake->channel = lost ? loudest : MONO_MEAN;
+    return open_stream(intake, intake->max_duration_s, intake->channel, err);
 }
 
 /* The recording is over: how long it was, and how loud. */

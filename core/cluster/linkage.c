@@ -151,14 +151,6 @@ enum vp_status linkage_average(const float *vectors, size_t n, size_t dim,
     return status;
 }
 
-size_t linkage_count(const struct linkage_merge *merges, size_t n, double similarity)
-{
-    size_t n_clusters = n;
-    for (size_t i = 0; i + 1 < n && merges[i].similarity >= similarity; i++)
-        n_clusters--;
-    return n_clusters;
-}
-
 enum vp_status linkage_cut(const struct linkage_merge *merges, size_t n, size_t n_clusters,
                            size_t *labels, struct vp_err *err)
 {

@@ -27,7 +27,4 @@ enum vp_status linkage_average(const float *vectors, size_t n, size_t dim,
 enum vp_status linkage_cut(const struct linkage_merge *merges, size_t n, size_t n_clusters,
                            size_t *labels, struct vp_err *err) VP_MUST_CHECK;
 
-/* How many clusters remain when only merges of at least this similarity are made. */
-size_t linkage_count(const struct linkage_merge *merges, size_t n, double similarity);
-
 #endif

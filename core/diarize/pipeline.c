@@ -128,6 +128,7 @@ static enum vp_status step_cluster(struct pipeline *pipeline, const vp_scratch *
     size_t n_probabilities; /* none for a model whose features the speech detector does not take */
     struct target_pass_known known = {
         .max_duration_s = pipeline->options->max_duration_s,
+        .channel = window_pass_channel(pipeline->windows),
         .probabilities = window_pass_probabilities(pipeline->windows, &n_probabilities),
         .n_frames = window_pass_clip(pipeline->windows)->n_frames,
         .segments = window_pass_segments(pipeline->windows),

@@ -1,4 +1,4 @@
-/* The answer as RTTM, the line format of NIST's evaluations. */
+/* The answer as RTTM, the line format of NIST's evaluations, and the labels in it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,12 @@ static bool is_name(const char *uri)
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     const size_t n = strlen(uri);
     return n >= 1 && n <= LONGEST_NAME && strspn(uri, allowed) == n;
+}
+
+const char *vp_speaker_label(unsigned speaker, char *label)
+{
+    (void)snprintf(label, VP_SPEAKER_LABEL_CHARS, "SPEAKER_%02u", speaker);
+    return label;
 }
 
 enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, const char *uri,
@@ -37,10 +43,11 @@ enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, c
         return status_no_memory(err, "RTTM", n_bytes);
     *at = '\0';
     for (size_t i = 0; i < result->n_segments; i++) {
+        char label[VP_SPEAKER_LABEL_CHARS];
         const struct vp_turn *turn = &result->segments[i];
-        at +=
-            snprintf(at, LONGEST_LINE, "SPEAKER %s 1 %.3f %.3f <NA> <NA> SPEAKER_%02u <NA> <NA>\n",
-                     uri, turn->start_s, turn->end_s - turn->start_s, turn->speaker);
+        at += snprintf(at, LONGEST_LINE, "SPEAKER %s 1 %.3f %.3f <NA> <NA> %s <NA> <NA>\n", uri,
+                       turn->start_s, turn->end_s - turn->start_s,
+                       vp_speaker_label(turn->speaker, label));
     }
     *n_chars = (size_t)(at - *text);
     return VP_OK;

@@ -49,16 +49,13 @@ enum vp_status resnet_forward(struct resnet_state *state, const float *features,
 
 /*
  * The trunk by itself: features -> the frames behind the last block, [resnet_trunk_frames,
- * resnet_trunk_rows], row c F + f. One trunk then serves several voices: resnet_pool_weighted pools
- * it under weights [n_trunk], 0..1, and gives an embedding [dim]. All weights 0 give an embedding
- * of nothing: the caller's to know. Errors as resnet_forward; neither allocates.
+ * resnet_trunk_rows], row c F + f. One trunk then serves several voices, see resnet_embed_stats.
+ * Errors as resnet_forward; never allocates.
  */
 size_t resnet_trunk_frames(const struct resnet *resnet, size_t n_frames);
 size_t resnet_trunk_rows(const struct resnet *resnet);
 enum vp_status resnet_trunk(struct resnet_state *state, const float *features, size_t n_frames,
                             float *trunk, struct vp_err *err) VP_MUST_CHECK;
-void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,
-                          const float *weights, float *embedding);
 
 /* Takes frame t behind the last convolution, borrowed for the call. */
 typedef void (*resnet_take)(void *ctx, const struct frame_layout *layout, size_t t,

@@ -358,14 +358,6 @@ struct team *resnet_team(struct resnet_state *state)
     return &state->team;
 }
 
-void resnet_pool_weighted(struct resnet_state *state, const float *trunk, size_t n_trunk,
-                          const float *weights, float *embedding)
-{
-    const size_t n_rows = state->resnet->n_pooled / 2;
-    stats_pool_weighted(trunk, n_trunk, n_rows, weights, state->pool_memory, state->pooled);
-    last_layer(state, embedding);
-}
-
 void resnet_embed_stats(const struct resnet *resnet, const float *stats, size_t n,
                         float *embeddings)
 {

@@ -95,22 +95,16 @@ void route_diarize_body(struct request *request)
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
-static void put_label(char label[16], unsigned speaker)
-{
-    snprintf(label, 16, "SPEAKER_%02u", speaker);
-}
-
 /* [n] turns; the exclusive ones go without confidence. */
 static struct json_build turns(const struct vp_turn *turn, size_t n, bool with_confidence)
 {
     struct json_build array = json_begin_array();
     for (size_t i = 0; i < n; i++, turn++) {
-        char label[16];
+        char label[VP_SPEAKER_LABEL_CHARS];
         struct json_build item = json_begin_object();
-        put_label(label, turn->speaker);
         json_put_number(&item, "start", turn->start_s);
         json_put_number(&item, "end", turn->end_s);
-        json_put_text(&item, "speaker", label);
+        json_put_text(&item, "speaker", vp_speaker_label(turn->speaker, label));
         if (with_confidence && turn->confidence < 0)
             json_put_null(&item, "confidence");
         else if (with_confidence)
@@ -126,10 +120,9 @@ static struct json_build speakers(const struct vp_diarization_result *result, si
     struct json_build array = json_begin_array();
     for (size_t i = 0; i < result->n_speakers; i++) {
         const struct vp_diarized_speaker *speaker = &result->speakers[i];
-        char label[16];
+        char label[VP_SPEAKER_LABEL_CHARS];
         struct json_build item = json_begin_object();
-        put_label(label, (unsigned)i);
-        json_put_text(&item, "speaker", label);
+        json_put_text(&item, "speaker", vp_speaker_label((unsigned)i, label));
         json_put_number(&item, "speech_s", speaker->speech_s);
         json_put_number(&item, "share", speaker->share);
         json_put_count(&item, "segments", speaker->n_segments);

@@ -67,11 +67,10 @@ static void draw_lanes(struct sheet *sheet)
 {
     const struct vp_diarization_result *result = sheet->result;
     for (unsigned s = 0; s < result->n_speakers; s++) {
-        char label[24];
+        char label[VP_SPEAKER_LABEL_CHARS];
         const double top = LANES_TOP + (double)LANE_HEIGHT * s;
-        snprintf(label, sizeof label, "SPEAKER_%02u", s);
-        picture_text(&sheet->picture, 14, top + (LANE_HEIGHT - PICTURE_TEXT_HEIGHT) / 2.0, label,
-                     colour_of(s));
+        picture_text(&sheet->picture, 14, top + (LANE_HEIGHT - PICTURE_TEXT_HEIGHT) / 2.0,
+                     vp_speaker_label(s, label), colour_of(s));
         picture_fill(&sheet->picture, LEFT, top + LANE_HEIGHT - 1, RIGHT, top + LANE_HEIGHT, LINE);
     }
     for (size_t i = 0; i < result->n_segments; i++) {

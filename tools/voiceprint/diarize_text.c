@@ -39,7 +39,8 @@ static json_t *seconds(double s)
 
 static json_t *label(unsigned speaker)
 {
-    return json_sprintf("SPEAKER_%02u", speaker);
+    char text[VP_SPEAKER_LABEL_CHARS];
+    return json_string(vp_speaker_label(speaker, text));
 }
 
 static json_t *turns(const struct vp_turn *list, size_t n, bool with_confidence)
@@ -136,20 +137,21 @@ static char *as_table(const char *path, const struct vp_diarization_result *resu
 {
     char *text = NULL;
     size_t n;
+    char name[VP_SPEAKER_LABEL_CHARS];
     FILE *to = open_memstream(&text, &n);
     if (to == NULL)
         return NULL;
     fprintf(to, "%s: %.1f s, of which %.1f s speech, %zu speaker%s\n", path, result->duration_s,
             result->speech_s, result->n_speakers, result->n_speakers == 1 ? "" : "s");
     for (unsigned s = 0; s < result->n_speakers; s++)
-        fprintf(to, "  SPEAKER_%02u  %7.1f s  %3.0f %%  %zu turn%s\n", s,
+        fprintf(to, "  %s  %7.1f s  %3.0f %%  %zu turn%s\n", vp_speaker_label(s, name),
                 result->speakers[s].speech_s, 100.0 * result->speakers[s].share,
                 result->speakers[s].n_segments, result->speakers[s].n_segments == 1 ? "" : "s");
     for (size_t i = 0; i < result->n_segments; i++) {
         fputs("  ", to);
         print_time(to, result->segments[i].start_s);
         print_time(to, result->segments[i].end_s);
-        fprintf(to, "SPEAKER_%02u\n", result->segments[i].speaker);
+        fprintf(to, "%s\n", vp_speaker_label(result->segments[i].speaker, name));
     }
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         if (result->clip.warnings & 1u << i)

@@ -1,6 +1,6 @@
 /*
  * Samples as they come -> masks of windows: a segmentation network hears windows of ten seconds,
- * one second apart, eight at a time.
+ * one second apart, four at a time.
  *
  * Which windows are heard together depends on nothing but their number, so no bit depends on how
  * the steps fall. One owner at a time.

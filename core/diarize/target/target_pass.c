@@ -12,6 +12,7 @@
 #include "network/stats_pool.h"
 #include "voice/scratch.h"
 
+/* Stretches and margins are those that the net was trained with: tools/train/tsvad/features.py. */
 #define HOP           8u  /* log-mel frames of a trunk frame */
 #define STRETCH       64u /* trunk frames that a stretch gives, */
 #define MARGIN        4u  /* and that are computed on either side, dropped then: the trunk sees 3 */
@@ -115,7 +116,8 @@ enum vp_status target_pass_new(const vp_model *model, struct tsvad *tsvad,
     if (status == VP_OK)
         status = frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, KEPT, &t->frames, err);
     if (status == VP_OK)
-        status = intake_open(&t->intake, container, known->max_duration_s, err);
+        status =
+            intake_open_known(&t->intake, container, known->max_duration_s, known->channel, err);
     if (status != VP_OK) {
         target_pass_free(t);
         return status;

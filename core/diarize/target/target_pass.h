@@ -25,6 +25,7 @@ struct target_pass;
 /* What is known from the first pass. */
 struct target_pass_known {
     double max_duration_s;
+    int channel;                /* that is heard, or MONO_MEAN */
     size_t n_frames;            /* of 10 ms, of the recording, TARGET_PASS_LEAST_FRAMES or more */
     const float *probabilities; /* of speech, [n_frames]; borrowed for target_pass_new only */
     const struct segments *segments; /* where there is speech; borrowed */
@@ -35,7 +36,7 @@ struct target_pass_known {
 
 /* Borrows all arguments until freed; tsvad must serve the model. Without it (NULL), only locals
  * gets something, and probabilities are not needed. Returns owned *out. Errors: VP_ERR_NO_MEMORY,
- * those of intake_open. */
+ * those of intake_open_known. */
 enum vp_status target_pass_new(const vp_model *model, struct tsvad *tsvad,
                                const struct container *container,
                                const struct target_pass_known *known, struct target_pass **out,

@@ -8,10 +8,11 @@
 
 #include "loader/safetensors.h"
 
-#define N_INPUT     (2 * TSVAD_N_SCALES + TSVAD_N_PARTS + TSVAD_N_PROJECTED)
-#define N_CHANNELS  48u
-#define N_MID       4u
-#define MOST_ROWS   (TSVAD_MOST + 2 * TSVAD_CONTEXT)
+#define N_INPUT    (2 * TSVAD_N_SCALES + TSVAD_N_PARTS + TSVAD_N_PROJECTED)
+#define N_CHANNELS 48u
+#define N_MID      4u
+#define MOST_ROWS  (TSVAD_MOST + 2 * TSVAD_CONTEXT)
+/* As the net was trained: tools/train/tsvad/features.py. */
 #define LEAST_PROB  1e-4F /* of the speech detector: beyond, it is only surer */
 #define LOGIT_SHARE 0.25F
 

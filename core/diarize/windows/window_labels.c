@@ -9,7 +9,7 @@
 #include "features/frames.h"
 
 /* What a change of speaker costs, as a difference of cosines: more within a segment, where windows
- * overlap, than across a pause. */
+ * overlap, than across a pause. Chosen as the numbers in cluster.c were. */
 #define CHANGE_WITHIN 0.05
 #define CHANGE_ACROSS 0.02
 

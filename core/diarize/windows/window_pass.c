@@ -342,6 +342,11 @@ const struct local_masks *window_pass_masks(const struct window_pass *pass)
     return pass->segmenter != NULL ? segmenter_masks(pass->segmenter) : NULL;
 }
 
+int window_pass_channel(const struct window_pass *pass)
+{
+    return pass->intake.channel;
+}
+
 size_t window_pass_n_samples(const struct window_pass *pass)
 {
     return pass->segmenter != NULL ? segmenter_n_samples(pass->segmenter) : 0;

@@ -98,17 +98,6 @@ static void the_chain_makes_the_textbooks_tree(void **state)
     }
 }
 
-static void the_cut_counts_what_is_similar_enough(void **state)
-{
-    (void)state;
-    struct linkage_merge merges[MOST];
-    fill(40, 3, 0.05, 7);
-    assert_int_equal(linkage_average(vectors, 40, DIM, merges, NULL), VP_OK);
-    assert_int_equal(linkage_count(merges, 40, 0.9), 3);
-    assert_int_equal(linkage_count(merges, 40, 1.1), 40);
-    assert_int_equal(linkage_count(merges, 40, -1.1), 1);
-}
-
 static void equal_points_end_the_chain(void **state)
 {
     (void)state;
@@ -129,7 +118,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_chain_makes_the_textbooks_tree),
-        cmocka_unit_test(the_cut_counts_what_is_similar_enough),
         cmocka_unit_test(equal_points_end_the_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,8 +24,7 @@
 #define DIM   24
 #define BAR   1e-4
 
-static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512,
-                                         VP_KERNEL_NEON};
+static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
 #define N_KERNELS (sizeof kernels / sizeof kernels[0])
 
 static const char *const stages[] = {"head",   "tdnn",   "block1",   "block2",

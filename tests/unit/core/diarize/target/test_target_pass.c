@@ -1,13 +1,14 @@
 /*
- * The second hearing with the model and the net in the box: against a twin that has the whole
+ * The second pass with the model and the net in the box: against a twin that has the whole
  * recording at hand and pools it by plain loops in double; what it leaves out, and bytes that are
- * not those of the first hearing. And embeddings of statistics.
+ * not those of the first pass. And embeddings of statistics.
  */
 #include "unit.h"
 
 #include <math.h>
 #include <sndfile.h>
 
+#include "audio/mono.h"
 #include "audio/sniff.h"
 #include "audio_file.h"
 #include "diarize/target/target_pass.h"
@@ -129,6 +130,7 @@ static enum vp_status track(const struct audio_file *file, size_t n_frames, size
     struct target_pass *tracking;
     float *probabilities = naive_detect(scratches[1], samples, samples_of(n_frames));
     const struct target_pass_known known = {.max_duration_s = max_duration_s,
+                                            .channel = MONO_MEAN,
                                             .n_frames = n_frames,
                                             .probabilities = probabilities,
                                             .segments = &segments,
@@ -221,6 +223,79 @@ static void agrees_with_the_twin(void **state)
         free(found);
         naive_target_pass_free(&twin);
     }
+}
+
+/* Windows in which two take turns of 1.5 s, and from 6 s on the second has another number. */
+static struct local_masks turns_of_talk(size_t n)
+{
+    struct local_masks masks = {0};
+    for (size_t w = 0; w < local_masks_n_windows(n); w++) {
+        unsigned char window[SEG_WINDOW_FRAMES];
+        for (size_t k = 0; k < SEG_WINDOW_FRAMES; k++) {
+            const double at_s =
+                (double)(w * LOCAL_HOP + SEG_FRAME_CENTRE + k * SEG_FRAME_STEP) / 16000.0;
+            const bool second = (size_t)(at_s / 1.5) % 2 == 1;
+            window[k] = !second ? 1 : at_s < 6.0 ? 2 : 4;
+        }
+        assert_int_equal(local_masks_add(&masks, window, 1, NULL), VP_OK);
+    }
+    return masks;
+}
+
+/* With the net and without, against all trunk frames of the twin in one go. */
+static void local_speakers_get_the_whole_trunk(void **state)
+{
+    (void)state;
+    enum { N_FRAMES = 1098 };
+    const size_t n = samples_of(N_FRAMES);
+    audio_file_talk(samples, n);
+    speech(0, N_FRAMES);
+    struct naive_target_pass twin = make_twin(n, 2);
+    struct local_masks masks = turns_of_talk(n);
+    const struct local_voices voices = {directions, N_VOICES, model->info.dim};
+    struct local_speakers *want, *found;
+    assert_int_equal(local_speakers_new(&masks, model->network->resnet, &voices, &want, &err),
+                     VP_OK);
+    for (size_t i = 0; i < twin.n_trunk; i++)
+        assert_int_equal(local_speakers_add(want, i, twin.trunk + i * N_ROWS, &err), VP_OK);
+    assert_int_equal(local_speakers_finish(want, &err), VP_OK);
+    const unsigned char *of_want = local_speakers_voices(want);
+    for (size_t s = 0; s < SEG_N_SPEAKERS; s++) /* all three are heard and known */
+        assert_true(of_want[s] != LOCAL_NOBODY);
+
+    struct audio_file file = write_wav(n);
+    float *probabilities = naive_detect(scratches[1], samples, n);
+    for (int with_net = 0; with_net < 2; with_net++) {
+        struct container container;
+        struct target_pass *pass;
+        bool done = false;
+        assert_int_equal(local_speakers_new(&masks, model->network->resnet, &voices, &found, &err),
+                         VP_OK);
+        const struct target_pass_known known = {.max_duration_s = 60.0,
+                                                .channel = MONO_MEAN,
+                                                .n_frames = N_FRAMES,
+                                                .probabilities = with_net ? probabilities : NULL,
+                                                .segments = &segments,
+                                                .directions = directions,
+                                                .n_voices = 2,
+                                                .locals = found};
+        assert_int_equal(sniff_container((struct bytes){file.bytes, file.n}, &container, &err),
+                         VP_OK);
+        assert_int_equal(
+            target_pass_new(model, with_net ? tsvad : NULL, &container, &known, &pass, &err),
+            VP_OK);
+        while (!done)
+            assert_int_equal(target_pass_step(pass, scratches[0], &done, &err), VP_OK);
+        assert_memory_equal(local_speakers_voices(found), of_want,
+                            masks.n_windows * SEG_N_SPEAKERS);
+        target_pass_free(pass);
+        local_speakers_free(found);
+    }
+    free(probabilities);
+    audio_file_free(&file);
+    local_speakers_free(want);
+    local_masks_clear(&masks);
+    naive_target_pass_free(&twin);
 }
 
 /* 23.4 s. There is sound everywhere, but the first hearing found speech in some of it only. */
@@ -393,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(agrees_with_the_twin, forget_speech),
+        cmocka_unit_test_teardown(local_speakers_get_the_whole_trunk, forget_speech),
         cmocka_unit_test_teardown(what_is_left_out_changes_nothing_nearby, forget_speech),
         cmocka_unit_test_teardown(without_speech_nothing_is_computed, forget_speech),
         cmocka_unit_test_teardown(the_same_bytes_give_the_same_bits, forget_speech),
