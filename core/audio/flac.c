@@ -117,22 +117,24 @@ static bool find_first(struct bytes file, size_t *at, size_t *promised)
     return true;
 }
 
-/* Does the frame at `at` end within the file, with nothing but tags and padding behind it? A
- * checksum over a frame and its own checksum is 0. */
+/* Does the frame at `at` end within the file, with nothing but tags and padding behind it? Its last
+ * two bytes are the checksum of those before. A checksum that fits still fits with a 0 behind it:
+ * that 0 may be its own second byte or padding, which only decoding can tell. The decoder does not
+ * mind one byte too many, so it gets it. */
 static bool is_whole(struct bytes file, size_t at, size_t header_bytes, size_t *end)
 {
     uint16_t table[256];
     make_table(table);
     const size_t audio_end = tags_cut_back(file).n;
     const size_t most = file.n - at < MAX_FRAME_BYTES ? file.n : at + MAX_FRAME_BYTES;
-    unsigned crc = 0;
-    for (size_t i = at; i < most; i++) {
-        crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ file.at[i]];
-        /* the checksum itself may end in what looks like padding */
-        if (crc == 0 && i + 1 >= at + header_bytes + 3 && i + 1 >= audio_end) {
-            *end = i + 1;
+    unsigned crc = 0; /* of what lies before i */
+    for (size_t i = at; i + 2 <= most; i++) {
+        if (i > at + header_bytes && i + 2 >= audio_end && bytes_big(file, i, 2) == crc) {
+            const bool zero_follows = i + 2 < file.n && file.at[i + 2] == 0;
+            *end = i + 2 + (zero_follows ? 1 : 0);
             return true;
         }
+        crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ file.at[i]];
     }
     return false;
 }

@@ -369,6 +369,29 @@ static void counts_of_another_flac_file_are_told(void **state)
     audio_file_free(&good);
 }
 
+/* One clip in 256 ends so: the checksum's second byte is 0, like padding, and is no padding. */
+static void a_flac_checksum_that_ends_in_zero_is_whole(void **state)
+{
+    (void)state;
+    int n_found = 0;
+    for (int i = 0; i < 4000 && n_found < 3; i++) {
+        struct audio_file good = audio_file_of_buzz(FLAC, 16000, 1, 1.0 + i / 16000.0);
+        if (good.bytes[good.n - 1] == 0) {
+            n_found++;
+            decoding_expect(audio_file_copy(good.bytes, good.n), VP_OK);
+            assert_int_equal(decoded.info.warnings & (MISMATCH | DAMAGED), 0);
+            assert_int_equal(decoded.info.n_samples, 16000 + i);
+            struct audio_file padded = {calloc(1, good.n + 100), good.n + 100};
+            memcpy(padded.bytes, good.bytes, good.n);
+            decoding_expect(padded, VP_OK);
+            assert_int_equal(decoded.info.warnings & (MISMATCH | DAMAGED), 0);
+            assert_int_equal(decoded.info.n_samples, 16000 + i);
+        }
+        audio_file_free(&good);
+    }
+    assert_int_equal(n_found, 3);
+}
+
 /* libsndfile writes frames of 4096 samples: 0.256 s. */
 static void a_cut_flac_frame_costs_that_frame(void **state)
 {
@@ -476,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_forgotten_padding_byte_is_forgiven),
         cmocka_unit_test(bw64_is_rf64_by_another_name),
         cmocka_unit_test(counts_of_another_flac_file_are_told),
+        cmocka_unit_test(a_flac_checksum_that_ends_in_zero_is_whole),
         cmocka_unit_test(a_cut_flac_frame_costs_that_frame),
         cmocka_unit_test(spoilt_flac_frames_are_counted),
         cmocka_unit_test(mp3_streams_may_begin_and_end_anywhere),
