@@ -6,6 +6,7 @@ FLAVOUR ?= release
 BUILD   := build/$(FLAVOUR)
 CC      ?= gcc
 PYTHON  ?= /usr/bin/python3
+PKG_CONFIG := pkg-config
 JOBS    ?= $(shell nproc)
 SPEECH_DIR ?= ../shared/audio
 export SPEECH_DIR
@@ -35,12 +36,27 @@ ifeq ($(FLAVOUR),fuzz)
 CC := clang-14
 endif
 
+# `make ARCH=arm64 TARGET`: cross-compiled, against Debian's arm64 libraries in a folder of their own.
+SYSROOT ?= $(CURDIR)/build/sysroot-arm64
+ifeq ($(ARCH),arm64)
+ifneq ($(FLAVOUR),release)
+$(error ARCH=arm64 is built in FLAVOUR=release alone)
+endif
+BUILD   := build/arm64
+CC      := aarch64-linux-gnu-gcc --sysroot=$(SYSROOT)
+ARM_LIB := $(SYSROOT)/usr/lib/aarch64-linux-gnu
+PKG_CONFIG := PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) \
+    PKG_CONFIG_LIBDIR=$(ARM_LIB)/pkgconfig:$(ARM_LIB)/openblas-pthread/pkgconfig pkg-config
+else ifneq ($(ARCH),)
+$(error ARCH is arm64 or not given, not '$(ARCH)')
+endif
+
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Asked only when something is compiled: pkg-config itself comes with `make deps`.
-PKG_CFLAGS = $(shell pkg-config --cflags $(LIBS) $(SERVER_LIBS) $(CLI_LIBS))
-PKG_LIBS   = $(shell pkg-config --libs $(LIBS))
-PKG_SERVER_LIBS = $(shell pkg-config --libs $(SERVER_LIBS))
-PKG_CLI_LIBS = $(shell pkg-config --libs $(CLI_LIBS))
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(LIBS) $(SERVER_LIBS) $(CLI_LIBS))
+PKG_LIBS   = $(shell $(PKG_CONFIG) --libs $(LIBS))
+PKG_SERVER_LIBS = $(shell $(PKG_CONFIG) --libs $(SERVER_LIBS))
+PKG_CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_LIBS))
 
 CFLAGS  ?= -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Icore -fPIC \
@@ -56,11 +72,16 @@ TEST_HELP  := $(wildcard tests/unit/*.c)
 FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
 
 # The vector kernel: one source, one object for each instruction set; chosen when the program runs.
-ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
+MACHINE    := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
+ifeq ($(MACHINE),x86_64)
 SIMD_OBJ   := $(BUILD)/core/network/simd/conv_avx2.o $(BUILD)/core/network/simd/conv_avx512.o
 CONV1D_OBJ := $(BUILD)/core/network/simd/conv1d_avx2.o $(BUILD)/core/network/simd/conv1d_avx512.o
 SEG_OBJ    := $(BUILD)/core/segmentation/simd/seg_avx2.o $(BUILD)/core/segmentation/simd/seg_avx512.o
 FBANK_OBJ  := $(BUILD)/core/features/simd/fbank_avx2.o $(BUILD)/core/features/simd/fbank_avx512.o
+endif
+ifeq ($(MACHINE),aarch64)
+SIMD_OBJ   := $(BUILD)/core/network/simd/conv_neon.o
+CONV1D_OBJ := $(BUILD)/core/network/simd/conv1d_neon.o
 endif
 SEG_OBJ    += $(BUILD)/core/segmentation/simd/seg_plain.o
 FBANK_OBJ  += $(BUILD)/core/features/simd/fbank_plain.o
@@ -73,7 +94,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak coverage schemathesis venv lint lint-openapi format clean
+.PHONY: test-aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak coverage schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -206,15 +227,26 @@ lint: deps ## the form of C and shell files and the order of the rooms, as CI as
 	$(PYTHON) tools/check_rooms.py
 	shellcheck $$(git ls-files '*.sh') .ci/run
 
-# Spectral runs on Debian's Node.js (18.20) as well as on later ones.
-aarch64: aarch64-deps ## core/ compiles for ARM64, where OpenBLAS computes; installs a cross compiler
-	@$(MAKE) --no-print-directory -j$(JOBS) BUILD=build/aarch64 CC=aarch64-linux-gnu-gcc \
-	    CFLAGS='-g -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu' \
-	    build/aarch64/libvoiceprint.a
+EMULATOR = qemu-aarch64 -L $(SYSROOT)
+ARM_TESTS := features network/test_goldens segmentation
+test-aarch64: aarch64-deps ## cross-built for ARM64, under qemu: the kernels against their goldens, an answer of /embed
+	@$(MAKE) --no-print-directory -j$(JOBS) untrained
+	@$(MAKE) --no-print-directory ARCH=arm64 -j$(JOBS) all build/arm64/tests/bench/forward \
+	    $(filter $(ARM_TESTS:%=build/arm64/tests/unit/core/%%),$(TEST_SRC:%.c=build/arm64/%))
+	@for tests in $(ARM_TESTS:%=tests/unit/core/%) http/test_embed; do \
+	    EMULATOR="$(EMULATOR)" $(PYTHON) tests/run.py --build build/arm64 --only $$tests || exit 1; \
+	done
+	@EMULATOR="$(EMULATOR)" $(PYTHON) tests/bench/instructions.py --build build/arm64 --frames 50
 
 aarch64-deps:
-	@tools/deps.sh gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	@tools/deps.sh gcc-aarch64-linux-gnu qemu-user
+	@$(MAKE) --no-print-directory $(SYSROOT)/.done
 
+$(SYSROOT)/.done: tools/sysroot.sh tools/packages.txt
+	@tools/sysroot.sh $(@D) >$(@D).log 2>&1 || { tail -20 $(@D).log; exit 1; }
+	@touch $@
+
+# Spectral runs on Debian's Node.js (18.20) as well as on later ones.
 lint-openapi: build/spectral/.done ## openapi.yaml by Spectral, which npm fetches into build/spectral
 	@build/spectral/node_modules/.bin/spectral lint --fail-severity=hint openapi.yaml
 
@@ -259,6 +291,8 @@ $(BUILD)/core/network/simd/conv_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vect
 $(BUILD)/core/network/simd/conv1d_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=conv1d_avx2
 $(BUILD)/core/network/simd/conv1d_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -mtune=icelake-server -DLANES=16 -DKERNEL=conv1d_avx512
+$(BUILD)/core/network/simd/conv_neon.o: SIMD := -DLANES=4 -DKERNEL=conv_neon
+$(BUILD)/core/network/simd/conv1d_neon.o: SIMD := -DLANES=4 -DKERNEL=conv1d_neon
 $(BUILD)/core/segmentation/simd/seg_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DKERNEL=seg_avx2
 $(BUILD)/core/segmentation/simd/seg_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=seg_avx512

@@ -82,10 +82,17 @@ const char *vp_status_name(enum vp_status status);
 typedef struct vp_model vp_model;
 
 /* How the convolutions are computed. AUTO takes the fastest that this CPU can run. */
-enum vp_kernel { VP_KERNEL_AUTO = 0, VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512 };
+enum vp_kernel {
+    VP_KERNEL_AUTO = 0,
+    VP_KERNEL_BLAS,
+    VP_KERNEL_AVX2,   /* x86-64 */
+    VP_KERNEL_AVX512, /* x86-64 */
+    VP_KERNEL_NEON    /* ARM64 */
+};
+#define VP_N_KERNELS 5u /* AUTO included */
 
-/* "auto", "blas", "avx2", "avx512" <-> value. The name is a static string. Parse returns false on
- * any other word, and leaves *out alone. */
+/* "auto", "blas", "avx2", "avx512", "neon" <-> value. The name is a static string. Parse returns
+ * false on any other word, and leaves *out alone. */
 const char *vp_kernel_name(enum vp_kernel kernel);
 bool vp_kernel_parse(const char *name, enum vp_kernel *out) VP_MUST_CHECK;
 /* Can this build on this CPU run the kernel? AUTO and BLAS always can. */

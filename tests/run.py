@@ -2,8 +2,9 @@
 """Runs every test with a deadline and closes with one line: `N passed, N failed`.
 
 C tests are cmocka programs under BUILD/tests/unit, one per module, and the fuzz targets on their seeds
-and kept crashes; the Python ones (tests/http, tests/siege, tests/cli, tests/tools) run under pytest and
-drive the real binaries. A test that was left out says why, and the slowest are named.
+and kept crashes; $EMULATOR runs them where they are built for another processor. The Python ones
+(tests/http, tests/siege, tests/cli, tests/tools) run under pytest and drive the real binaries. A test
+that was left out says why, and the slowest are named.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,10 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-UNIT_DEADLINE_S = 300
+UNIT_DEADLINE_S = 900 if os.environ.get("EMULATOR") else 300
 PYTEST_DEADLINE_S = 1500
 CASE_DEADLINE_S = 240
 N_SLOWEST = 10
+EMULATOR = shlex.split(os.environ.get("EMULATOR", ""))
 NO_TESTS_COLLECTED = 5  # pytest's status, also when a whole file says why it is left out
 # A sanitizer must answer an absurd allocation as malloc does: tests ask for such sizes on purpose.
 SANITIZERS = {
@@ -60,7 +63,7 @@ def run_unit(program: Path) -> tuple[str, str, float]:
     begun = time.monotonic()
     env = dict(os.environ, **SANITIZERS, CMOCKA_MESSAGE_OUTPUT="TAP")
     try:
-        done = subprocess.run([program, *kept_files(program)], cwd=ROOT, env=env, stdout=subprocess.PIPE,
+        done = subprocess.run([*EMULATOR, program, *kept_files(program)], cwd=ROOT, env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=UNIT_DEADLINE_S, check=False)
         output, status = done.stdout, str(done.returncode)
     except subprocess.TimeoutExpired as late:

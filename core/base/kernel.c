@@ -4,21 +4,19 @@
 #include <string.h>
 
 static const char *const names[] = {
-    [VP_KERNEL_AUTO] = "auto",
-    [VP_KERNEL_BLAS] = "blas",
-    [VP_KERNEL_AVX2] = "avx2",
-    [VP_KERNEL_AVX512] = "avx512",
+    [VP_KERNEL_AUTO] = "auto",     [VP_KERNEL_BLAS] = "blas", [VP_KERNEL_AVX2] = "avx2",
+    [VP_KERNEL_AVX512] = "avx512", [VP_KERNEL_NEON] = "neon",
 };
-#define N_KERNELS (sizeof names / sizeof names[0])
+_Static_assert(sizeof names / sizeof names[0] == VP_N_KERNELS, "every kernel has a name");
 
 const char *vp_kernel_name(enum vp_kernel kernel)
 {
-    return (size_t)kernel < N_KERNELS ? names[kernel] : "unknown";
+    return (size_t)kernel < VP_N_KERNELS ? names[kernel] : "unknown";
 }
 
 bool vp_kernel_parse(const char *name, enum vp_kernel *out)
 {
-    for (size_t i = 0; i < N_KERNELS; i++)
+    for (size_t i = 0; i < VP_N_KERNELS; i++)
         if (strcmp(name, names[i]) == 0) {
             *out = (enum vp_kernel)i;
             return true;
@@ -54,6 +52,9 @@ bool vp_kernel_available(enum vp_kernel kernel)
         return cpu_is_v3();
     case VP_KERNEL_AVX512:
         return cpu_is_v4();
+#elif defined(__aarch64__)
+    case VP_KERNEL_NEON: /* every ARMv8-A has it */
+        return true;
 #endif
     default:
         return false;
@@ -62,7 +63,7 @@ bool vp_kernel_available(enum vp_kernel kernel)
 
 enum vp_status kernel_pick(enum vp_kernel wanted, enum vp_kernel *out, struct vp_err *err)
 {
-    static const enum vp_kernel fastest_first[] = {VP_KERNEL_AVX512, VP_KERNEL_AVX2,
+    static const enum vp_kernel fastest_first[] = {VP_KERNEL_AVX512, VP_KERNEL_AVX2, VP_KERNEL_NEON,
                                                    VP_KERNEL_BLAS};
     *out = wanted;
     for (size_t i = 0; *out == VP_KERNEL_AUTO; i++) /* the last one is always there */

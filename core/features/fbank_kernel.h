@@ -30,7 +30,8 @@ struct fbank_kernel {
     void (*mel)(const struct mel_bank *mel, const double *power, float *energies);
 };
 
-/* The kernel for an instruction set (not AUTO); never NULL: the plain one where it is not there. */
+/* The kernel for an instruction set (not AUTO); never NULL: the plain one where it is not there,
+ * and for NEON, which is what the plain one is compiled to on ARM64. */
 const struct fbank_kernel *fbank_kernel_get(enum vp_kernel kernel);
 
 extern const struct fbank_kernel fbank_plain, fbank_avx2, fbank_avx512;

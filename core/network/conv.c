@@ -13,6 +13,9 @@ const struct conv_kernel *conv_kernel_get(enum vp_kernel kernel)
         return &conv_avx2;
     case VP_KERNEL_AVX512:
         return &conv_avx512;
+#elif defined(__aarch64__)
+    case VP_KERNEL_NEON:
+        return &conv_neon;
 #endif
     default:
         return NULL;

@@ -91,6 +91,8 @@ extern const struct conv_kernel conv_blas;
 #if defined(__x86_64__)
 /* Only to be called on a CPU that has the instructions: conv_kernel_get looks. */
 extern const struct conv_kernel conv_avx2, conv_avx512;
+#elif defined(__aarch64__)
+extern const struct conv_kernel conv_neon;
 #endif
 
 #endif

@@ -5,7 +5,10 @@ const struct conv1d_kernel *conv1d_kernel_get(enum vp_kernel kernel)
 {
     if (!vp_kernel_available(kernel))
         return NULL;
-#if defined(__x86_64__)
+#if defined(__aarch64__)
+    if (kernel == VP_KERNEL_NEON)
+        return &conv1d_neon;
+#elif defined(__x86_64__)
     if (kernel == VP_KERNEL_AVX512)
         return &conv1d_avx512;
     if (kernel == VP_KERNEL_AVX2)

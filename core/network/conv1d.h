@@ -72,6 +72,8 @@ extern const struct conv1d_kernel conv1d_blas;
 #if defined(__x86_64__)
 /* Only to be called on a CPU that has the instructions: conv1d_kernel_get looks. */
 extern const struct conv1d_kernel conv1d_avx2, conv1d_avx512;
+#elif defined(__aarch64__)
+extern const struct conv1d_kernel conv1d_neon;
 #endif
 
 #endif

@@ -42,7 +42,8 @@ struct seg_kernel {
     void (*lstm)(const struct lstm_step *step);
 };
 
-/* The kernel for an instruction set (not AUTO); never NULL: the plain one where it is not there. */
+/* The kernel for an instruction set (not AUTO); never NULL: the plain one where it is not there,
+ * and for NEON, which is what the plain one is compiled to on ARM64. */
 const struct seg_kernel *seg_kernel_get(enum vp_kernel kernel);
 
 extern const struct seg_kernel seg_plain, seg_avx2, seg_avx512;

@@ -33,7 +33,7 @@ static const struct key keys[] = {
      "own address for probes and metrics; empty: the same listener"},
     {"model", TEXT, AT(model), "models/voiceprint.safetensors", 1, ROOM(model), NULL,
      "model file, .onnx or .safetensors"},
-    {"kernel", CHOICE, AT(kernel), "auto", 0, 3, "auto|blas|avx2|avx512",
+    {"kernel", CHOICE, AT(kernel), "auto", 0, VP_N_KERNELS - 1, "auto|blas|avx2|avx512|neon",
      "how convolutions are computed; auto: the fastest that this CPU can run"},
     {"workers", COUNT_OR_AUTO, AT(workers), "auto", 1, 1024, NULL,
      "inference threads; auto: CPUs by affinity and cgroup quota"},
@@ -249,7 +249,7 @@ _Static_assert(sizeof(enum log_format) == sizeof(unsigned) &&
                    sizeof(enum vp_kernel) == sizeof(unsigned),
                "enums of the choices are stored as unsigned");
 _Static_assert(VP_KERNEL_AUTO == 0 && VP_KERNEL_BLAS == 1 && VP_KERNEL_AVX2 == 2 &&
-                   VP_KERNEL_AVX512 == 3,
+                   VP_KERNEL_AVX512 == 3 && VP_KERNEL_NEON == 4,
                "the choices of kernel stand in the order of the enum");
 
 bool config_set(struct config *config, const char *name, const char *value,
@@ -276,7 +276,7 @@ static bool validate_kernel(enum vp_kernel wanted, struct config_error *error)
     if (vp_kernel_available(wanted))
         return true;
     char others[64] = "auto";
-    for (unsigned k = VP_KERNEL_BLAS; k <= VP_KERNEL_AVX512; k++)
+    for (unsigned k = VP_KERNEL_BLAS; k < VP_N_KERNELS; k++)
         if (vp_kernel_available((enum vp_kernel)k))
             snprintf(others + strlen(others), sizeof others - strlen(others), "|%s",
                      vp_kernel_name((enum vp_kernel)k));

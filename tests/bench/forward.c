@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     char digest[72];
     enum vp_kernel kernel;
     if (argc != 3 || !vp_kernel_parse(argv[2], &kernel))
-        return give_up("usage: forward MODEL blas|avx2|avx512");
+        return give_up("usage: forward MODEL blas|avx2|avx512|neon");
     openblas_set_num_threads(1);
     if (net_load(argv[1], &net, &format, digest, &err) != VP_OK)
         return give_up(err.message);

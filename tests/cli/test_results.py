@@ -90,7 +90,7 @@ def test_info_describes_the_model(run):
     assert info["dim"] == 24 and info["n_mels"] == 80 and info["sample_rate"] == 16000
     assert info["format"] == "safetensors" and info["model_digest"].startswith("sha256:")
     assert info["self_test"]["passed"] is True
-    assert info["kernel"] in ("blas", "avx2", "avx512")
+    assert info["kernel"] in ("blas", "avx2", "avx512", "neon")
 
 
 def test_kernels_agree(run, clip):
@@ -128,4 +128,4 @@ def test_bench_times_each_length(run):
     assert [answer["frames"] for answer in answers] == [9, 98]
     for answer in answers:
         assert 0 < answer["min_ms"] <= answer["median_ms"]
-        assert answer["fbank_ms"] > 0 and answer["kernel"] in ("blas", "avx2", "avx512")
+        assert answer["fbank_ms"] > 0 and answer["kernel"] in ("blas", "avx2", "avx512", "neon")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import socket
 import struct
@@ -20,7 +21,8 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("VOICEPRINT_BUILD", ROOT / "build/release"))
-IS_SLOW = BUILD.name in ("asan", "tsan")  # a sanitizer build: time limits are wider
+EMULATOR = shlex.split(os.environ.get("EMULATOR", ""))  # for a build for another processor
+IS_SLOW = BUILD.name in ("asan", "tsan") or EMULATOR  # time limits are wider
 SLOWNESS = 8.0 if IS_SLOW else 1.0
 UNTRAINED = ROOT / "build/models/untrained.safetensors"
 # A net that embeds in a few milliseconds: most tests are not about the network.
@@ -89,7 +91,7 @@ class Service:
             options.setdefault("queue_timeout_ms", 60_000)
             options.setdefault("request_timeout_s", 120)
             options.setdefault("drain_timeout_s", 120)
-        command = [str(BUILD / "voiceprintd"), "--listen", f"127.0.0.1:{self.port}"]
+        command = [*EMULATOR, str(BUILD / "voiceprintd"), "--listen", f"127.0.0.1:{self.port}"]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-"), str(value)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "VOICEPRINTD_"))}

@@ -208,7 +208,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--net", default="resnet34", choices=RESNETS, help="which He-initialised net to judge")
     parser.add_argument("--model", type=Path, help="judge this .safetensors or .onnx instead")
-    parser.add_argument("--kernel", default="auto", choices=("auto", "blas", "avx2", "avx512"))
+    parser.add_argument("--kernel", default="auto", choices=("auto", "blas", "avx2", "avx512", "neon"))
     parser.add_argument("--program", type=Path, default=ROOT / "build/release/voiceprint")
     parser.add_argument("--work", type=Path, default=ROOT / "build/parity", help="folder for what it makes")
     args = parser.parse_args()

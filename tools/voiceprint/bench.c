@@ -155,7 +155,7 @@ const struct command command_bench = {
             "  --frames N,N,...   lengths in frames of 10 ms (default 98,298)\n"
             "  --repeat N         how often each (default 20)\n"
             "  --model FILE       .onnx or .safetensors\n"
-            "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n",
+            "  --kernel NAME      auto, blas, avx2, avx512 or neon (default auto)\n",
     .options = " model kernel frames repeat ",
     .run = run,
 };

@@ -380,7 +380,7 @@ const struct command command_diarize = {
         "  --text             the same as text, a line each time another speaker begins\n"
         "\n"
         "  --model FILE       .onnx or .safetensors\n"
-        "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
+        "  --kernel NAME      auto, blas, avx2, avx512 or neon (default auto)\n"
         "  --jobs N           recordings at a time (default 1); the output stays in order\n"
         "  --list FILE        also the recordings of a list, a path a line; - is stdin\n"
         "  --max-duration S   refuse longer ones (default: no limit)\n"

@@ -145,7 +145,7 @@ const struct command command_embed = {
             "fails gets a line on stderr while the others go on.\n"
             "\n"
             "  --model FILE       .onnx or .safetensors\n"
-            "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
+            "  --kernel NAME      auto, blas, avx2, avx512 or neon (default auto)\n"
             "  --no-normalize     as the network gives it, not of length 1\n"
             "  --jobs N           threads (default 1); lines stay in order\n"
             "  --list FILE        also the recordings of a list, a path a line; - is stdin\n"

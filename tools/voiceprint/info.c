@@ -70,7 +70,7 @@ const struct command command_info = {
     .help = "One line of JSON. Exit status 1 when the self-test fails.\n"
             "\n"
             "  --model FILE       .onnx or .safetensors\n"
-            "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
+            "  --kernel NAME      auto, blas, avx2, avx512 or neon (default auto)\n"
             "  --max-duration S   longest recording, which sizes a worker (default 60)\n",
     .options = " model kernel max-duration ",
     .run = run,

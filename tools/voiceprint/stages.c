@@ -156,7 +156,7 @@ const struct command command_stages = {
             "\n"
             "  --out FOLDER       where to; made when it is not there\n"
             "  --model FILE       .onnx or .safetensors\n"
-            "  --kernel NAME      auto, blas, avx2 or avx512 (default auto)\n"
+            "  --kernel NAME      auto, blas, avx2, avx512 or neon (default auto)\n"
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
             "  --truncate         take the first max-duration seconds of longer ones instead\n"

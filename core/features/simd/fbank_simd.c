@@ -1,6 +1,7 @@
 /*
  * The front end in vectors of doubles, half as many lanes as floats. One source, one object for
- * each instruction set; the plain object, of two lanes, is what every CPU of the family runs.
+ * each instruction set; the plain object, of two lanes, is what every CPU of the family runs: SSE2,
+ * or NEON on ARM64.
  *
  * A real transform of 512 by a complex one of 256: z[n] = x[2n] + i x[2n+1], radix 4, decimation
  * in frequency, in place. The spectrum comes out in digit-reversed order, which costs nothing:

@@ -9,8 +9,10 @@
  *   M  [2] at distance m_block, [n_rows][LANES]
  *
  * Up to MOST_ROWS rows at a time keep their sums in registers: with 32 of them 14 rows make 28
- * sums, 2 hold weights and 1 the broadcast input; with 16 registers 6 rows make 12. Each sum is
- * one chain over c, whatever the rows beside it: how rows are split changes no bit.
+ * sums, 2 hold weights and 1 the broadcast input; with 16 registers 6 rows make 12. NEON has 32,
+ * and multiplies by one element of a register: four inputs of a row are loaded at once and stay, so
+ * that 8 rows make 16 sums, 8 hold inputs and 2 weights. Each sum is one chain over c, whatever the
+ * rows beside it: how rows are split changes no bit.
  */
 #ifndef VP_SIMD_GEMM_H
 #define VP_SIMD_GEMM_H
@@ -21,9 +23,15 @@
 #define PANEL (2u * LANES)
 #if LANES == 16
 #define MOST_ROWS 14u
-#else
+#elif LANES == 8
 #define MOST_ROWS 6u
+#else
+#define MOST_ROWS 8u
 #endif
+#define CACHE_LINE 64u /* bytes */
+/* Steps over c in which the weights move on by a line, and one more of each is asked for. */
+#define STEPS_A_LINE                                                                               \
+    (PANEL * sizeof(float) < CACHE_LINE ? CACHE_LINE / (PANEL * sizeof(float)) : 1u)
 
 /* Memory that is asked for ahead, a piece in each step of the micro-kernel. */
 struct k_ahead {
@@ -40,8 +48,8 @@ struct k_gemm {
     float *m;
     size_t m_block; /* floats */
     /* What will be touched soon and lies far away: weights and frames. One cache line of each is
-     * asked for in every step over c. Of the frames, the rows that the outputs of this panel go to
-     * and what is added to them. */
+     * asked for in every step over c, or in every STEPS_A_LINE of them. Of the frames, the rows
+     * that the outputs of this panel go to and what is added to them. */
     struct k_ahead weights, frames;
     const struct conv_frames *touched; /* or NULL */
     size_t n_touched;                  /* frames of them that were asked for, residuals last */
@@ -57,22 +65,38 @@ INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const fl
 #pragma GCC unroll 14
     for (size_t r = 0; r < n_rows; r++)
         sum[r][0] = sum[r][1] = (vec){0};
-    for (size_t b = 0; b < g->n_blocks; b++, v += g->v_block)
+    for (size_t b = 0; b < g->n_blocks; b++, v += g->v_block) {
+#if LANES == 4
+        vec row[MOST_ROWS];
+#pragma GCC unroll 14
+        for (size_t r = 0; r < n_rows; r++)
+            row[r] = k_load(v + r * v_row);
+#pragma GCC unroll 4
+#else
 #pragma GCC unroll 2
-        for (size_t c = 0; c < LANES;
-             c++, u += PANEL, weights += weights_step, frames += frames_step) {
+#endif
+        for (size_t c = 0; c < LANES; c++, u += PANEL) {
             const vec u0 = k_load(u), u1 = k_load(u + LANES);
-            __builtin_prefetch(weights, 0, 2);
-            if (LANES == 16) /* two lines are a step of this panel */
-                __builtin_prefetch(weights + weights_step / 2, 0, 2);
-            __builtin_prefetch(frames, 0, 2);
+            if (c % STEPS_A_LINE == 0) {
+                __builtin_prefetch(weights, 0, 2);
+                if (LANES == 16) /* two lines are a step of this panel */
+                    __builtin_prefetch(weights + weights_step / 2, 0, 2);
+                __builtin_prefetch(frames, 0, 2);
+                weights += weights_step;
+                frames += frames_step;
+            }
 #pragma GCC unroll 14
             for (size_t r = 0; r < n_rows; r++) {
+#if LANES == 4
+                const vec x = k_fill(row[r][c]);
+#else
                 const vec x = k_fill(v[r * v_row + c]);
+#endif
                 sum[r][0] += x * u0;
                 sum[r][1] += x * u1;
             }
         }
+    }
 #pragma GCC unroll 14
     for (size_t r = 0; r < n_rows; r++) {
         k_store(m + r * LANES, sum[r][0]);
@@ -98,9 +122,11 @@ ROWS(3)
 ROWS(4)
 ROWS(5)
 ROWS(6)
-#if LANES == 16
+#if LANES != 8
 ROWS(7)
 ROWS(8)
+#endif
+#if LANES == 16
 ROWS(9)
 ROWS(10)
 ROWS(11)
@@ -110,9 +136,12 @@ ROWS(14)
 #endif
 
 static k_rows_function *const k_rows_near[MOST_ROWS + 1] = {
-    NULL,     k_rows_1, k_rows_2, k_rows_3,  k_rows_4,  k_rows_5,  k_rows_6,
+    NULL,     k_rows_1,  k_rows_2,  k_rows_3,  k_rows_4,  k_rows_5,  k_rows_6,
+#if LANES != 8
+    k_rows_7, k_rows_8,
+#endif
 #if LANES == 16
-    k_rows_7, k_rows_8, k_rows_9, k_rows_10, k_rows_11, k_rows_12, k_rows_13, k_rows_14,
+    k_rows_9, k_rows_10, k_rows_11, k_rows_12, k_rows_13, k_rows_14,
 #endif
 };
 static k_rows_function *const k_rows_apart[MOST_ROWS + 1] = {
@@ -123,9 +152,11 @@ static k_rows_function *const k_rows_apart[MOST_ROWS + 1] = {
     k_rows_apart_4,
     k_rows_apart_5,
     k_rows_apart_6,
-#if LANES == 16
+#if LANES != 8
     k_rows_apart_7,
     k_rows_apart_8,
+#endif
+#if LANES == 16
     k_rows_apart_9,
     k_rows_apart_10,
     k_rows_apart_11,
@@ -170,13 +201,14 @@ static inline void k_gemm(struct k_gemm *g)
     for (size_t i = 0; i < g->n_calls; i++) { /* of nearly equal size */
         const size_t n_rows = i < g->n_larger ? g->call_rows + 1 : g->call_rows;
         k_next_frame(g);
-        k_set_step(&g->weights, LANES == 16 && g->n_calls == 1 ? 128 : 64);
-        k_set_step(&g->frames, 64);
+        k_set_step(&g->weights, LANES == 16 && g->n_calls == 1 ? 2 * CACHE_LINE : CACHE_LINE);
+        k_set_step(&g->frames, CACHE_LINE);
         rows[n_rows](g, v, m);
         v += n_rows * g->v_row;
         m += n_rows * LANES;
-        g->weights.at += g->weights.step * g->n_blocks * LANES;
-        g->frames.at += g->frames.step * g->n_blocks * LANES;
+        const size_t n_steps = g->n_blocks * LANES / STEPS_A_LINE;
+        g->weights.at += g->weights.step * n_steps;
+        g->frames.at += g->frames.step * n_steps;
     }
 }
 

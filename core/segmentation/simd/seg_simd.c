@@ -1,6 +1,6 @@
 /*
  * The segmentation network's loops in vectors. One source, one object for each instruction set; the
- * plain object, of four lanes, is what every CPU of the family runs.
+ * plain object, of four lanes, is what every CPU of the family runs: SSE2, or NEON on ARM64.
  *
  * exp, sigmoid and tanh are within a few units of 1e-7 of the true value; NaN comes through.
  */
@@ -143,7 +143,7 @@ INLINE void k_units(const struct lstm_step *s, size_t first_row, size_t n_rows, 
 }
 
 /* Rows at a time: as many as leave registers for the weights, 32 or 16 of them. */
-#if LANES == 16
+#if LANES == 16 || defined(__aarch64__)
 #define ROWS_AT_ONCE 4u
 #else
 #define ROWS_AT_ONCE 2u

@@ -329,7 +329,8 @@ int main(void)
         cmocka_unit_test(frames_are_counted_as_kaldi_does),
         cmocka_unit_test(too_many_mels_are_refused),
     };
-    static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
+    static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512,
+                                             VP_KERNEL_NEON};
     int n_failed = 0;
     for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
         kernel = kernels[i];

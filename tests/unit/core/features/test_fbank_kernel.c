@@ -7,7 +7,8 @@
 
 #define PI 3.14159265358979323846
 
-static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
+static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512,
+                                         VP_KERNEL_NEON};
 static struct rfft_plan plan;
 _Alignas(64) static double signal[RFFT_N * FBANK_MOST_LANES];
 _Alignas(64) static double power[RFFT_N_BINS * FBANK_MOST_LANES];

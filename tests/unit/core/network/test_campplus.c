@@ -24,7 +24,8 @@
 #define DIM   24
 #define BAR   1e-4
 
-static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
+static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512,
+                                         VP_KERNEL_NEON};
 #define N_KERNELS (sizeof kernels / sizeof kernels[0])
 
 static const char *const stages[] = {"head",   "tdnn",   "block1",   "block2",

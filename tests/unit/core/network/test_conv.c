@@ -37,7 +37,8 @@ static void random_conv(struct net_conv *net, const struct shape *shape, uint64_
         net->time_stride = 1;
 }
 
-static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
+static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512,
+                                         VP_KERNEL_NEON};
 
 #define UNTOUCHED 12345.0F
 

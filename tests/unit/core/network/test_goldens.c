@@ -220,6 +220,12 @@ static void stages_avx512(void **state)
     with_kernel(VP_KERNEL_AVX512, every_stage);
 }
 
+static void stages_neon(void **state)
+{
+    (void)state;
+    with_kernel(VP_KERNEL_NEON, every_stage);
+}
+
 static void embedding_blas(void **state)
 {
     (void)state;
@@ -238,12 +244,19 @@ static void embedding_avx512(void **state)
     with_kernel(VP_KERNEL_AVX512, embedding_at_every_length);
 }
 
+static void embedding_neon(void **state)
+{
+    (void)state;
+    with_kernel(VP_KERNEL_NEON, embedding_at_every_length);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stages_blas),       cmocka_unit_test(stages_avx2),
-        cmocka_unit_test(stages_avx512),     cmocka_unit_test(embedding_blas),
-        cmocka_unit_test(embedding_avx2),    cmocka_unit_test(embedding_avx512),
+        cmocka_unit_test(stages_avx512),     cmocka_unit_test(stages_neon),
+        cmocka_unit_test(embedding_blas),    cmocka_unit_test(embedding_avx2),
+        cmocka_unit_test(embedding_avx512),  cmocka_unit_test(embedding_neon),
         cmocka_unit_test(a_scratch_forgets), cmocka_unit_test(steps_out_of_order_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512};
+static const enum vp_kernel kernels[] = {VP_KERNEL_BLAS, VP_KERNEL_AVX2, VP_KERNEL_AVX512,
+                                         VP_KERNEL_NEON};
 #define N_KERNELS (sizeof kernels / sizeof kernels[0])
 
 /* Largest l2 error relative to float64. BLAS: what float32 sums cost. Winograd adds the rounding of
