@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from service import SLOWNESS, Service, send_embed, voice
+from service import IS_SLOW, SLOWNESS, Service, send_embed, voice
 
 # libmicrohttpd keeps the arguments of a target in the connection's memory, 36 KiB: so many do not fit.
 TOO_MANY_ARGUMENTS = b"GET /livez?" + b"&" * 28_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -39,7 +39,8 @@ def test_arguments_that_do_not_fit() -> None:
         for _ in range(n):
             service.exchange(TOO_MANY_ARGUMENTS, 5)
         wait_until_alone(service)
-        assert service.resident_bytes() - before < n * 28_000 / 4, "requests are left behind"
+        if not IS_SLOW:  # a sanitizer keeps what was freed; its own end tells of leaks
+            assert service.resident_bytes() - before < n * 28_000 / 4, "requests are left behind"
         assert service.metric("voiceprintd_http_requests_total", route="livez", code="400") == n + 5
         lines = [line for line in service.log_lines("request") if line["status"] == 400]
         assert len(lines) == n + 5 and all(line["path"] == "/livez" for line in lines)
