@@ -59,9 +59,16 @@ PKG_SERVER_LIBS = $(shell $(PKG_CONFIG) --libs $(SERVER_LIBS))
 PKG_CLI_LIBS = $(shell $(PKG_CONFIG) --libs $(CLI_LIBS))
 
 CFLAGS  ?= -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Icore -fPIC \
-             -fstack-protector-strong -MMD -MP
-ALL_LDFLAGS = $(OPT_$(FLAVOUR)) $(LDFLAGS)
+# Against the use of a fault in memory. Checked calls need the optimiser, and sanitizers bring their own.
+HARDENED := -fstack-protector-strong -fstack-clash-protection
+ifeq ($(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1),x86_64)
+HARDENED += -fcf-protection=full
+endif
+ifeq ($(FLAVOUR),release)
+HARDENED += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+endif
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT_$(FLAVOUR)) $(CFLAGS) -Icore -fPIC $(HARDENED) -MMD -MP
+ALL_LDFLAGS = $(OPT_$(FLAVOUR)) -pie -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 
 # Vector kernels (*_simd.c) are compiled once for each instruction set, below.
 CORE_SRC   := $(filter-out %_simd.c,$(wildcard core/*/*.c core/*/*/*.c))

@@ -83,6 +83,10 @@ static const struct key keys[] = {
      "slope,offset: llr = slope * cosine + offset; empty: the model's own, if it has one"},
     {"api_keys_file", TEXT, AT(api_keys_file), "", 0, ROOM(api_keys_file), NULL,
      "one bearer key a line; read again on SIGHUP; empty: no key is asked"},
+    {"allowed_hosts", TEXT, AT(allowed_hosts), "", 0, ROOM(allowed_hosts), NULL,
+     "names in Host and Origin that are answered, comma separated, * for all; empty: loopback "
+     "names "
+     "where listen is one, else all"},
     {"cors_origins", TEXT, AT(cors_origins), "", 0, ROOM(cors_origins), NULL,
      "origins that browsers may call from, comma separated, * for all; empty: none"},
     {"drain_delay_s", NUMBER, AT(drain_delay_s), "5", 0, 3600, NULL,

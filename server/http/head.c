@@ -77,6 +77,7 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
         walk->encoding = value;
     } else if (strcasecmp(name, "host") == 0) {
         walk->n_hosts++;
+        head->host = value;
     } else if (strcasecmp(name, "content-type") == 0) {
         head->content_type = value;
     } else if (strcasecmp(name, "authorization") == 0) {

@@ -18,7 +18,7 @@ struct head {
     uint64_t declared_bytes; /* Content-Length, or BODY_LENGTH_UNKNOWN when chunked, else 0 */
     bool expects_continue;
     const char *content_type; /* borrowed from the connection; NULL when none */
-    const char *authorization, *origin, *expect, *accept;
+    const char *authorization, *host, *origin, *expect, *accept;
 };
 
 /*

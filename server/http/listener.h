@@ -7,6 +7,7 @@
 #define VP_LISTENER_H
 
 #include "http/connection.h"
+#include "http/hosts.h"
 #include "voiceprint.h"
 
 #include <microhttpd.h>
@@ -24,6 +25,7 @@ struct listener {
     struct MHD_Daemon *daemon;
     int fd; /* the listen socket, -1 once closed */
     bool is_admin;
+    struct hosts hosts; /* the names it answers to */
     bool running_now;
     uv_poll_t poll;
     uv_prepare_t prepare;
@@ -37,6 +39,7 @@ struct listener_setup {
     void *owner;
     int fd; /* bound and listening */
     bool is_admin;
+    struct hosts hosts;
 };
 
 /* Takes setup->fd, also on error; the rest is borrowed. [start] */

@@ -13,6 +13,7 @@ static const struct problem_rule rules[N_PROBLEMS] = {
     [PROBLEM_EMPTY_BODY] = {"empty-body", 400, "Empty body", false, false},
     [PROBLEM_AMBIGUOUS_FRAMING] = {"ambiguous-framing", 400, "Ambiguous framing", true, false},
     [PROBLEM_UNAUTHORIZED] = {"unauthorized", 401, "Unauthorized", false, false},
+    [PROBLEM_FOREIGN_HOST] = {"foreign-host", 403, "Foreign host", false, false},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "Not found", false, false},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "Method not allowed", false, false},
     [PROBLEM_BODY_TOO_LARGE] = {"body-too-large", 413, "Body too large", true, false},

@@ -3,8 +3,33 @@
 
 #include "util/thread.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+static bool is_probe(const struct request *request)
+{
+    enum route_label label = request->route->label;
+    return label == ROUTE_LIVEZ || label == ROUTE_READYZ || label == ROUTE_HEALTHZ;
+}
+
+/* Probes tell nothing, and come under whatever name an orchestrator knows us by. */
+static bool came_to_us(struct request *request)
+{
+    const struct hosts *hosts = request->hosts;
+    if (is_probe(request))
+        return true;
+    const char *field = !hosts_allow(hosts, request->head.host)            ? "host"
+                        : !hosts_allow_origin(hosts, request->head.origin) ? "origin"
+                                                                           : NULL;
+    if (field == NULL)
+        return true;
+    problem_set(&request->problem, PROBLEM_FOREIGN_HOST,
+                "the request is for, or from a page of, a name that this service does not answer "
+                "to; its operator may add the name to allowed_hosts");
+    snprintf(request->problem.field, sizeof request->problem.field, "%s", field);
+    return false;
+}
 
 static void judge_method(struct request *request)
 {
@@ -26,8 +51,8 @@ static bool is_served_here(const struct request *request)
         ((label == ROUTE_OPENAPI || label == ROUTE_DOCS || label == ROUTE_INDEX) &&
          !service->config->docs))
         return false;
-    bool is_probe = label == ROUTE_LIVEZ || label == ROUTE_READYZ || label == ROUTE_HEALTHZ;
-    return !service->has_admin || is_probe || request->route->is_admin == request->came_to_admin;
+    return !service->has_admin || is_probe(request) ||
+           request->route->is_admin == request->came_to_admin;
 }
 
 static void judge_state(struct request *request)
@@ -49,6 +74,8 @@ void admission_judge(struct request *request)
     ON_LOOP();
     const struct service *service = request->service;
     const struct route *route = request->route;
+    if (!came_to_us(request))
+        return;
     if (!is_served_here(request)) {
         problem_set(&request->problem, PROBLEM_NOT_FOUND, "nothing is served under this path");
         return;

@@ -96,6 +96,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     request->magic = REQUEST_MAGIC;
     request->service = service;
     request->came_to_admin = listener->is_admin;
+    request->hosts = &listener->hosts;
     request->handle = handle;
     request->connection = connection;
     request->ticket.request = request;

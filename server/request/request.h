@@ -17,6 +17,7 @@
 #define VP_REQUEST_H
 
 #include "http/head.h"
+#include "http/hosts.h"
 #include "http/ndjson.h"
 #include "http/problem.h"
 #include "http/query.h"
@@ -46,6 +47,7 @@ struct request {
     struct MHD_Connection *handle;
     const struct route *route; /* never NULL after the head: the route of "other" at least */
     bool came_to_admin;        /* by the listener of probes and metrics */
+    const struct hosts *hosts; /* borrowed: the names that listener answers to */
 
     char *target; /* owned, the raw target; path and query_text point into it */
     size_t n_target;

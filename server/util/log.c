@@ -4,33 +4,86 @@
 #include "util/clock.h"
 #include "util/thread.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_LIMITED = 8 };
+enum { MAX_LIMITED = 8, LINE_ROOM = sizeof((struct log_line *)NULL)->text };
 
 static struct {
     enum log_format format;
     enum log_level level;
+    int fd;
+    bool is_socket;
+    char rest[LINE_ROOM]; /* of a line that went out in part: nothing comes before its end */
+    size_t n_rest;
     uint64_t n_dropped; /* lines the reader was too slow for */
     struct limiter {
         const char *event;    /* a static string; NULL: not used yet */
         uint64_t last_ns;     /* when one was let through */
         uint64_t n_held_back; /* since then */
     } limiters[MAX_LIMITED];
-} logger = {.format = LOG_JSON, .level = LOG_INFO};
+} logger = {.format = LOG_JSON, .level = LOG_INFO, .fd = STDERR_FILENO};
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+/*
+ * A descriptor on stderr that never blocks. O_NONBLOCK belongs to the open file, which we share
+ * with whoever started us, a shell for example: so a terminal or a pipe is opened anew. A socket
+ * takes the wish with each call, and a file on disk knows no other way.
+ */
+static void open_output(void)
+{
+    struct stat status;
+    logger.fd = STDERR_FILENO;
+    if (fstat(STDERR_FILENO, &status) != 0)
+        return;
+    logger.is_socket = S_ISSOCK(status.st_mode);
+    if (!S_ISCHR(status.st_mode) && !S_ISFIFO(status.st_mode))
+        return;
+    int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0)
+        logger.fd = fd;
+    else /* a terminal of another user, no /proc: then the mode of the shared one must change */
+        (void)fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_NONBLOCK);
+}
 
 void log_init(enum log_format format, enum log_level level)
 {
     logger.format = format;
     logger.level = level;
+    open_output();
+}
+
+/* How many of n bytes the reader takes right now. */
+static size_t put_out(const char *text, size_t n)
+{
+    ssize_t taken = logger.is_socket ? send(logger.fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                     : write(logger.fd, text, n);
+    return taken > 0 ? (size_t)taken : 0;
+}
+
+/* False: the line is lost, because the one before is not out yet or nothing of this one went. */
+static bool put_line(const char *text, size_t n)
+{
+    if (logger.n_rest > 0) {
+        size_t taken = put_out(logger.rest, logger.n_rest);
+        logger.n_rest -= taken;
+        memmove(logger.rest, logger.rest + taken, logger.n_rest);
+        if (logger.n_rest > 0)
+            return false;
+    }
+    size_t taken = put_out(text, n);
+    if (taken == 0)
+        return false;
+    logger.n_rest = n - taken;
+    memcpy(logger.rest, text + taken, logger.n_rest);
+    return true;
 }
 
 static void put_raw(struct log_line *line, const char *text)
@@ -134,12 +187,10 @@ void log_end(struct log_line *line)
         return;
     put_raw(line, logger.format == LOG_JSON ? "}" : "");
     line->text[line->length++] = '\n';
-    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&ready, 1, 0) <= 0 || (ready.revents & POLLOUT) == 0 ||
-        write(STDERR_FILENO, line->text, line->length) != (ssize_t)line->length)
-        logger.n_dropped++;
-    else
+    if (put_line(line->text, line->length))
         logger.n_dropped = 0;
+    else
+        logger.n_dropped++;
 }
 
 void log_event(enum log_level level, const char *event, const char *detail)

@@ -1,7 +1,8 @@
 /*
  * One line per event on stderr, JSON or text. Never audio, embeddings, scores, file names or
- * keys: a voiceprint is biometric data. A reader that does not keep up never blocks the service:
- * lines that do not fit into the pipe are dropped, and the next one that fits says how many.
+ * keys: a voiceprint is biometric data. A reader that does not keep up, be it a terminal, a pipe or
+ * a socket, never blocks the service: lines that find no room are dropped whole, and the next one
+ * that fits says how many.
  */
 #ifndef VP_LOG_H
 #define VP_LOG_H
@@ -17,10 +18,11 @@ enum log_format { LOG_JSON = 0, LOG_TEXT };
 struct log_line {
     bool wanted;
     size_t length;
-    char text[2048]; /* below PIPE_BUF (4096), so that a line is written whole or not at all */
+    char text[2048]; /* below PIPE_BUF (4096): into a pipe it goes whole or not at all */
 };
 
-void log_init(enum log_format format, enum log_level level);                    /* [start] */
+/* Opens the way to stderr as well, once. [start] */
+void log_init(enum log_format format, enum log_level level);
 void log_begin(struct log_line *line, enum log_level level, const char *event); /* [loop] */
 void log_string(struct log_line *line, const char *key, const char *value);     /* NULL: left out */
 void log_number(struct log_line *line, const char *key, double value);

@@ -79,24 +79,27 @@ def free_port() -> int:
 
 
 class Service:
-    """One running voiceprintd. Options are configuration keys."""
+    """One running voiceprintd. Options are configuration keys; stderr: a descriptor in place of the log file."""
 
-    def __init__(self, *, wait: bool = True, env: dict[str, str] | None = None, **options: Any) -> None:
+    def __init__(self, *, wait: bool = True, listen_on: str = "127.0.0.1", env: dict[str, str] | None = None, stderr: int | None = None,
+                 **options: Any) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         options.setdefault("model", SMALL)
         options.setdefault("drain_delay_s", 0)
         options.setdefault("workers", 2)
+        options.setdefault("allowed_hosts", "*")  # raw requests of the tests name any host
         if IS_SLOW:
             options.setdefault("queue_timeout_ms", 60_000)
             options.setdefault("request_timeout_s", 120)
             options.setdefault("drain_timeout_s", 120)
-        command = [*EMULATOR, str(BUILD / "voiceprintd"), "--listen", f"127.0.0.1:{self.port}"]
+        command = [*EMULATOR, str(BUILD / "voiceprintd"), "--listen", f"{listen_on}:{self.port}"]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-"), str(value)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("OPENBLAS_", "VOICEPRINTD_"))}
         self.log_file = tempfile.NamedTemporaryFile(prefix="voiceprintd-", suffix=".log")
-        self.process = subprocess.Popen(command, stdout=self.log_file, stderr=self.log_file,
+        self.process = subprocess.Popen(command, stdout=self.log_file,
+                                        stderr=self.log_file if stderr is None else stderr,
                                         env={**environment, **(env or {})}, cwd=ROOT)
         if wait:
             try:

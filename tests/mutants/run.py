@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Proves that the suite can fail: each planted fault must turn it red.
 
-mutants.toml lists the faults: a file, a piece of text that stands in it exactly once, what to put
+The *.toml beside it list the faults: a file, a piece of text that stands in it exactly once, what to put
 in its place, which tests to run, and the test that must turn red. They are applied one at a time to
 copies of the tree under build/mutants, one copy for each CPU, built, and tested there. A fault that
 survives, is noticed only by some other test, no longer applies or does not compile fails this run; so
@@ -132,7 +132,8 @@ def main() -> int:
     args = parser.parse_args()
 
     copies = [ROOT / "build" / "mutants" / str(i) for i in range(args.jobs)]
-    listed = tomllib.loads((Path(__file__).parent / "mutants.toml").read_text())["mutant"]
+    listed = [entry for file in sorted(Path(__file__).parent.glob("*.toml"))
+              for entry in tomllib.loads(file.read_text())["mutant"]]
     mutants = [m for m in (Mutant(**entry) for entry in listed) if args.only in m.name]
     for copy in copies:
         if copy != copies[0] and not copy.exists():

@@ -314,8 +314,9 @@ static void k_products_row(const struct k_pair *pair, const struct k_sizes *s, s
 {
     for (size_t column = 0; column < k_n_weights(pair->kf); column++) {
         g->u = u + column * s->u_plane;
-        g->weights.at = (const char *)(g->u + s->u_plane); /* the next plane */
-        g->weights.end = (const char *)(g->u + 2 * s->u_plane);
+        const uintptr_t next = (uintptr_t)g->u + s->u_plane * sizeof(float); /* the next plane */
+        g->weights.at = next;
+        g->weights.end = next + s->u_plane * sizeof(float);
         for (size_t t = row; t < row + k_sharing(pair->kt, row); t++)
             for (size_t f = column; f < column + k_sharing(pair->kf, column); f++) {
                 const size_t product = t * k_n_in(pair->kf) + f;

@@ -20,6 +20,8 @@
 #include "base/vec.h"
 #include "network/conv.h"
 
+#include <stdint.h>
+
 #define PANEL (2u * LANES)
 #if LANES == 16
 #define MOST_ROWS 14u
@@ -33,9 +35,10 @@
 #define STEPS_A_LINE                                                                               \
     (PANEL * sizeof(float) < CACHE_LINE ? CACHE_LINE / (PANEL * sizeof(float)) : 1u)
 
-/* Memory that is asked for ahead, a piece in each step of the micro-kernel. */
+/* Memory that is asked for ahead, a piece in each step of the micro-kernel: addresses, not
+ * pointers, because they run past the end of what they lie in, and begin at none. */
 struct k_ahead {
-    const char *at, *end;
+    uintptr_t at, end;
     size_t step; /* bytes */
 };
 
@@ -58,7 +61,7 @@ struct k_gemm {
 
 INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const float *v, float *m)
 {
-    const char *weights = g->weights.at, *frames = g->frames.at;
+    uintptr_t weights = g->weights.at, frames = g->frames.at;
     const size_t weights_step = g->weights.step, frames_step = g->frames.step;
     vec sum[MOST_ROWS][2];
     const float *u = g->u;
@@ -78,10 +81,10 @@ INLINE void k_rows(const struct k_gemm *g, size_t n_rows, size_t v_row, const fl
         for (size_t c = 0; c < LANES; c++, u += PANEL) {
             const vec u0 = k_load(u), u1 = k_load(u + LANES);
             if (c % STEPS_A_LINE == 0) {
-                __builtin_prefetch(weights, 0, 2);
+                __builtin_prefetch((const void *)weights, 0, 2);
                 if (LANES == 16) /* two lines are a step of this panel */
-                    __builtin_prefetch(weights + weights_step / 2, 0, 2);
-                __builtin_prefetch(frames, 0, 2);
+                    __builtin_prefetch((const void *)(weights + weights_step / 2), 0, 2);
+                __builtin_prefetch((const void *)frames, 0, 2);
                 weights += weights_step;
                 frames += frames_step;
             }
@@ -187,8 +190,8 @@ static inline void k_next_frame(struct k_gemm *g)
     if (g->frames.at < g->frames.end || i >= (n > 0 && g->touched->residual != NULL ? 2 * n : n))
         return;
     const float *frame = i < n ? g->touched->out[i] : g->touched->residual[i - n];
-    g->frames.at = (const char *)(frame + g->rows_at);
-    g->frames.end = (const char *)(frame + g->rows_at + g->n_rows_floats);
+    g->frames.at = (uintptr_t)(frame + g->rows_at);
+    g->frames.end = (uintptr_t)(frame + g->rows_at + g->n_rows_floats);
     g->n_touched++;
 }
 
