@@ -178,23 +178,27 @@ static bool watch_signals(struct server *server)
 
 /* As many connections as the limit on open files allows: at that limit nobody could be accepted any
  * more, probes neither. */
-static bool fit_descriptors(size_t wanted, size_t *max_connections, struct vp_err *err)
+static bool fit_descriptors(size_t wanted, size_t *max_connections, size_t *headroom,
+                            struct vp_err *err)
 {
     enum { OWN = 64, LEAST_CONNECTIONS = 16 };
-    const rlim_t others = OWN + MAX_LINGERING + CONNECTION_HEADROOM;
+    const rlim_t others = OWN + MAX_LINGERING + LEAST_HEADROOM;
+    const rlim_t most = wanted + others + MOST_HEADROOM - LEAST_HEADROOM;
     struct rlimit limit;
     *max_connections = wanted;
+    *headroom = LEAST_HEADROOM;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return true;
-    if (limit.rlim_cur < wanted + others) {
-        limit.rlim_cur = limit.rlim_max;
-        if (limit.rlim_cur > wanted + others)
-            limit.rlim_cur = wanted + others;
+    if (limit.rlim_cur < most) {
+        limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
             return true;
     }
-    if (limit.rlim_cur >= wanted + others)
+    if (limit.rlim_cur >= wanted + others) {
+        const rlim_t usable = limit.rlim_cur < most ? limit.rlim_cur : most;
+        *headroom += (size_t)(usable - wanted - others);
         return true;
+    }
     if (limit.rlim_cur < LEAST_CONNECTIONS + others) {
         *err = (struct vp_err){.status = VP_ERR_IO};
         snprintf(err->message, sizeof err->message,
@@ -245,16 +249,16 @@ static bool fail(struct vp_err *err, const char *sentence)
 /* The service but for its workers and its engine. */
 static bool open_service(struct service *service, const struct config *config, struct vp_err *err)
 {
-    size_t max_connections = 0;
+    size_t max_connections = 0, headroom = 0;
     service->config = config;
     service->has_admin = *config->admin_listen != 0;
     service->uploads.max_bytes = config->max_buffered_bytes;
     service->conversations.max_bytes = upload_max_bytes(config->diarize_max_body_bytes, true);
     snprintf(service->not_ready_reason, sizeof service->not_ready_reason,
              "the model is being loaded and tested");
-    if (!fit_descriptors(config->max_connections, &max_connections, err))
+    if (!fit_descriptors(config->max_connections, &max_connections, &headroom, err))
         return false;
-    connections_open(&service->connections, config, &service->metrics, max_connections,
+    connections_open(&service->connections, config, &service->metrics, max_connections, headroom,
                      request_on_connection_end);
     return *config->api_keys_file == 0 ||
            keys_load(config->api_keys_file, &service->keys, err) == VP_OK;
@@ -277,6 +281,8 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
         return fail(err, "the signal handlers cannot be installed");
     if (!mailbox_open(&server->mailbox, &server->loop, on_mail, server))
         return fail(err, "the mailbox cannot be made");
+    if (!turns_open(&server->turns, &server->loop, &service->metrics))
+        return fail(err, "the clock of the loop cannot be made");
     uv_timer_init(&server->loop, &server->tick);
     server->tick.data = server;
     uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS);

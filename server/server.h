@@ -5,6 +5,7 @@
 #include "drain.h"
 #include "http/listener.h"
 #include "request/service.h"
+#include "turns.h"
 #include "work/mailbox.h"
 
 #include <uv.h>
@@ -16,6 +17,7 @@ struct server {
 
     uv_loop_t loop;
     uv_timer_t tick;                 /* deadlines, clients that left, the drain's clock */
+    struct turns turns;              /* how long each turn takes */
     uv_signal_t signals[3];          /* SIGTERM, SIGINT, SIGHUP */
     struct listener listener, admin; /* admin stays closed unless admin_listen is set */
     struct mailbox mailbox;

@@ -1,29 +1,28 @@
 /* Open connections, their deadlines, eviction and lingering close. */
 #include "http/connection.h"
 
+#include "http/eviction.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     CONNECTION_MAGIC = 0x636f6e6e,
-    LINGER_BYTES = 64 << 20,      /* four uploads of max_body_bytes' default */
-    LINGER_READ_BYTES = 16 << 10, /* at a time, on the stack */
-    LINGER_ROUNDS = 256           /* 4 MiB a tick of 50 ms: 80 MiB/s, then others get their turn */
+    LINGER_BYTES = 64 << 20,     /* four uploads of max_body_bytes' default */
+    LINGER_TICK_BYTES = 8 << 20, /* all together in a tick of 50 ms: 160 MiB/s */
+    UNSENT_BYTES = 128 << 10,    /* of an answer, in the kernel, for a client that does not read */
+    UNTAKEN_TICKS = 10           /* half a second */
 };
-/* Connections younger than this are not evicted, because their request may be on the way: 0.25 s is
- * a round trip to the far side of the globe. A new one gets two, the second for a client that
- * loses its first packet to a full buffer on the way. */
-static const double silent_s = 0.25;
-static const double unheard_s = 0.5;
 /* Before this an upload's pace says nothing: TCP may still be in slow start, or waiting for its
  * first retransmission (RFC 6298: 1 s). */
 static const double uploading_s = 2.0;
@@ -51,6 +50,29 @@ static void name_peer(struct connection *connection, struct MHD_Connection *hand
                  strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
 }
 
+static void link_first(struct connections *list, struct connection *connection)
+{
+    connection->previous = NULL;
+    connection->next = list->first;
+    if (list->first != NULL)
+        list->first->previous = connection;
+    else
+        list->last = connection;
+    list->first = connection;
+}
+
+static void unlink_from(struct connections *list, struct connection *connection)
+{
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        list->first = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    else
+        list->last = connection->previous;
+}
+
 static void add(struct connections *list, struct MHD_Connection *handle, void **socket_context)
 {
     const union MHD_ConnectionInfo *info =
@@ -66,12 +88,11 @@ static void add(struct connections *list, struct MHD_Connection *handle, void **
     connection->list = list;
     connection->fd = info != NULL ? info->connect_fd : -1;
     name_peer(connection, handle);
-    connection_enter(connection, CONNECTION_NEW, list->config->header_timeout_s);
-    connection->next = list->first;
-    if (list->first != NULL)
-        list->first->previous = connection;
-    list->first = connection;
+    const int unsent = UNSENT_BYTES;
+    (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    link_first(list, connection);
     list->n++;
+    connection_enter(connection, CONNECTION_NEW, list->config->header_timeout_s);
 }
 
 static void start_lingering(struct connections *list, int fd)
@@ -94,12 +115,7 @@ static void drop(struct connection *connection)
     list->on_end(connection);
     if (connection->linger && !connection->cut)
         start_lingering(list, connection->fd);
-    if (connection->previous != NULL)
-        connection->previous->next = connection->next;
-    else
-        list->first = connection->next;
-    if (connection->next != NULL)
-        connection->next->previous = connection->previous;
+    unlink_from(list, connection);
     list->n--;
     connection->magic = 0;
     free(connection);
@@ -132,7 +148,10 @@ struct connection *connection_of(struct MHD_Connection *handle)
 
 void connection_enter(struct connection *connection, enum connection_phase phase, double seconds)
 {
+    unlink_from(connection->list, connection);
+    link_first(connection->list, connection);
     connection->phase = phase;
+    connection->acked_ns = 0;
     connection->since_ns = clock_now_ns();
     connection->deadline_ns =
         seconds > 0 ? connection->since_ns + clock_from_seconds(seconds) : UINT64_MAX;
@@ -152,45 +171,6 @@ bool connection_peer_left(const struct connection *connection)
     char byte;
     ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-/* The connection in `phase` that is oldest, and older than settled_s; NULL when there is none. */
-static struct connection *oldest(const struct connections *list, enum connection_phase phase,
-                                 double settled_s, uint64_t now_ns)
-{
-    struct connection *found = NULL;
-    for (struct connection *at = list->first; at != NULL; at = at->next) {
-        bool settled = now_ns - at->since_ns > clock_from_seconds(settled_s);
-        if (at->phase == phase && !at->cut && settled &&
-            (found == NULL || at->since_ns < found->since_ns))
-            found = at;
-    }
-    return found;
-}
-
-/* Those first that never said anything, then kept-alive ones, which did and may again, then slow
- * uploads. What has come in whole is never evicted. */
-static struct connection *choose_victim(const struct connections *list, uint64_t now_ns)
-{
-    struct connection *victim = oldest(list, CONNECTION_NEW, unheard_s, now_ns);
-    if (victim == NULL)
-        victim = oldest(list, CONNECTION_IDLE, silent_s, now_ns);
-    if (victim == NULL)
-        victim = oldest(list, CONNECTION_NEW, silent_s, now_ns);
-    return victim != NULL ? victim : oldest(list, CONNECTION_REQUEST, uploading_s, now_ns);
-}
-
-static void evict(struct connections *list, uint64_t now_ns)
-{
-    size_t n = list->n;
-    while (n > list->max) {
-        struct connection *victim = choose_victim(list, now_ns);
-        if (victim == NULL)
-            return;
-        connection_cut(victim);
-        list->metrics->connections_evicted++;
-        n--;
-    }
 }
 
 /* At its pace this upload will not be whole by its deadline: it holds memory for nothing. */
@@ -219,46 +199,26 @@ void connections_cut_doomed(struct connections *list, const struct budget *budge
     }
 }
 
-/* Reads what the client still sends, so that our close is a FIN and not a reset. */
-static bool linger_on(struct lingering *lingering, uint64_t now_ns)
+/* Throws away what the client still sends, at most n_bytes now, so that our close is a FIN and not
+ * a reset. False: that was all. */
+static bool linger_on(struct lingering *lingering, size_t n_bytes, uint64_t now_ns)
 {
-    char sink[LINGER_READ_BYTES];
-    for (int i = 0; i < LINGER_ROUNDS; i++) {
-        ssize_t n = recv(lingering->fd, sink, sizeof sink, MSG_DONTWAIT);
-        if (n < 0)
-            return (errno == EAGAIN || errno == EINTR) && now_ns < lingering->deadline_ns;
-        if (n == 0 || (size_t)n >= lingering->left_bytes)
-            return false;
-        lingering->left_bytes -= (size_t)n;
-    }
+    ssize_t n = recv(lingering->fd, NULL, n_bytes, MSG_DONTWAIT | MSG_TRUNC); /* tcp(7): unread */
+    if (n < 0)
+        return (errno == EAGAIN || errno == EINTR) && now_ns < lingering->deadline_ns;
+    if (n == 0 || (size_t)n >= lingering->left_bytes)
+        return false;
+    lingering->left_bytes -= (size_t)n;
     return now_ns < lingering->deadline_ns;
 }
 
-/*
- * libmicrohttpd reads until a read comes back short and then waits for the next edge. Where the
- * client's FIN was there already no further edge comes, and the connection would stay until its
- * deadline: so whoever still has to send something is looked at for an end without unread bytes.
- */
-void connections_tick(struct connections *list, uint64_t now_ns)
+static void linger_tick(struct connections *list, uint64_t now_ns)
 {
-    ON_LOOP();
-    for (struct connection *at = list->first; at != NULL; at = at->next) {
-        if (at->cut)
-            continue;
-        if (at->phase != CONNECTION_ANSWER && connection_peer_left(at)) {
-            at->peer_left = true;
-            connection_cut(at);
-        }
-        if (now_ns < at->deadline_ns || at->cut)
-            continue;
-        if (at->phase != CONNECTION_IDLE)
-            list->metrics->deadlines_missed++;
-        connection_cut(at);
-    }
-    if (list->n > list->max)
-        evict(list, now_ns);
+    if (list->n_lingering == 0)
+        return;
+    const size_t share = LINGER_TICK_BYTES / list->n_lingering;
     for (size_t i = 0; i < list->n_lingering;) {
-        if (linger_on(&list->lingering[i], now_ns)) {
+        if (linger_on(&list->lingering[i], share, now_ns)) {
             i++;
             continue;
         }
@@ -267,13 +227,54 @@ void connections_tick(struct connections *list, uint64_t now_ns)
     }
 }
 
+/*
+ * libmicrohttpd reads until a read comes back short and then waits for the next edge. Where the
+ * client's FIN was there already no further edge comes, and the connection would stay until its
+ * deadline: so whoever still has to send something is looked at for an end without unread bytes.
+ * Nor is there an end to bytes that find no room in its buffer, such as a line of a chunked body
+ * longer than all of it: it tries again in every turn of the loop. Who stays so is cut.
+ */
+static void look_for_end(struct connection *at)
+{
+    if (connection_peer_left(at)) {
+        at->peer_left = true;
+        connection_cut(at);
+        return;
+    }
+    int unread = 0;
+    if (ioctl(at->fd, FIONREAD, &unread) != 0)
+        return;
+    at->n_untaken = unread > 0 && unread >= at->unread_bytes ? at->n_untaken + 1 : 0;
+    at->unread_bytes = unread;
+    if (at->n_untaken >= UNTAKEN_TICKS)
+        connection_cut(at);
+}
+
+void connections_tick(struct connections *list, uint64_t now_ns)
+{
+    ON_LOOP();
+    for (struct connection *at = list->first; at != NULL; at = at->next) {
+        if (!at->cut && at->phase != CONNECTION_ANSWER)
+            look_for_end(at);
+        if (now_ns < at->deadline_ns || at->cut)
+            continue;
+        if (at->phase != CONNECTION_IDLE)
+            list->metrics->deadlines_missed++;
+        connection_cut(at);
+    }
+    list->metrics->connections_evicted += connections_evict(list, now_ns);
+    linger_tick(list, now_ns);
+}
+
 void connections_open(struct connections *list, const struct config *config,
-                      struct metrics *metrics, size_t max, connection_on_end *on_end)
+                      struct metrics *metrics, size_t max, size_t headroom,
+                      connection_on_end *on_end)
 {
     memset(list, 0, sizeof *list);
     list->config = config;
     list->metrics = metrics;
     list->max = max;
+    list->headroom = headroom;
     list->on_end = on_end;
 }
 

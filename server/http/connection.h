@@ -42,6 +42,10 @@ struct connection {
     enum connection_phase phase;
     uint64_t since_ns;    /* when the phase began */
     uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
+    int unread_bytes;     /* in the socket, at the last tick */
+    unsigned n_untaken;   /* ticks since these were fewer */
+    uint64_t acked_bytes; /* of answers, when eviction looked last */
+    uint64_t acked_ns;    /* since when it is so many; 0: not looked at in this phase */
     bool linger;          /* read on after the close */
     bool cut;             /* shut down already */
     bool peer_left;       /* because the client had closed its side */
@@ -54,14 +58,17 @@ struct lingering {
     size_t left_bytes;
 };
 
-enum { MAX_LINGERING = 64, CONNECTION_HEADROOM = 64 };
+/* Places above `max`, where a new connection is served while a silent one is made to leave: the
+ * more there are, the longer a flood needs to fill them. */
+enum { MAX_LINGERING = 64, LEAST_HEADROOM = 64, MOST_HEADROOM = 4096 };
 
 struct connections {
     const struct config *config; /* borrowed, as the next */
     struct metrics *metrics;
     connection_on_end *on_end;
-    struct connection *first; /* newest first */
-    size_t n, max;            /* above max somebody is made to leave */
+    struct connection *first, *last; /* by since_ns, newest first */
+    size_t n, max;                   /* above max somebody is made to leave */
+    size_t headroom;                 /* above it, as descriptors allow */
     struct lingering lingering[MAX_LINGERING];
     size_t n_lingering;
 };
@@ -70,7 +77,7 @@ struct connections {
  * to leave. [any] */
 static inline size_t connections_hard_limit(const struct connections *connections)
 {
-    return connections->max + CONNECTION_HEADROOM;
+    return connections->max + connections->headroom;
 }
 /* MHD_NotifyConnectionCallback; context is the struct connections. [loop] */
 void connection_on_change(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -81,9 +88,10 @@ void connection_enter(struct connection *connection, enum connection_phase phase
 void connection_cut(struct connection *connection); /* [loop] shutdown(fd), once */
 /* Has the client gone? Looks at the socket without reading. [loop] */
 bool connection_peer_left(const struct connection *connection);
-/* An empty list of at most `max`. [start] */
+/* An empty list of at most `max`, and `headroom` more for a moment. [start] */
 void connections_open(struct connections *connections, const struct config *config,
-                      struct metrics *metrics, size_t max, connection_on_end *on_end);
+                      struct metrics *metrics, size_t max, size_t headroom,
+                      connection_on_end *on_end);
 /* Deadlines, eviction above max_connections, lingering. [loop] */
 void connections_tick(struct connections *connections, uint64_t now_ns);
 /* Cuts uploads that hold memory of a budget that ran short, and at their pace will not be whole by

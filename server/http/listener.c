@@ -72,7 +72,8 @@ bool listener_open(struct listener *listener, const struct listener_setup *setup
 {
     const struct listener_calls *calls = setup->calls;
     const int fd = setup->fd;
-    *listener = (struct listener){.owner = setup->owner, .fd = fd, .is_admin = setup->is_admin};
+    *listener = (struct listener){
+        .owner = setup->owner, .fd = fd, .is_admin = setup->is_admin, .hosts = setup->hosts};
     unsigned limit = (unsigned)connections_hard_limit(setup->connections);
     listener->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, calls->on_call,

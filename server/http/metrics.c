@@ -45,6 +45,14 @@ void metrics_count_request(struct metrics *metrics, enum route_label route, unsi
     observe(&metrics->durations[route], duration_s);
 }
 
+void metrics_add_turn(struct metrics *metrics, double seconds)
+{
+    ON_LOOP();
+    observe(&metrics->turns, seconds);
+    if (seconds > metrics->longest_turn_s)
+        metrics->longest_turn_s = seconds;
+}
+
 void metrics_add_stage(struct metrics *metrics, enum stage stage, double seconds)
 {
     ON_LOOP();
@@ -63,8 +71,21 @@ static void put_number(FILE *out, const char *name, const char *type, const char
     fprintf(out, "%s %.17g\n", name, value);
 }
 
-static void put_histogram(FILE *out, const char *name, const char *label, const char *value,
-                          const struct histogram *histogram)
+static void put_histogram(FILE *out, const char *name, const struct histogram *histogram)
+{
+    uint64_t below = 0;
+    for (size_t i = 0; i < N_BUCKETS; i++) {
+        below += histogram->buckets[i];
+        fprintf(out, "%s_bucket{le=\"%g\"} %llu\n", name, bounds_s[i], (unsigned long long)below);
+    }
+    fprintf(out, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)histogram->count);
+    fprintf(out, "%s_sum %.9g\n", name, histogram->sum_s);
+    fprintf(out, "%s_count %llu\n", name, (unsigned long long)histogram->count);
+}
+
+/* One of a family, told from the others by a label. */
+static void put_labelled(FILE *out, const char *name, const char *label, const char *value,
+                         const struct histogram *histogram)
 {
     uint64_t below = 0;
     for (size_t i = 0; i < N_BUCKETS; i++) {
@@ -101,12 +122,21 @@ static void put_requests(FILE *out, const struct metrics *metrics)
              "From the request line to the end of the answer.");
     for (size_t i = 0; i < N_ROUTE_LABELS; i++)
         if (metrics->durations[i].count > 0)
-            put_histogram(out, "voiceprintd_http_request_duration_seconds", "route", route_names[i],
-                          &metrics->durations[i]);
+            put_labelled(out, "voiceprintd_http_request_duration_seconds", "route", route_names[i],
+                         &metrics->durations[i]);
     put_head(out, "voiceprintd_stage_duration_seconds", "histogram", "Time in each stage.");
     for (size_t i = 0; i < N_STAGES; i++)
-        put_histogram(out, "voiceprintd_stage_duration_seconds", "stage", stage_names[i],
-                      &metrics->stages[i]);
+        put_labelled(out, "voiceprintd_stage_duration_seconds", "stage", stage_names[i],
+                     &metrics->stages[i]);
+}
+
+static void put_turns(FILE *out, const struct metrics *metrics)
+{
+    put_head(out, "voiceprintd_loop_turn_seconds", "histogram",
+             "CPU time of one turn of the event loop: nobody is served meanwhile.");
+    put_histogram(out, "voiceprintd_loop_turn_seconds", &metrics->turns);
+    put_number(out, "voiceprintd_loop_turn_longest_seconds", "gauge",
+               "The longest turn since the start.", metrics->longest_turn_s);
 }
 
 static void put_counters(FILE *out, const struct metrics *metrics)
@@ -132,7 +162,7 @@ static void put_counters(FILE *out, const struct metrics *metrics)
                "Embeddings of ours that were zero, constant or not finite.",
                (double)metrics->inference_invalid);
     put_number(out, "voiceprintd_connections_evicted_total", "counter",
-               "Idle connections closed to make room for new ones.",
+               "Idle connections, and ones that do not read their answers, closed to make room.",
                (double)metrics->connections_evicted);
     put_number(out, "voiceprintd_deadlines_missed_total", "counter",
                "Connections cut because the client was too slow.",
@@ -233,6 +263,7 @@ char *metrics_text(const struct metrics *metrics, const struct gauges *gauges, s
     if (out == NULL)
         return NULL;
     put_requests(out, metrics);
+    put_turns(out, metrics);
     put_counters(out, metrics);
     put_gauges(out, gauges);
     put_process(out);

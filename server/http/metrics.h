@@ -47,6 +47,8 @@ struct metrics {
     uint64_t requests[N_ROUTE_LABELS][N_CODES];
     struct histogram durations[N_ROUTE_LABELS];
     struct histogram stages[N_STAGES];
+    struct histogram turns; /* of the loop, see turns.h */
+    double longest_turn_s;
     uint64_t rejected[N_PROBLEMS];
     uint64_t warnings[VP_N_WARNINGS];
     double audio_s, diarized_s;
@@ -63,6 +65,7 @@ struct gauges {
 
 void metrics_count_request(struct metrics *metrics, enum route_label route, unsigned status,
                            double duration_s);
+void metrics_add_turn(struct metrics *metrics, double seconds);
 void metrics_add_stage(struct metrics *metrics, enum stage stage, double seconds);
 /* The exposition text, malloc'd; NULL when memory is short. [loop] */
 char *metrics_text(const struct metrics *metrics, const struct gauges *gauges, size_t *n_bytes);

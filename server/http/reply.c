@@ -61,17 +61,17 @@ struct MHD_Response *reply_lines(const struct reply *reply, const char *type,
 }
 
 struct MHD_Response *reply_asset(const struct reply *reply, const struct asset *asset,
-                                 bool is_known, const struct reply_header *headers)
+                                 const struct asset_form *form, bool is_known,
+                                 const struct reply_header *headers)
 {
     ON_LOOP();
-    size_t n_bytes = is_known ? 0 : asset->n_bytes;
-    char *copy = malloc(n_bytes + 1); /* the API takes no const, and pages are small and rare */
-    if (copy != NULL)
-        memcpy(copy, asset->bytes, n_bytes);
-    struct MHD_Response *response = response_of_text(copy, n_bytes);
+    struct MHD_Response *response = response_of_static(form->bytes, is_known ? 0 : form->n_bytes);
     response_add(&response, "Content-Type", asset->type);
     response_add(&response, "Cache-Control", "no-cache");
-    response_add(&response, "ETag", asset->etag);
+    response_add(&response, "ETag", form->etag);
+    response_add(&response, "Vary", "Accept-Encoding");
+    if (form == &asset->gzip)
+        response_add(&response, "Content-Encoding", "gzip");
     for (; headers != NULL && headers->name != NULL; headers++)
         response_add(&response, headers->name, headers->value);
     put_headers(reply, &response);

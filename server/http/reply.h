@@ -36,9 +36,11 @@ struct MHD_Response *reply_text(const struct reply *reply, const char *type, cha
 /* Lines as `reader` has them. */
 struct MHD_Response *reply_lines(const struct reply *reply, const char *type,
                                  MHD_ContentReaderCallback reader, void *context);
-/* The asset with its tag, to be asked for again each time; without its bytes when the client has
- * them already (is_known, for a 304). headers may be NULL. */
+/* The asset in one of its forms with its tag, to be asked for again each time; without its bytes
+ * when the client has them already (is_known, for a 304). Nothing is copied: clients that do not
+ * read hold no memory. headers may be NULL. */
 struct MHD_Response *reply_asset(const struct reply *reply, const struct asset *asset,
-                                 bool is_known, const struct reply_header *headers);
+                                 const struct asset_form *form, bool is_known,
+                                 const struct reply_header *headers);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "util/fault.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 enum { LINES_BYTES = 16 * 1024 }; /* what is asked of a reader at once */
@@ -16,6 +17,14 @@ struct MHD_Response *response_of_text(char *text, size_t n_bytes)
     if (response == NULL)
         free(text);
     return response;
+}
+
+struct MHD_Response *response_of_static(const void *bytes, size_t n_bytes)
+{
+    /* What is persistent is only read, although the API takes no const. */
+    return fault_hits(FAULT_REPLY) ? NULL
+                                   : MHD_create_response_from_buffer(
+                                         n_bytes, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
 }
 
 struct MHD_Response *response_of_lines(MHD_ContentReaderCallback reader, void *context)

@@ -10,6 +10,8 @@
 
 /* From text, malloc'd and taken; NULL when text is NULL or memory is short. [loop] */
 struct MHD_Response *response_of_text(char *text, size_t n_bytes);
+/* From bytes that stay as they are until the program ends; NULL when memory is short. [loop] */
+struct MHD_Response *response_of_static(const void *bytes, size_t n_bytes);
 /* From what `reader` hands out until it says the end; NULL when memory is short. [loop] */
 struct MHD_Response *response_of_lines(MHD_ContentReaderCallback reader, void *context);
 /* One header more; when that fails the response is destroyed and set to NULL. [loop] */

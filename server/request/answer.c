@@ -96,14 +96,15 @@ enum MHD_Result answer_empty(struct request *request, unsigned status)
     return answer_text(request, status, NULL, strdup(""), 0);
 }
 
-enum MHD_Result answer_asset(struct request *request, const struct asset *asset, bool is_known,
+enum MHD_Result answer_asset(struct request *request, const struct asset *asset,
+                             const struct asset_form *form, bool is_known,
                              const struct reply_header *headers)
 {
     ON_LOOP();
     char timing[TIMING_ROOM];
     struct reply reply = describe(request, timing);
     return queue_response(request, is_known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK,
-                          reply_asset(&reply, asset, is_known, headers));
+                          reply_asset(&reply, asset, form, is_known, headers));
 }
 
 /* A number of ours that JSON cannot carry is our failure: false, and request->problem says so. */

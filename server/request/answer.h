@@ -14,7 +14,8 @@ enum MHD_Result answer_text(struct request *request, unsigned status, const char
                             size_t n_bytes);
 enum MHD_Result answer_empty(struct request *request, unsigned status); /* headers alone */
 /* 200, or 304 when the client has the asset already. headers may be NULL. */
-enum MHD_Result answer_asset(struct request *request, const struct asset *asset, bool is_known,
+enum MHD_Result answer_asset(struct request *request, const struct asset *asset,
+                             const struct asset_form *form, bool is_known,
                              const struct reply_header *headers);
 enum MHD_Result answer_lines(struct request *request); /* 200 and request->stream */
 /* JSON, taken. A number in it that is not finite makes it inference-failed. */

@@ -23,11 +23,11 @@ static const struct reply_header page_headers[] = {
 };
 
 /* Does the client hold this very content? If-None-Match is a list of tags, weak ones too. */
-static bool is_known(struct request *request, const struct asset *asset)
+static bool is_known(struct request *request, const struct asset_form *form)
 {
     const char *tags = MHD_lookup_connection_value(request->handle, MHD_HEADER_KIND,
                                                    MHD_HTTP_HEADER_IF_NONE_MATCH);
-    return tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, asset->etag) != NULL);
+    return tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, form->etag) != NULL);
 }
 
 void route_asset_answer(struct request *request)
@@ -35,6 +35,10 @@ void route_asset_answer(struct request *request)
     ON_LOOP();
     const struct asset *asset = assets_find(request->path);
     VP_BUG_IF(asset == NULL); /* routes_find looked */
+    const struct asset_form *form =
+        assets_choose(asset, MHD_lookup_connection_value(request->handle, MHD_HEADER_KIND,
+                                                         MHD_HTTP_HEADER_ACCEPT_ENCODING));
     bool is_page = strncmp(asset->type, "text/html", 9) == 0;
-    (void)answer_asset(request, asset, is_known(request, asset), is_page ? page_headers : NULL);
+    (void)answer_asset(request, asset, form, is_known(request, form),
+                       is_page ? page_headers : NULL);
 }

@@ -146,7 +146,7 @@ def test_metrics_are_well_formed_and_count() -> None:
         for name in ("queue_depth", "queue_capacity", "workers", "workers_busy", "connections", "upload_bytes_buffered",
                      "audio_seconds_total", "clients_gone_total", "inference_invalid_total", "state", "build_info", "rejected_total",
                      "audio_warnings_total", "http_requests_total", "http_request_duration_seconds_bucket",
-                     "stage_duration_seconds_sum"):
+                     "stage_duration_seconds_sum", "loop_turn_seconds_bucket", "loop_turn_longest_seconds"):
             assert f"\nvoiceprintd_{name}" in text, name
         for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):
             assert service.metric(f"process_{name}") > 0, name

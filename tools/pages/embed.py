@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Writes the files of the pages as one C source: the table `assets` of server/http/assets.h.
 
-Each file becomes {path, content type, entity tag, bytes}. The path is where it is served:
+Each file becomes {path, content type, plain form, compressed form}, a form being {entity tag, bytes, size};
+the second is empty where compression saves less than a tenth. The path is where it is served:
 index.html at /, docs.html at /docs, openapi.yaml under its own name, the rest under /pages/.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 from pathlib import Path
 
@@ -42,7 +44,12 @@ def source(files: list[Path]) -> str:
         tag = hashlib.sha256(data).hexdigest()[:16]
         path = AT_TOP.get(file.name, f"/pages/{file.name}")
         parts += [f"static const unsigned char file_{i}[{len(data)}] =", literal(data) + ";", ""]
-        table.append(f'    {{"{path}", "{TYPES[file.suffix]}", "\\"{tag}\\"", file_{i}, sizeof file_{i}}},')
+        packed = gzip.compress(data, 9, mtime=0)
+        forms = [f'{{"\\"{tag}\\"", file_{i}, sizeof file_{i}}}', "{NULL, NULL, 0}"]
+        if len(packed) < 0.9 * len(data):
+            parts += [f"static const unsigned char gzip_{i}[{len(packed)}] =", literal(packed) + ";", ""]
+            forms[1] = f'{{"\\"{tag}-gzip\\"", gzip_{i}, sizeof gzip_{i}}}'
+        table.append(f'    {{"{path}", "{TYPES[file.suffix]}", {", ".join(forms)}}},')
     parts += ["const struct asset assets[] = {", *table, "};",
               f"const size_t n_assets = {len(table)};", ""]
     return "\n".join(parts)
