@@ -101,7 +101,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: test-aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload soak coverage schemathesis venv lint lint-openapi format clean
+.PHONY: test-aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload siege soak coverage schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -172,6 +172,10 @@ MINUTES ?= 20
 overload: deps ## 5x capacity for SECONDS (60) against the service, with figures
 	@$(MAKE) --no-print-directory all untrained
 	@VOICEPRINT_BUILD=$(CURDIR)/$(BUILD) $(PYTHON) tests/http/overload.py --seconds $(SECONDS)
+
+siege: deps ## the siege's attacks in their long and strict form; wants a quiet machine
+	@$(MAKE) --no-print-directory -j$(JOBS) all untrained
+	@SIEGE=long $(PYTHON) tests/run.py --build $(BUILD) --only tests/siege
 
 soak: deps ## mixed good, bad and cut traffic for MINUTES (20) under ASan, then under TSan
 	@$(MAKE) --no-print-directory FLAVOUR=asan all

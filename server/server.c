@@ -226,8 +226,8 @@ static bool listen_on(struct server *server, struct listener *listener, const ch
         .owner = &server->service,
         .fd = socket_open(address, false, err),
         .is_admin = is_admin,
-        .hosts = {.allowed = is_admin ? "" : server->config->allowed_hosts,
-                  .origins = server->config->cors_origins,
+        .hosts = {.allowed = is_admin ? "" : server->service.config->allowed_hosts,
+                  .origins = server->service.config->cors_origins,
                   .on_loopback = hosts_is_loopback(address)},
     };
     if (setup.fd < 0 || !listener_open(listener, &setup, err))

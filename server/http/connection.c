@@ -2,6 +2,7 @@
 #include "http/connection.h"
 
 #include "http/eviction.h"
+#include "http/tap.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
@@ -90,6 +91,8 @@ static void add(struct connections *list, struct MHD_Connection *handle, void **
     name_peer(connection, handle);
     const int unsent = UNSENT_BYTES;
     (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    if (!tap_add(connection->fd, &connection->wire))
+        connection_cut(connection); /* nobody would judge its framing */
     link_first(list, connection);
     list->n++;
     connection_enter(connection, CONNECTION_NEW, list->config->header_timeout_s);
@@ -115,6 +118,7 @@ static void drop(struct connection *connection)
     list->on_end(connection);
     if (connection->linger && !connection->cut)
         start_lingering(list, connection->fd);
+    tap_remove(connection->fd);
     unlink_from(list, connection);
     list->n--;
     connection->magic = 0;
@@ -246,7 +250,7 @@ static void look_for_end(struct connection *at)
         return;
     at->n_untaken = unread > 0 && unread >= at->unread_bytes ? at->n_untaken + 1 : 0;
     at->unread_bytes = unread;
-    if (at->n_untaken >= UNTAKEN_TICKS)
+    if (at->n_untaken >= UNTAKEN_TICKS || at->wire.fault_is_in_body)
         connection_cut(at);
 }
 
@@ -282,4 +286,5 @@ void connections_close(struct connections *list)
 {
     while (list->n_lingering > 0)
         close(list->lingering[--list->n_lingering].fd);
+    tap_close();
 }

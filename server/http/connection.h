@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "http/body.h"
 #include "http/metrics.h"
+#include "http/wire.h"
 
 #include <microhttpd.h>
 #include <stdbool.h>
@@ -42,6 +43,8 @@ struct connection {
     enum connection_phase phase;
     uint64_t since_ns;    /* when the phase began */
     uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
+    struct wire wire;     /* what has been read from it, by our own strict reader */
+    uint64_t n_requests;  /* that libmicrohttpd has begun */
     int unread_bytes;     /* in the socket, at the last tick */
     unsigned n_untaken;   /* ticks since these were fewer */
     uint64_t acked_bytes; /* of answers, when eviction looked last */

@@ -115,7 +115,8 @@ static const char *find_fault(const struct walk *walk, const char *url, const ch
 }
 
 bool head_read(struct MHD_Connection *connection, const char *method, const char *url,
-               const char *version, size_t n_target, struct head *head, struct problem *problem)
+               const char *version, size_t n_target, const char *wire_fault, struct head *head,
+               struct problem *problem)
 {
     ON_LOOP();
     memset(head, 0, sizeof *head);
@@ -131,11 +132,10 @@ bool head_read(struct MHD_Connection *connection, const char *method, const char
     if (walk.fault == NULL && (info == NULL || walk.at + 2 != method + info->header_size))
         walk.fault = "a header line ends in a bare LF or has a NUL";
     const char *fault = find_fault(&walk, url, version);
+    if (fault == NULL)
+        fault = wire_fault;
     if (fault != NULL) {
-        problem_set(problem, PROBLEM_AMBIGUOUS_FRAMING,
-                    "%s: the request is refused, because two "
-                    "readers could take it apart differently",
-                    fault);
+        problem_set_framing(problem, fault);
         return false;
     }
     if (walk.n_encodings > 0)

@@ -77,6 +77,13 @@ void problem_set(struct problem *problem, enum problem_kind kind, const char *fo
     va_end(args);
 }
 
+void problem_set_framing(struct problem *problem, const char *fault)
+{
+    problem_set(problem, PROBLEM_AMBIGUOUS_FRAMING,
+                "%s: the request is refused, because two readers could take it apart differently",
+                fault);
+}
+
 void problem_set_field(struct problem *problem, const char *field, const char *format, ...)
 {
     va_list args;

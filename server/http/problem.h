@@ -66,6 +66,8 @@ const struct problem_rule *problem_rule(enum problem_kind kind); /* [any] never 
 /* Fills problem with kind and the formatted detail, everything else cleared. [any] */
 void problem_set(struct problem *problem, enum problem_kind kind, const char *format, ...)
     VP_PRINTF(3, 4);
+/* Why the framing of a request is ambiguous, as a sentence without its end. [any] */
+void problem_set_framing(struct problem *problem, const char *fault);
 /* The same, naming the field at fault. [any] */
 void problem_set_field(struct problem *problem, const char *field, const char *format, ...)
     VP_PRINTF(3, 4);

@@ -18,16 +18,26 @@
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
+/* Was it cut for what its body has between chunks? */
+static bool has_faulty_body(const struct connection *connection)
+{
+    return connection->wire.fault_is_in_body &&
+           connection->wire.fault_at == connection->n_requests - 1;
+}
+
 /* The one end of a request, however it comes. `status` is for the log when we gave no answer and
  * did not cut the connection either. */
 static void end(struct request *request, unsigned status)
 {
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
     struct connection *connection = request->connection;
-    if (request->status == 0 && connection->cut)
+    const bool is_faulty = request->status == 0 && has_faulty_body(connection);
+    if (is_faulty)
+        problem_set_framing(&request->problem, connection->wire.fault);
+    if (request->status == 0 && connection->cut && !is_faulty)
         request->status = connection->peer_left ? 499 : MHD_HTTP_REQUEST_TIMEOUT;
     else if (request->status == 0)
-        request->status = status;
+        request->status = is_faulty ? MHD_HTTP_BAD_REQUEST : status;
     account_request(request);
     if (request->service->drain != DRAIN_NOT && request->state != REQUEST_REPLYING)
         request->service->n_lost_in_drain++;
@@ -88,6 +98,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
         return NULL;        /* on_call closes it */
     if (connection->request != NULL)
         end_unreported(connection->request);
+    connection->n_requests++;
     struct request *request = calloc(1, sizeof *request);
     if (request == NULL || (request->target = strdup(target)) == NULL) {
         free(request);
@@ -130,6 +141,13 @@ static enum MHD_Result answer_whole(struct request *request)
     return request->state <= REQUEST_READING || request->state == REQUEST_FAILED ? MHD_NO : MHD_YES;
 }
 
+/* What our own reader of the connection says of this request's head. */
+static const char *judge_wire(const struct request *request)
+{
+    const struct connection *connection = request->connection;
+    return wire_judge(&connection->wire, connection->n_requests - 1);
+}
+
 /* A request without a body is answered in the next call: libmicrohttpd closes a connection that
  * is answered in the first one. With a body the answer is given before it comes. */
 static enum MHD_Result on_head(struct request *request, const char *url, const char *method,
@@ -140,8 +158,8 @@ static enum MHD_Result on_head(struct request *request, const char *url, const c
     snprintf(request->method, sizeof request->method, "%s", method);
     head_request_id(request->handle, request->id);
     head_trace_id(request->handle, request->trace_id);
-    if (head_read(request->handle, method, url, version, request->n_target, &request->head,
-                  &request->problem)) {
+    if (head_read(request->handle, method, url, version, request->n_target, judge_wire(request),
+                  &request->head, &request->problem)) {
         request->is_preflight = request->route->path != NULL &&
                                 cors_is_preflight(origins, head->origin, method, request->handle);
         if (!request->is_preflight)

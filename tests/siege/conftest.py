@@ -6,7 +6,6 @@ Every test here failed before the service learnt to stand the attack. The longer
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +15,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "http"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import attackers  # noqa: E402
 from service import Service  # noqa: E402
-
-IS_LONG = os.environ.get("SIEGE") == "long"
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +24,4 @@ def service() -> Iterator[Service]:
     """One for each file: its last test ends with a service that drains as if nothing had been."""
     with Service(workers=2, queue_size=8) as running:
         yield running
+        attackers.judge_turns(running)

@@ -39,7 +39,9 @@ def stream_socket() -> tuple[int, int]:
 
 def read_what_is_there(fd: int) -> bytes:
     text = b""
-    while select.select([fd], [], [], 0.2)[0]:
+    readable = select.poll()  # select() knows no descriptor above 1023
+    readable.register(fd, select.POLLIN)
+    while readable.poll(200):
         piece = os.read(fd, 65536)
         if not piece:
             break

@@ -14,7 +14,6 @@ from service import IS_SLOW, SLOWNESS, Service, read_answer
 PAGE = b"/pages/voice-a-1.wav"
 # More than a socket keeps for somebody who does not read, whatever the kernel's limits.
 PIPELINE = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % PAGE * 60
-PROBE_P99_S = 0.05 * SLOWNESS
 
 
 @pytest.fixture
@@ -22,6 +21,7 @@ def small() -> Iterator[Service]:
     """64 places, so that a flood need not be large."""
     with Service(workers=1, max_connections=64) as running:
         yield running
+        attackers.judge_turns(running)
 
 
 def connect(service: Service, window: int = 4096) -> socket.socket:
@@ -48,9 +48,7 @@ def test_readers_that_do_not_read(small: Service) -> None:
         assert piece, f"a reader that moves was cut after {taken} bytes"
         taken += len(piece)
         time.sleep(0.1)
-    probe.stop()
-    print(probe)
-    assert not probe.failures and probe.percentile(0.99) < PROBE_P99_S, probe
+    probe.stop().judge()
     assert small.metric("voiceprintd_connections_evicted_total") >= 300 - 64
     assert small.metric("voiceprintd_connections") <= 64 + 4
     grown = small.resident_bytes() - before
@@ -60,15 +58,13 @@ def test_readers_that_do_not_read(small: Service) -> None:
 
 
 def test_silence(small: Service) -> None:
-    attackers.allow_descriptors(6000)
+    attackers.allow_descriptors(4000)
     probe = attackers.Probe(small)
     start = time.monotonic()
-    crowd = [connect(small) for _ in range(4000)]
+    crowd = [connect(small) for _ in range(2500)]
     connected_s = time.monotonic() - start
     time.sleep(max(0.0, 3 - connected_s))
-    probe.stop()
-    print(probe)
-    assert not probe.failures and probe.percentile(0.99) < PROBE_P99_S, probe
+    probe.stop().judge()
     small.wait_for(lambda: small.metric("voiceprintd_connections") <= 64 + 4, 5 * SLOWNESS, "fewer connections")
     for connection in crowd:
         connection.close()
@@ -94,8 +90,8 @@ def test_refused_uploads_that_go_on(service: Service) -> None:
                 pass
     probe.stop()
     spent = attackers.cpu_seconds(service) - before
-    print(probe, f"{spent:.2f} s of CPU")
-    assert not probe.failures and probe.percentile(0.99) < PROBE_P99_S, probe
+    print(f"{spent:.2f} s of CPU")
+    probe.judge()
     for connection in senders:
         connection.close()
     with service.raw() as connection:  # nor is an answer lost

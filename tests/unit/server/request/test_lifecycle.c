@@ -57,7 +57,7 @@ static void open_bench(struct bench *bench)
     service->config = &bench->config;
     service->uploads.max_bytes = bench->config.max_buffered_bytes;
     service->conversations.max_bytes = bench->config.diarize_max_body_bytes;
-    connections_open(&service->connections, &bench->config, &service->metrics, 16,
+    connections_open(&service->connections, &bench->config, &service->metrics, 16, LEAST_HEADROOM,
                      request_on_connection_end);
     assert_int_equal(uv_loop_init(&bench->loop), 0);
     assert_true(mailbox_open(&bench->mailbox, &bench->loop, no_mail, NULL));
@@ -79,6 +79,7 @@ static void open_bench(struct bench *bench)
                                    .connections = &service->connections,
                                    .calls = &request_listener_calls,
                                    .owner = service,
+                                   .hosts = {.allowed = "*", .origins = ""},
                                    .fd = socket_open("127.0.0.1:0", false, &err)};
     assert_true(setup.fd >= 0);
     struct sockaddr_in address;
