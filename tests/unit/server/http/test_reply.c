@@ -92,10 +92,17 @@ static void an_asset_has_its_tag_and_is_asked_for_again(void **state)
     static const struct reply_header extra[] = {{"X-Extra", "1"}, {NULL, NULL}};
     static const unsigned char bytes[] = "page";
     const struct asset asset = {
-        .type = "text/html", .etag = "\"tag\"", .bytes = bytes, .n_bytes = 4};
-    struct MHD_Response *response = reply_asset(&plain, &asset, false, extra);
+        .type = "text/html", .plain = {"\"tag\"", bytes, 4}, .gzip = {"\"tag-gzip\"", bytes, 3}};
+    struct MHD_Response *response = reply_asset(&plain, &asset, &asset.gzip, false, extra);
+    assert_non_null(response);
+    assert_string_equal(header(response, "ETag"), "\"tag-gzip\"");
+    assert_string_equal(header(response, "Content-Encoding"), "gzip");
+    assert_string_equal(header(response, "Vary"), "Accept-Encoding");
+    MHD_destroy_response(response);
+    response = reply_asset(&plain, &asset, &asset.plain, false, extra);
     assert_non_null(response);
     assert_string_equal(header(response, "ETag"), "\"tag\"");
+    assert_null(header(response, "Content-Encoding"));
     assert_string_equal(header(response, "Cache-Control"), "no-cache");
     assert_string_equal(header(response, "X-Extra"), "1");
     MHD_destroy_response(response);
