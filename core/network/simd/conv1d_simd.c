@@ -134,9 +134,9 @@ static void k_run(const struct conv1d *conv, const struct conv1d_call *call, flo
     k_set_rows(&g, call->n);
     for (size_t panel = 0; panel < n_outs / PANEL; panel++) {
         g.u = weights + panel * depth * PANEL;
-        g.weights.at = (const char *)(g.u + depth * PANEL); /* the next panel */
-        g.weights.end =
-            panel + 1 < n_outs / PANEL ? (const char *)(g.u + 2 * depth * PANEL) : g.weights.at;
+        const size_t n_bytes = depth * PANEL * sizeof(float);
+        g.weights.at = (uintptr_t)g.u + n_bytes; /* the next panel */
+        g.weights.end = g.weights.at + (panel + 1 < n_outs / PANEL ? n_bytes : 0);
         k_gemm(&g);
         for (size_t j = 0; j < 2 && 2 * panel + j < n_out_blocks; j++)
             k_finish(conv, call, 2 * panel + j, m + j * call->n * LANES);
