@@ -58,10 +58,10 @@ def test_readers_that_do_not_read(small: Service) -> None:
 
 
 def test_silence(small: Service) -> None:
-    attackers.allow_descriptors(4000)
+    attackers.allow_descriptors(2500)
     probe = attackers.Probe(small)
     start = time.monotonic()
-    crowd = [connect(small) for _ in range(2500)]
+    crowd = [connect(small) for _ in range(1500)]
     connected_s = time.monotonic() - start
     time.sleep(max(0.0, 3 - connected_s))
     probe.stop().judge()
