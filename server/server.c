@@ -1,6 +1,7 @@
 /* The loop: start, signals, jobs that come back, the clock's tick. The drain is in drain.c. */
 #include "server.h"
 
+#include "http/eviction.h"
 #include "request/dispatch.h"
 #include "request/lifecycle.h"
 #include "request/upload.h"
@@ -153,6 +154,7 @@ static void on_tick(uv_timer_t *timer)
     struct service *service = &server->service;
     uint64_t now_ns = clock_now_ns();
     connections_tick(&service->connections, now_ns);
+    connections_evict(&service->connections, now_ns);
     relieve(&service->connections, &service->uploads, now_ns);
     relieve(&service->connections, &service->conversations, now_ns);
     queue_tick(&service->queue, now_ns);

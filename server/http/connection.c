@@ -1,7 +1,6 @@
 /* Open connections, their deadlines, eviction and lingering close. */
 #include "http/connection.h"
 
-#include "http/eviction.h"
 #include "http/tap.h"
 #include "util/clock.h"
 #include "util/thread.h"
@@ -266,7 +265,6 @@ void connections_tick(struct connections *list, uint64_t now_ns)
             list->metrics->deadlines_missed++;
         connection_cut(at);
     }
-    list->metrics->connections_evicted += connections_evict(list, now_ns);
     linger_tick(list, now_ns);
 }
 

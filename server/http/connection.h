@@ -95,7 +95,7 @@ bool connection_peer_left(const struct connection *connection);
 void connections_open(struct connections *connections, const struct config *config,
                       struct metrics *metrics, size_t max, size_t headroom,
                       connection_on_end *on_end);
-/* Deadlines, eviction above max_connections, lingering. [loop] */
+/* Deadlines, clients that left, lingering; who must leave is eviction.h's. [loop] */
 void connections_tick(struct connections *connections, uint64_t now_ns);
 /* Cuts uploads that hold memory of a budget that ran short, and at their pace will not be whole by
  * their deadline. [loop] */

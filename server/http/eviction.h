@@ -4,8 +4,8 @@
 
 #include "http/connection.h"
 
-/* Above connections->max: cuts as many as are too many, as far as somebody may be cut, and returns
- * how many it cut. To be called each tick, for it also watches how answers move. [loop] */
-size_t connections_evict(struct connections *connections, uint64_t now_ns);
+/* Above connections->max: cuts as many as are too many, as far as somebody may be cut, and not all
+ * in one tick. To be called each tick, for it also watches how answers move. [loop] */
+void connections_evict(struct connections *connections, uint64_t now_ns);
 
 #endif
