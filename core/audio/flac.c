@@ -168,6 +168,18 @@ static struct extent find_last(struct bytes file, size_t first_at)
     return extent;
 }
 
+/* Does another stream begin behind `at`? Its marker and the head of STREAMINFO, which is 34 bytes
+ * long, are 64 bits: no frame holds them by chance. */
+static bool holds_another(struct bytes file, size_t at)
+{
+    static const unsigned char start[] = {'f', 'L', 'a', 'C', 0x00, 0x00, 0x00, 0x22};
+    static const unsigned char only_block[] = {'f', 'L', 'a', 'C', 0x80, 0x00, 0x00, 0x22};
+    const unsigned char *rest = file.at + at;
+    const size_t n = file.n - at;
+    return memmem(rest, n, start, sizeof start) != NULL ||
+           memmem(rest, n, only_block, sizeof only_block) != NULL;
+}
+
 bool flac_is(struct bytes stream)
 {
     return bytes_match(stream, 0, "fLaC");
@@ -178,6 +190,10 @@ enum vp_status flac_read(struct bytes stream, struct container *out, struct vp_e
     size_t first_at, promised = HEADER_BYTES;
     if (!bytes_have(stream, 0, HEADER_BYTES) || !find_first(stream, &first_at, &promised))
         return container_cut(err, "flac", "its header", promised, stream.n);
+    if (holds_another(stream, first_at))
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the file holds several FLAC streams, one behind the other, of which a "
+                           "decoder plays the first; send each by itself");
     *out = (struct container){
         .name = "flac",
         .codec = "flac",
@@ -195,7 +211,7 @@ enum vp_status flac_read(struct bytes stream, struct container *out, struct vp_e
     out->block_frames = first.n_samples;
     const uint64_t unit = extent.last.counts_samples ? 1 : first.n_samples;
     if (extent.last.number < first.number || extent.last.counts_samples != first.counts_samples)
-        return VP_OK; /* streams joined */
+        return VP_OK; /* frames of different streams */
     const uint64_t before = (extent.last.number - first.number) * unit;
     const uint64_t present = before + extent.last.n_samples;
     if (extent.whole) {

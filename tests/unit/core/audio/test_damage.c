@@ -392,6 +392,18 @@ static void a_flac_checksum_that_ends_in_zero_is_whole(void **state)
     assert_int_equal(n_found, 3);
 }
 
+/* The decoder would stop at the end of the first: an answer of half of the recording. */
+static void joined_flac_streams_are_refused(void **state)
+{
+    (void)state;
+    struct audio_file good = audio_file_of_buzz(FLAC, 16000, 1, 1.0);
+    struct audio_file both = {malloc(2 * good.n), 2 * good.n};
+    memcpy(both.bytes, good.bytes, good.n);
+    memcpy(both.bytes + good.n, good.bytes, good.n);
+    decoding_expect(both, VP_ERR_AUDIO_UNDECODABLE);
+    audio_file_free(&good);
+}
+
 /* libsndfile writes frames of 4096 samples: 0.256 s. */
 static void a_cut_flac_frame_costs_that_frame(void **state)
 {
@@ -500,6 +512,7 @@ int main(void)
         cmocka_unit_test(bw64_is_rf64_by_another_name),
         cmocka_unit_test(counts_of_another_flac_file_are_told),
         cmocka_unit_test(a_flac_checksum_that_ends_in_zero_is_whole),
+        cmocka_unit_test(joined_flac_streams_are_refused),
         cmocka_unit_test(a_cut_flac_frame_costs_that_frame),
         cmocka_unit_test(spoilt_flac_frames_are_counted),
         cmocka_unit_test(mp3_streams_may_begin_and_end_anywhere),
