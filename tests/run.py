@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UNIT_DEADLINE_S = 900 if os.environ.get("EMULATOR") else 300
-PYTEST_DEADLINE_S = 1500
+PYTEST_DEADLINE_S = 2000
 CASE_DEADLINE_S = 240
 N_SLOWEST = 10
 EMULATOR = shlex.split(os.environ.get("EMULATOR", ""))

@@ -104,8 +104,8 @@ def test_every_byte_comes_through(tmp_path: Path) -> None:
     subprocess.run([sys.executable, PAGES / "embed.py", tmp_path / "table.c", tmp_path / "bytes.txt"],
                    check=True, timeout=60)
     (tmp_path / "main.c").write_text(
-        '#include "assets.h"\n#include <stdio.h>\n'
-        'int main(void) { fwrite(assets[0].bytes, 1, assets[0].n_bytes, stdout); return 0; }\n')
+        '#include "http/assets.h"\n#include <stdio.h>\n'
+        'int main(void) { fwrite(assets[0].plain.bytes, 1, assets[0].plain.n_bytes, stdout); return 0; }\n')
     subprocess.run(["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'server'}", "table.c",
                     "main.c", "-o", "program"], cwd=tmp_path, check=True, timeout=60)
     shown = subprocess.run([tmp_path / "program"], capture_output=True, check=True, timeout=60)
