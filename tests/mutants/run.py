@@ -144,7 +144,7 @@ def main() -> int:
             return 1
     suites = sorted({mutant.tests for mutant in mutants})
     for tests, failed in zip(suites, on_copies(copies, failures_of, suites)):
-        if failed:
+        if failed and failures_of(copies[0], tests):  # once may be a busy machine
             print(f"the suite is red without a fault: tests/run.py --only {tests}: {'; '.join(failed)}")
             return 1
     survivors = 0
