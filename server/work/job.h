@@ -69,12 +69,14 @@ struct job {
     uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
     double turn_ms;                           /* the last turn */
     bool is_done;                             /* no turn is left; so it is after an error */
-    atomic_bool is_cancelled;                 /* set by job_cancel, read by the worker */
     enum vp_status status;                    /* the result; err when not VP_OK */
     struct vp_err err;
     bool self_test_failed;       /* after VP_ERR_INFERENCE: the engine itself is ill */
     const struct config *config; /* JOB_OPEN_ENGINE */
     struct engine *opened;       /* its result */
+    /* Set by job_cancel while the worker has the job, and read there. Apart from is_done and
+     * status, which the compiler reads in one piece with whatever lies between them. */
+    atomic_bool is_cancelled;
 };
 
 /* Zeroed job with n_clips[i] clips on side i (0: a stored embedding). Holds the engine. NULL when
