@@ -95,6 +95,7 @@ def run_curl(sample: str, folder: Path) -> None:
 def test_curl_lines_work_as_they_stand(page: Browser, service: Service, tmp_path: Path) -> None:
     blocks = open_docs(page, service.url)
     run_curl(page.find("pre.sample code").text, tmp_path)  # fetches the clips
+    (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,500\nHello there.\n")  # the reader's own
     for name, block in blocks.items():
         unfold(page, block)
         samples = [code.text for code in block.find_elements(By.CSS_SELECTOR, "pre.sample code")]
