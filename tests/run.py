@@ -91,14 +91,19 @@ def judge_unit(program: Path, output: str, status: str, tally: Tally) -> None:
         print(f"        {note.strip()}", flush=True)
 
 
-def run_pytest(folder: Path, files: list[Path], build: Path, tally: Tally) -> None:
+def starts_threads(source: Path) -> bool:
+    """Whether ThreadSanitizer, under which a double loop takes minutes, has anything to see in this C test."""
+    return "tests/unit/server" in str(source) or "pthread_create" in source.read_text()
+
+
+def run_pytest(folder: Path, files: list[Path], build: Path, tally: Tally, options: list[str]) -> None:
     """Python tests of one folder, judged by their JUnit report, never by its summary alone."""
     env = dict(os.environ, **SANITIZERS, VOICEPRINT_BUILD=str(build.resolve()), PYTHONDONTWRITEBYTECODE="1")
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
                    f"--timeout={CASE_DEADLINE_S}", f"--junitxml={report}",
-                   *map(str, files)]
+                   *options, *map(str, files)]
         try:
             done = subprocess.run(command, cwd=ROOT, env=env, timeout=PYTEST_DEADLINE_S, check=False)
             status = done.returncode
@@ -128,6 +133,7 @@ def main() -> int:
     parser.add_argument("--build", type=Path, default=Path("build/release"), help="build folder")
     parser.add_argument("--only", default="", help="run only the tests whose path contains this")
     parser.add_argument("--pages", action="store_true", help="only the tests in a browser")
+    parser.add_argument("--first", action="store_true", help="a Python suite ends with its first failure")
     args = parser.parse_args()
 
     if os.environ.get("RECORDINGS") != "required" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
@@ -138,6 +144,10 @@ def main() -> int:
                       if p.suffix == "" and os.access(p, os.X_OK) and not args.pages
                       and (ROOT / p.relative_to(args.build)).with_suffix(".c").exists())
     programs = [program for program in programs if args.only in str(program)]
+    if args.build.name == "tsan":
+        alone = [p for p in programs if not starts_threads((ROOT / p.relative_to(args.build)).with_suffix(".c"))]
+        tally.skipped += [f"{program.name}: starts no threads" for program in alone]
+        programs = [program for program in programs if program not in alone]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is one process that shares nothing
         for program, (output, status, seconds) in zip(programs, pool.map(run_unit, programs)):
             judge_unit(program, output, status, tally)
@@ -150,7 +160,8 @@ def main() -> int:
     for folder in folders:
         files = sorted(f for f in folder.glob("test_*.py") if args.only in str(f))
         if files:  # the folder by itself, so that conftest.py may leave some of its files out
-            run_pytest(folder, files if args.only else [folder], args.build, tally)
+            run_pytest(folder, files if args.only else [folder], args.build, tally,
+                       ["--exitfirst"] if args.first else [])
 
     for name, seconds in sorted(tally.seconds.items(), key=lambda item: -item[1])[:N_SLOWEST]:
         print(f"slow: {seconds:6.1f} s  {name}")

@@ -28,7 +28,7 @@ UNTRAINED = ROOT / "build/models/untrained.safetensors"
 # A net that embeds in a few milliseconds: most tests are not about the network.
 SMALL = ROOT / "tests/golden/models/small.safetensors"
 # Where a worker must be busy for a while: the full-size net, or under ThreadSanitizer one that is as slow there.
-LARGE = SMALL if BUILD.name == "tsan" else UNTRAINED
+LARGE = SMALL if BUILD.name in ("asan", "tsan") else UNTRAINED
 START_DEADLINE_S = 60 * SLOWNESS
 
 

@@ -16,6 +16,7 @@ import queue
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -77,10 +78,10 @@ def build(copy: Path, targets: list[str]) -> bool:
     return done.returncode == 0
 
 
-def failures_of(copy: Path, tests: str) -> list[str]:
+def failures_of(copy: Path, tests: str, options: Sequence[str] = ()) -> list[str]:
     """The names of the tests that are red; one that says so when the suite ended in no known way."""
     environment = dict(os.environ, SPEECH_DIR=str(Path(os.environ.get("SPEECH_DIR", "")).resolve()))
-    done = subprocess.run([sys.executable, "tests/run.py", "--only", tests], cwd=copy,
+    done = subprocess.run([sys.executable, "tests/run.py", "--only", tests, *options], cwd=copy,
                           env=environment, capture_output=True, text=True,
                           timeout=TEST_DEADLINE_S, check=False)
     failed = [line.removeprefix("FAILED: ") for line in done.stdout.splitlines() if line.startswith("FAILED: ")]
@@ -88,7 +89,13 @@ def failures_of(copy: Path, tests: str) -> list[str]:
 
 
 def try_mutant(copy: Path, mutant: Mutant) -> tuple[bool, str]:
-    """Whether the test that must notice did, and what happened."""
+    """Whether the test that must notice did, and what happened, with its seconds."""
+    begun = time.monotonic()
+    killed, how = judge_mutant(copy, mutant)
+    return killed, f"{how} ({time.monotonic() - begun:.0f} s)"
+
+
+def judge_mutant(copy: Path, mutant: Mutant) -> tuple[bool, str]:
     path = copy / mutant.file
     original = path.read_text()
     if original.count(mutant.find) != 1:
@@ -97,7 +104,8 @@ def try_mutant(copy: Path, mutant: Mutant) -> tuple[bool, str]:
         path.write_text(original.replace(mutant.find, mutant.replace))
         if not build(copy, programs_of(copy, mutant.tests)):
             return False, "does not compile"
-        failed = failures_of(copy, mutant.tests)
+        # A file's first red test tells; only a test that is named must be waited for.
+        failed = failures_of(copy, mutant.tests, [] if mutant.killed_by else ["--first"])
         if not failed:
             return False, "SURVIVED: the suite stayed green"
         killers = [name for name in failed if mutant.killer in name]
