@@ -8,6 +8,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/socket.h"
+#include "util/spent.h"
 #include "util/thread.h"
 
 #include <signal.h>
@@ -283,7 +284,7 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
         return fail(err, "the signal handlers cannot be installed");
     if (!mailbox_open(&server->mailbox, &server->loop, on_mail, server))
         return fail(err, "the mailbox cannot be made");
-    if (!turns_open(&server->turns, &server->loop, &service->metrics))
+    if (!turns_open(&server->turns, &server->loop, &service->metrics) || !spent_open(&server->loop))
         return fail(err, "the clock of the loop cannot be made");
     uv_timer_init(&server->loop, &server->tick);
     server->tick.data = server;
@@ -330,6 +331,7 @@ void server_close(struct server *server)
     mailbox_close(&server->mailbox);
     job_free(service->open_job);
     connections_close(&service->connections);
+    spent_close();
     engine_release(service->engine);
     keys_free(service->keys);
     uv_walk(&server->loop, close_handle, NULL);

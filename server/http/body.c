@@ -2,6 +2,7 @@
 #include "http/body.h"
 
 #include "util/fault.h"
+#include "util/spent.h"
 #include "util/thread.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void drop(struct body *body)
 {
     if (body->budget != NULL)
         body->budget->used_bytes -= body->reserved_bytes;
-    free(body->bytes);
+    spent_free(body->bytes, body->room_bytes);
     body->reserved_bytes = 0;
     body->bytes = NULL;
     body->n_bytes = body->room_bytes = 0;

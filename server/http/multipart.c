@@ -144,6 +144,29 @@ static bool after_delimiter(struct cursor *cursor, bool *closed)
     return true;
 }
 
+/* The first delimiter in bytes[n_bytes], NULL: none. Linear in n_bytes whatever they are: no byte
+ * of a delimiter but its first is a CR, so what was compared in vain holds no other beginning.
+ * memmem() is not: a body of "ababab" takes it as many steps for each byte as such a boundary is
+ * long. */
+static const unsigned char *find_delimiter(const unsigned char *bytes, size_t n_bytes,
+                                           const char *delimiter, size_t n)
+{
+    const unsigned char *end = bytes + n_bytes;
+    while ((size_t)(end - bytes) >= n) {
+        if (*bytes != '\r') /* spares a call for each of many CRs */
+            bytes = memchr(bytes, '\r', (size_t)(end - bytes) - (n - 1));
+        if (bytes == NULL)
+            return NULL;
+        size_t same = 1;
+        while (same < n && bytes[same] == (unsigned char)delimiter[same])
+            same++;
+        if (same == n)
+            return bytes;
+        bytes += same;
+    }
+    return NULL;
+}
+
 /* The first delimiter: at the very start, or behind a preamble and CRLF. */
 static bool skip_preamble(struct cursor *cursor, const char *delimiter, size_t n)
 {
@@ -152,7 +175,7 @@ static bool skip_preamble(struct cursor *cursor, const char *delimiter, size_t n
         cursor->at += n - 2;
         return true;
     }
-    const unsigned char *found = memmem(cursor->at, left, delimiter, n);
+    const unsigned char *found = find_delimiter(cursor->at, left, delimiter, n);
     if (found != NULL)
         cursor->at = found + n;
     return found != NULL;
@@ -193,7 +216,7 @@ bool multipart_split(const char *content_type, const unsigned char *bytes, size_
         /* An empty part: its delimiter's CRLF is the one that ended the headers. */
         const unsigned char *content = cursor.at;
         size_t left = (size_t)(cursor.end - content);
-        const unsigned char *end = memmem(content - 2, left + 2, delimiter, n);
+        const unsigned char *end = find_delimiter(content - 2, left + 2, delimiter, n);
         cursor.at = end == NULL ? cursor.end : end + n;
         if (end == NULL || !after_delimiter(&cursor, &closed)) {
             problem_set_field(problem, part->name,

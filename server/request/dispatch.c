@@ -48,10 +48,8 @@ void dispatch_take_back(struct service *service, struct job *job)
     struct ticket *ticket = queue_take_back(queue, job);
     if (ticket == NULL)
         return;
-    if (has_turns_left) {
-        queue_again(queue, ticket);
-        queue->calls->on_turn(ticket);
-    } else {
+    if (!has_turns_left)
         queue->calls->on_done(ticket);
-    }
+    else if (queue_again(queue, ticket))
+        queue->calls->on_turn(ticket);
 }

@@ -204,7 +204,7 @@ void request_submit(struct request *request, struct job *job)
 {
     ON_LOOP();
     struct service *service = request->service;
-    if (queue_is_full(&service->queue, job->kind, job->is_long)) {
+    if (queue_is_full(&service->queue, job->kind, job->is_large)) {
         problem_set_overloaded(&request->problem);
         job_free(job);
         return;
@@ -246,10 +246,13 @@ static void on_expired(struct ticket *ticket, enum problem_kind kind, bool had_b
 {
     struct request *request = ticket->request;
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
-    problem_set(&request->problem, kind, "%s",
-                kind == PROBLEM_DRAINING ? "the service stopped before this request was done"
-                : had_begun              ? "not done within the time a request may take; try again"
-                                         : "waited too long for a worker; try again");
+    if (kind == PROBLEM_OVERLOADED) /* as long work, which its body turned out to be */
+        problem_set_overloaded(&request->problem);
+    else
+        problem_set(&request->problem, kind, "%s",
+                    kind == PROBLEM_DRAINING ? "the service stopped before this request was done"
+                    : had_begun ? "not done within the time a request may take; try again"
+                                : "waited too long for a worker; try again");
     if (ndjson_has_begun(&request->stream))
         answer_last_problem(request);
     else
@@ -288,6 +291,10 @@ static void on_turn(struct ticket *ticket)
 
 static void set_problem(struct request *request, const struct job *job)
 {
+    if (job->problem.kind != PROBLEM_NONE) {
+        request->problem = job->problem;
+        return;
+    }
     problem_from_engine(&request->problem, &job->err);
     if (job->kind == JOB_COMPARE) {
         request->problem.side = job->at_side == 0 ? 'a' : 'b';

@@ -77,9 +77,9 @@ void queue_init(struct queue *queue, size_t size, const struct workers *workers,
     queue->calls = calls;
 }
 
-bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_long)
+bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_large)
 {
-    if (is_long)
+    if (is_large)
         return queue->n_long[kind] >= queue->size;
     return queue_depth(queue) >= queue->size &&
            workers_busy(queue->workers) == workers_count(queue->workers);
@@ -109,6 +109,7 @@ void queue_submit(struct queue *queue, struct ticket *ticket, struct job *job)
     job->queued_ns = clock_now_ns();
     ticket->job = job;
     ticket->turn_ns = job->queued_ns;
+    job->is_long = job->is_large;
     queue->n_long[job->kind] += job->is_long;
     enter(queue, ticket, job->is_long ? TICKET_LONG : TICKET_CLIPS);
 }
@@ -213,10 +214,15 @@ struct ticket *queue_take_back(struct queue *queue, struct job *job)
     return ticket;
 }
 
-void queue_again(struct queue *queue, struct ticket *ticket)
+bool queue_again(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
-    const struct job *job = ticket->job;
+    struct job *job = ticket->job;
+    if (job->is_large && !job->is_long && queue_is_full(queue, job->kind, true)) {
+        expire(queue, ticket, PROBLEM_OVERLOADED);
+        return false;
+    }
+    job->is_long = job->is_large;
     if (job->is_long) {
         ticket->turn_ns = clock_now_ns() + clock_from_seconds(1e-3 * LONG_REST * job->turn_ms);
         queue->n_long[job->kind]++;
@@ -224,6 +230,7 @@ void queue_again(struct queue *queue, struct ticket *ticket)
     } else { /* it keeps the turn that it came with */
         enter_first(queue, ticket, TICKET_CLIPS);
     }
+    return true;
 }
 
 void queue_tick(struct queue *queue, uint64_t now_ns)

@@ -65,7 +65,7 @@ void queue_init(struct queue *queue, size_t size, const struct workers *workers,
                 const struct queue_calls *calls); /* [start] */
 /* Must another job of this kind be refused? Long work has places of its own, for each kind. [loop]
  */
-bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_long);
+bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_large);
 /* How many clips wait. [loop] */
 size_t queue_depth(const struct queue *queue);
 /* How many diarizations are under way. [loop] */
@@ -79,8 +79,9 @@ struct ticket *queue_next(struct queue *queue);
 /* A job is back from its worker. Returns its ticket, out of the queue and owning the job; NULL:
  * nobody waits for it any more, and it is freed. [loop] */
 struct ticket *queue_take_back(struct queue *queue, struct job *job);
-/* The ticket's job has turns left, and it waits for the next one. [loop] */
-void queue_again(struct queue *queue, struct ticket *ticket);
+/* The ticket's job has turns left, and it waits for the next one. False: its body, now that it is
+ * read, makes it long work, for which no place is left; on_expired was called. [loop] */
+bool queue_again(struct queue *queue, struct ticket *ticket) VP_MUST_CHECK;
 /* Nobody waits any more: out of the queue; its job is freed, or by queue_take_back when a worker
  * has it. Legal on a ticket that is out. [loop] */
 void queue_drop(struct queue *queue, struct ticket *ticket);

@@ -13,20 +13,13 @@
  * of more is long work, and gives way to them between its clips. */
 enum { MOST_SHORT_CLIPS = 2 };
 
-static bool is_json(const char *content_type)
-{
-    char type[128];
-    upload_media_type(content_type, type, sizeof type);
-    return strcmp(type, "application/json") == 0;
-}
-
 void route_compare_head(struct request *request)
 {
     ON_LOOP();
     const char *type = request->head.content_type;
     request->needs_worker = multipart_is_type(type);
     request->max_body_bytes = 4 * request->service->config->max_body_bytes;
-    if (is_json(type))
+    if (upload_is_json(type))
         request->max_body_bytes = JSON_MAX_BYTES;
     else if (!request->needs_worker)
         problem_set_field(&request->problem, "content-type",
@@ -143,34 +136,35 @@ static bool is_stored(const struct part *part)
     return strcmp(part->content_type, "application/json") == 0;
 }
 
-static bool fail_count(struct request *request, const char *field)
+static bool fail_count(struct job *job, const char *field)
 {
-    problem_set_field(&request->problem, field,
+    problem_set_field(&job->problem, field,
                       "side \"%s\" takes 1 to %zu recordings, or one stored embedding", field,
-                      request->service->config->max_clips);
+                      job->config->max_clips);
     return false;
 }
 
 /* How many clips each side has; stored[i] when side i is a stored embedding instead. */
-static bool count_clips(struct request *request, const struct part *parts, size_t n_parts,
+static bool count_clips(struct job *job, const struct part *parts, size_t n_parts,
                         size_t n_clips[2], bool stored[2])
 {
+    struct problem *problem = &job->problem;
     static const char *const names[] = {"a", "b"};
     for (size_t i = 0; i < n_parts; i++) {
         int side = side_of(parts[i].name);
         if (side < 0) {
-            problem_set_field(&request->problem, parts[i].name,
+            problem_set_field(problem, parts[i].name,
                               "unknown part \"%s\": /compare takes parts \"a\" and \"b\"",
                               parts[i].name);
             return false;
         }
-        if (!upload_judge_clip(request, request->service->config->max_body_bytes, &parts[i])) {
-            request->problem.side = parts[i].name[0];
-            request->problem.clip = n_clips[side];
+        if (!upload_judge_clip(&parts[i], job->config->max_body_bytes, problem)) {
+            problem->side = parts[i].name[0];
+            problem->clip = n_clips[side];
             return false;
         }
         if (stored[side] || (is_stored(&parts[i]) && n_clips[side] > 0))
-            return fail_count(request, names[side]);
+            return fail_count(job, names[side]);
         if (is_stored(&parts[i]))
             stored[side] = true;
         else
@@ -178,101 +172,110 @@ static bool count_clips(struct request *request, const struct part *parts, size_
     }
     for (size_t i = 0; i < 2; i++) {
         if (n_clips[i] == 0 && !stored[i]) {
-            problem_set_field(&request->problem, names[i], "part \"%s\" is missing", names[i]);
+            problem_set_field(problem, names[i], "part \"%s\" is missing", names[i]);
             return false;
         }
-        if (n_clips[i] > request->service->config->max_clips)
-            return fail_count(request, names[i]);
+        if (n_clips[i] > job->config->max_clips)
+            return fail_count(job, names[i]);
     }
     return true;
 }
 
-static bool fill_stored(struct request *request, struct job *job, int side, const struct part *part)
+static bool read_stored(struct job *job, int side, const char *field, const json_t *object)
 {
     const struct vp_model_info *info = job->engine->info;
-    json_t *object = json_read_object(part->bytes, part->n_bytes, part->name, &request->problem);
-    bool good = object != NULL && json_read_stored(object, part->name, info->digest, info->dim,
-                                                   job->sides[side].embeddings, &request->problem);
+    return json_read_stored(object, field, info->digest, info->dim, job->sides[side].embedding,
+                            &job->problem);
+}
+
+static bool read_stored_part(struct job *job, int side, const struct part *part)
+{
+    json_t *object = json_read_object(part->bytes, part->n_bytes, part->name, &job->problem);
+    bool good = object != NULL && read_stored(job, side, part->name, object);
     json_decref(object);
     return good;
 }
 
-static void compare_parts(struct request *request, const struct part *parts, size_t n_parts)
+static bool read_parts(struct job *job, const struct part *parts, size_t n_parts)
 {
     size_t n_clips[2] = {0, 0}, filled[2] = {0, 0};
     bool stored[2] = {false, false};
-    if (!count_clips(request, parts, n_parts, n_clips, stored))
-        return;
-    struct job *job = job_new(JOB_COMPARE, request->service->engine, 2, n_clips);
-    if (job == NULL) {
-        problem_set_no_memory(&request->problem);
-        return;
-    }
+    if (!count_clips(job, parts, n_parts, n_clips, stored) || !job_set_sides(job, 2, n_clips))
+        return false;
     for (size_t i = 0; i < n_parts; i++) {
         int side = side_of(parts[i].name);
         if (!is_stored(&parts[i]))
-            upload_fill_clip(&job->sides[side].clips[filled[side]++], &parts[i],
-                             &request->query.clip);
-        else if (!fill_stored(request, job, side, &parts[i]))
-            break;
+            upload_fill_clip(&job->sides[side].clips[filled[side]++], &parts[i], &job->query.clip);
+        else if (!read_stored_part(job, side, &parts[i]))
+            return false;
     }
-    if (request->problem.kind != PROBLEM_NONE) {
-        job_free(job);
-        return;
-    }
-    job->is_long = n_clips[0] + n_clips[1] > MOST_SHORT_CLIPS;
-    job->max_used_s = request->service->config->compare_max_duration_s;
-    body_move(&request->body, &job->body);
-    request_submit(request, job);
+    job->is_large = n_clips[0] + n_clips[1] > MOST_SHORT_CLIPS;
+    job->max_used_s = job->config->compare_max_duration_s;
+    return true;
 }
 
-/* ---- JSON: no audio, no queue slot ---------------------------------------------------------- */
+static bool read_form(struct job *job)
+{
+    size_t n_parts = 0, max_parts = 2 * job->config->max_clips + 1;
+    struct part *parts = calloc(max_parts, sizeof *parts);
+    if (parts == NULL)
+        problem_set_no_memory(&job->problem);
+    bool good = parts != NULL &&
+                multipart_split(job->content_type, job->body.bytes, job->body.n_bytes, parts,
+                                max_parts, &n_parts, &job->problem) &&
+                read_parts(job, parts, n_parts);
+    free(parts);
+    return good;
+}
 
-static void compare_stored(struct request *request)
+/* ---- JSON: no audio, and where it is short no queue slot ------------------------------------ */
+
+static bool read_members(struct job *job, json_t *root)
 {
     static const char *const names[] = {"a", "b"};
     const size_t n_clips[2] = {0, 0};
-    json_t *root =
-        json_read_object(request->body.bytes, request->body.n_bytes, "body", &request->problem);
-    struct job *job =
-        root != NULL ? job_new(JOB_COMPARE, request->service->engine, 2, n_clips) : NULL;
-    if (root != NULL && job == NULL)
-        problem_set_no_memory(&request->problem);
     const char *key;
     json_t *value;
-    json_object_foreach(root, key, value) /* of NULL: nothing */
+    json_object_foreach(root, key, value)
     {
-        if (job != NULL && side_of(key) < 0 && request->problem.kind == PROBLEM_NONE)
-            problem_set_field(&request->problem, key, "unknown member: \"a\" and \"b\" are taken");
+        if (side_of(key) < 0) {
+            problem_set_field(&job->problem, key, "unknown member: \"a\" and \"b\" are taken");
+            return false;
+        }
     }
-    for (size_t i = 0; i < 2 && job != NULL && request->problem.kind == PROBLEM_NONE; i++) {
-        const struct vp_model_info *info = job->engine->info;
-        value = json_object_get(root, names[i]);
+    if (!job_set_sides(job, 2, n_clips))
+        return false;
+    for (int side = 0; side < 2; side++) {
+        value = json_object_get(root, names[side]);
         if (value == NULL)
-            problem_set_field(&request->problem, names[i], "member \"%s\" is missing", names[i]);
-        else if (json_read_stored(value, names[i], info->digest, info->dim, job->sides[i].embedding,
-                                  &request->problem))
-            continue;
+            problem_set_field(&job->problem, names[side], "member \"%s\" is missing", names[side]);
+        if (value == NULL || !read_stored(job, side, names[side], value))
+            return false;
     }
-    json_decref(root);
-    if (request->problem.kind == PROBLEM_NONE)
-        answer(request, job);
-    job_free(job);
+    return true;
 }
+
+static bool read_json(struct job *job)
+{
+    json_t *root = json_read_object(job->body.bytes, job->body.n_bytes, "body", &job->problem);
+    bool good = root != NULL && read_members(job, root);
+    json_decref(root);
+    return good;
+}
+
+/* ---- from the body to a job ----------------------------------------------------------------- */
 
 void route_compare_body(struct request *request)
 {
     ON_LOOP();
-    if (is_json(request->head.content_type)) {
-        compare_stored(request);
+    const bool is_json = upload_is_json(request->head.content_type);
+    struct job *job = upload_begin(request, JOB_COMPARE, is_json ? read_json : read_form);
+    if (job == NULL)
         return;
+    if (is_json && job->read == NULL) { /* both embeddings are there */
+        answer(request, job);
+        job_free(job);
+    } else {
+        request_submit(request, job);
     }
-    size_t n_parts = 0, max_parts = 2 * request->service->config->max_clips + 1;
-    struct part *parts = calloc(max_parts, sizeof *parts);
-    if (parts == NULL)
-        problem_set_no_memory(&request->problem);
-    else if (multipart_split(request->head.content_type, request->body.bytes, request->body.n_bytes,
-                             parts, max_parts, &n_parts, &request->problem))
-        compare_parts(request, parts, n_parts);
-    free(parts);
 }

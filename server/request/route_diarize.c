@@ -37,15 +37,15 @@ void route_diarize_head(struct request *request)
     request->work_timeout_s = service->config->diarize_timeout_s;
 }
 
-static void set_options(const struct request *request, struct vp_diarize_options *options)
+static void set_options(const struct job *job, struct vp_diarize_options *options)
 {
-    const struct query *query = &request->query;
+    const struct query *query = &job->query;
     vp_diarize_options_default(options);
     options->num_speakers = query->num_speakers;
     options->min_speakers = query->min_speakers;
     options->max_speakers = query->max_speakers;
     options->engine = query->engine;
-    options->max_duration_s = request->service->config->diarize_max_duration_s;
+    options->max_duration_s = job->config->diarize_max_duration_s;
     options->accept_damage = query->clip.accept_damage;
     if (query->has_threshold)
         options->threshold = query->threshold;
@@ -55,41 +55,42 @@ static void set_options(const struct request *request, struct vp_diarize_options
         options->min_off_s = query->min_off_s;
 }
 
-static bool judge_transcript(struct request *request, const struct part *part)
+static bool judge_transcript(struct job *job, const struct part *part)
 {
     const bool is_asked_for =
-        request->query.format == FORMAT_TRANSCRIPT || request->query.format == FORMAT_TEXT;
+        job->query.format == FORMAT_TRANSCRIPT || job->query.format == FORMAT_TEXT;
     if (part->bytes != NULL)
-        return upload_judge_clip(request, VP_TRANSCRIPT_MAX_BYTES, part);
+        return upload_judge_clip(part, VP_TRANSCRIPT_MAX_BYTES, &job->problem);
     if (is_asked_for)
-        problem_set_field(&request->problem, "transcript",
+        problem_set_field(&job->problem, "transcript",
                           "format=transcript and format=text give a transcript back: send it as a "
                           "part \"transcript\" beside the part \"file\"");
     return !is_asked_for;
 }
 
-void route_diarize_body(struct request *request)
+static bool read_body(struct job *job)
 {
-    ON_LOOP();
-    const struct config *config = request->service->config;
-    struct part clip, transcript;
-    if (!upload_find_clip(request, config->diarize_max_body_bytes, &clip, &transcript) ||
-        !judge_transcript(request, &transcript))
-        return;
-    struct job *job = job_new(JOB_DIARIZE, request->service->engine, 0, NULL);
-    if (job == NULL) {
-        problem_set_no_memory(&request->problem);
-        return;
-    }
     struct conversation *conversation = &job->conversation;
-    job->is_long = true;
-    set_options(request, &conversation->options);
+    struct part clip, transcript;
+    if (!upload_find_clip(job, job->config->diarize_max_body_bytes, &clip, &transcript) ||
+        !judge_transcript(job, &transcript))
+        return false;
+    set_options(job, &conversation->options);
     conversation->bytes = clip.bytes;
     conversation->n_bytes = clip.n_bytes;
     conversation->words.bytes = transcript.bytes;
     conversation->words.n_bytes = transcript.n_bytes;
     conversation->type_guessed = upload_is_guess(clip.content_type);
-    body_move(&request->body, &job->body);
+    return true;
+}
+
+void route_diarize_body(struct request *request)
+{
+    ON_LOOP();
+    struct job *job = upload_begin(request, JOB_DIARIZE, read_body);
+    if (job == NULL)
+        return;
+    job->is_large = true;
     request_submit(request, job);
 }
 

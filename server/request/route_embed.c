@@ -13,22 +13,24 @@ void route_embed_head(struct request *request)
     request->needs_worker = true;
 }
 
+static bool read_body(struct job *job)
+{
+    const size_t n_clips = 1;
+    struct part clip;
+    if (!upload_find_clip(job, job->config->max_body_bytes, &clip, NULL) ||
+        !job_set_sides(job, 1, &n_clips))
+        return false;
+    job->raw = !job->query.normalize;
+    upload_fill_clip(&job->sides[0].clips[0], &clip, &job->query.clip);
+    return true;
+}
+
 void route_embed_body(struct request *request)
 {
     ON_LOOP();
-    struct part clip;
-    size_t n_clips = 1;
-    if (!upload_find_clip(request, request->service->config->max_body_bytes, &clip, NULL))
-        return;
-    struct job *job = job_new(JOB_EMBED, request->service->engine, 1, &n_clips);
-    if (job == NULL) {
-        problem_set_no_memory(&request->problem);
-        return;
-    }
-    job->raw = !request->query.normalize;
-    upload_fill_clip(&job->sides[0].clips[0], &clip, &request->query.clip);
-    body_move(&request->body, &job->body);
-    request_submit(request, job);
+    struct job *job = upload_begin(request, JOB_EMBED, read_body);
+    if (job != NULL)
+        request_submit(request, job);
 }
 
 static struct json_build timing(const struct request *request, uint64_t now_ns)

@@ -1,11 +1,16 @@
 /* Parts to clips. The container is decided by its magic, in the engine; a type is only a hint. */
 #include "request/upload.h"
 
+#include "util/thread.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MULTIPART_OVERHEAD_BYTES = 64 * 1024 };
+enum {
+    MULTIPART_OVERHEAD_BYTES = 64 * 1024,
+    MOST_READ_AT_ONCE = 64 * 1024 /* of JSON: 10 ms at the worst, nothing but "{}," */
+};
 
 void upload_media_type(const char *content_type, char *type, size_t room)
 {
@@ -16,6 +21,41 @@ void upload_media_type(const char *content_type, char *type, size_t room)
     type[n] = 0;
 }
 
+bool upload_is_json(const char *content_type)
+{
+    char type[128];
+    upload_media_type(content_type, type, sizeof type);
+    return strcmp(type, "application/json") == 0;
+}
+
+/* A recording by itself is there already, whatever its length. */
+static bool is_for_worker(const struct job *job)
+{
+    return job->body.n_bytes > MOST_READ_AT_ONCE &&
+           (multipart_is_type(job->content_type) || upload_is_json(job->content_type));
+}
+
+struct job *upload_begin(struct request *request, enum job_kind kind, job_reader *read)
+{
+    ON_LOOP();
+    const struct service *service = request->service;
+    const char *type = request->head.content_type;
+    struct job *job = job_new(kind, service->engine, service->config);
+    if (job == NULL || (type != NULL && (job->content_type = strdup(type)) == NULL)) {
+        problem_set_no_memory(&request->problem);
+        job_free(job);
+        return NULL;
+    }
+    job->read = read;
+    job->query = request->query;
+    body_move(&request->body, &job->body);
+    if (is_for_worker(job) || job_read_body(job))
+        return job;
+    request->problem = job->problem;
+    job_free(job);
+    return NULL;
+}
+
 bool upload_is_guess(const char *media_type)
 {
     return *media_type != 0 && strncmp(media_type, "audio/", 6) != 0 &&
@@ -23,18 +63,18 @@ bool upload_is_guess(const char *media_type)
            strcmp(media_type, "application/ogg") != 0;
 }
 
-bool upload_judge_clip(struct request *request, size_t max_bytes, const struct part *part)
+bool upload_judge_clip(const struct part *part, size_t max_bytes, struct problem *problem)
 {
     if (part->n_bytes == 0) {
-        problem_set(&request->problem, PROBLEM_EMPTY_BODY, "part \"%s\" is empty", part->name);
-        snprintf(request->problem.field, sizeof request->problem.field, "%s", part->name);
+        problem_set(problem, PROBLEM_EMPTY_BODY, "part \"%s\" is empty", part->name);
+        snprintf(problem->field, sizeof problem->field, "%s", part->name);
         return false;
     }
     if (part->n_bytes > max_bytes) {
-        problem_set(&request->problem, PROBLEM_BODY_TOO_LARGE,
+        problem_set(problem, PROBLEM_BODY_TOO_LARGE,
                     "part \"%s\" is larger than the %zu bytes that one clip may have", part->name,
                     max_bytes);
-        request->problem.max_bytes = max_bytes;
+        problem->max_bytes = max_bytes;
         return false;
     }
     return true;
@@ -53,46 +93,46 @@ static struct part *place_of(const char *name, struct part *clip, struct part *t
     return strcmp(name, "transcript") == 0 ? transcript : NULL;
 }
 
-bool upload_find_clip(struct request *request, size_t max_bytes, struct part *clip,
-                      struct part *transcript)
+bool upload_find_clip(struct job *job, size_t max_bytes, struct part *clip, struct part *transcript)
 {
-    const char *type = request->head.content_type;
+    const char *type = job->content_type;
+    const char *path = job->kind == JOB_EMBED ? "/embed" : "/diarize";
+    const char *takes = transcript == NULL ? "" : ", and with it \"transcript\" or none";
     memset(clip, 0, sizeof *clip);
     if (transcript != NULL)
         memset(transcript, 0, sizeof *transcript);
     if (!multipart_is_type(type)) {
-        clip->bytes = request->body.bytes;
-        clip->n_bytes = request->body.n_bytes;
+        clip->bytes = job->body.bytes;
+        clip->n_bytes = job->body.n_bytes;
         upload_media_type(type, clip->content_type, sizeof clip->content_type);
         return true;
     }
-    const char *takes = transcript == NULL ? "" : ", and with it \"transcript\" or none";
     struct part parts[3];
     size_t n_parts = 0;
-    if (!multipart_split(type, request->body.bytes, request->body.n_bytes, parts, 3, &n_parts,
-                         &request->problem))
+    if (!multipart_split(type, job->body.bytes, job->body.n_bytes, parts, 3, &n_parts,
+                         &job->problem))
         return false;
     for (size_t i = 0; i < n_parts; i++) {
         struct part *place = place_of(parts[i].name, clip, transcript);
         if (place == NULL) {
-            problem_set_field(&request->problem, parts[i].name,
+            problem_set_field(&job->problem, parts[i].name,
                               "unknown part \"%s\": %s takes one part \"file\"%s", parts[i].name,
-                              request->route->path, takes);
+                              path, takes);
             return false;
         }
         if (place->bytes != NULL) {
-            problem_set_field(&request->problem, parts[i].name, "%s takes exactly one part \"%s\"",
-                              request->route->path, parts[i].name);
+            problem_set_field(&job->problem, parts[i].name, "%s takes exactly one part \"%s\"",
+                              path, parts[i].name);
             return false;
         }
         *place = parts[i];
     }
     if (clip->bytes == NULL) {
-        problem_set_field(&request->problem, "file", "%s takes exactly one part \"file\"%s",
-                          request->route->path, takes);
+        problem_set_field(&job->problem, "file", "%s takes exactly one part \"file\"%s", path,
+                          takes);
         return false;
     }
-    return upload_judge_clip(request, max_bytes, clip);
+    return upload_judge_clip(clip, max_bytes, &job->problem);
 }
 
 void upload_fill_clip(struct clip *clip, const struct part *part,

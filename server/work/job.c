@@ -19,8 +19,7 @@ static float *new_floats(size_t n, size_t dim)
     return calloc(n_floats, sizeof(float));
 }
 
-struct job *job_new(enum job_kind kind, struct engine *engine, size_t n_sides,
-                    const size_t *n_clips)
+struct job *job_new(enum job_kind kind, struct engine *engine, const struct config *config)
 {
     ON_LOOP();
     struct job *job = fault_hits(FAULT_JOB) ? NULL : calloc(1, sizeof *job);
@@ -29,21 +28,39 @@ struct job *job_new(enum job_kind kind, struct engine *engine, size_t n_sides,
     job->magic = JOB_MAGIC;
     job->kind = kind;
     job->engine = engine_hold(engine);
+    job->config = config;
+    return job;
+}
+
+bool job_set_sides(struct job *job, size_t n_sides, const size_t *n_clips)
+{
+    const size_t dim = job->engine->info->dim;
+    VP_BUG_IF(job->n_sides != 0 || n_sides > JOB_MAX_SIDES);
     job->n_sides = n_sides;
-    size_t dim = engine->info->dim;
     for (size_t i = 0; i < n_sides; i++) {
         struct side *side = &job->sides[i];
+        const size_t n = n_clips[i] > 0 ? n_clips[i] : 1; /* never NULL, whatever calloc does */
         side->n_clips = n_clips[i];
         side->coherence = 1;
-        side->embeddings = new_floats(n_clips[i] > 0 ? n_clips[i] : 1, dim);
+        side->embeddings = new_floats(n, dim);
         side->embedding = new_floats(1, dim);
-        side->clips = calloc(n_clips[i] > 0 ? n_clips[i] : 1, sizeof *side->clips);
+        side->clips = calloc(n, sizeof *side->clips);
         if (side->embeddings == NULL || side->embedding == NULL || side->clips == NULL) {
-            job_free(job);
-            return NULL;
+            problem_set_no_memory(&job->problem);
+            return false;
         }
     }
-    return job;
+    return true;
+}
+
+bool job_read_body(struct job *job)
+{
+    job_reader *read = job->read;
+    job->read = NULL;
+    if (read == NULL || read(job))
+        return true;
+    VP_BUG_IF(job->problem.kind == PROBLEM_NONE);
+    return false;
 }
 
 struct job *job_new_open(const struct config *config)
@@ -70,6 +87,7 @@ void job_free(struct job *job)
         free(job->sides[i].embedding);
     }
     conversation_close(&job->conversation);
+    free(job->content_type);
     body_close(&job->body);
     engine_release(job->engine);
     engine_release(job->opened);
@@ -169,7 +187,9 @@ static enum vp_status embed_next(struct job *job, vp_scratch *scratch)
 static enum vp_status close_side(struct job *job, struct side *side)
 {
     const size_t dim = job->engine->info->dim;
-    if (job->kind == JOB_EMBED || side->n_clips == 0) {
+    if (side->n_clips == 0) /* stored: it came with the body */
+        return VP_OK;
+    if (job->kind == JOB_EMBED) {
         memcpy(side->embedding, side->embeddings, dim * sizeof(float));
         return VP_OK;
     }
@@ -208,6 +228,10 @@ static enum vp_status run_on_engine(struct job *job)
     VP_BUG_IF(job->worker >= job->engine->n_workers);
     vp_scratch *scratch = job->engine->scratch[job->worker];
     enum vp_status status = VP_OK;
+    if (!job_read_body(job))
+        return fail(&job->err, VP_ERR_ARGUMENT, "the body could not be read");
+    if (job->is_large && !job->is_long) /* as is seen now: others go first */
+        return VP_OK;
     if (job->kind == JOB_DIARIZE) {
         vp_scratch_watch(scratch, is_cancelled, job);
         status = conversation_step(&job->conversation, job->engine, scratch, &job->err);

@@ -8,6 +8,8 @@
 #define VP_JOB_H
 
 #include "http/body.h"
+#include "http/problem.h"
+#include "http/query.h"
 #include "work/conversation.h"
 #include "work/engine.h"
 
@@ -40,12 +42,16 @@ struct clip {
 };
 
 struct side {
-    size_t n_clips;
-    struct clip *clips; /* owned [n_clips]; NULL for a stored embedding */
-    float *embeddings;  /* owned [n_clips, dim], or [1, dim] when stored */
+    size_t n_clips;     /* 0: a stored embedding */
+    struct clip *clips; /* owned [n_clips] */
+    float *embeddings;  /* owned [n_clips, dim] */
     float *embedding;   /* owned [dim]: the side's, normalised (unless `raw`) */
     double coherence;
 };
+
+/* Makes sides or a conversation of a job's body. It looks at nothing but the job, so that a worker
+ * may do it while the client leaves. False: job->problem says why. [any] */
+typedef bool job_reader(struct job *job);
 
 struct job {
     unsigned magic;
@@ -53,16 +59,21 @@ struct job {
     struct job *next;      /* in a list of its owner */
     struct ticket *ticket; /* the loop's: whose place in the queue it is; NULL once nobody waits */
     char request_id[129];
-    struct engine *engine; /* a reference */
-    struct body body;      /* moved from the request; holds the clips' bytes */
-    bool raw;              /* leave the embedding of JOB_EMBED as the network gave it */
+    struct engine *engine;  /* a reference */
+    struct body body;       /* moved from the request; holds the clips' bytes */
+    job_reader *read;       /* of the body, in the first turn; NULL: it is read, or there is none */
+    char *content_type;     /* of the body, owned; NULL: none was said */
+    struct query query;     /* the request's options */
+    struct problem problem; /* what is wrong with the body, when `read` failed */
+    bool raw;               /* leave the embedding of JOB_EMBED as the network gave it */
     size_t n_sides;
     struct side sides[JOB_MAX_SIDES];
     size_t at_side, at_clip; /* the clip of the next turn; after an error, the one at fault */
     double used_s,
         max_used_s; /* of all clips so far, and at most; max 0: no limit but each clip's */
     struct conversation conversation; /* JOB_DIARIZE, which has no sides */
-    bool is_long;                     /* many turns, between which others go first (queue.h) */
+    bool is_large; /* many turns: known when it is submitted, or once the body is read */
+    bool is_long;  /* the queue's: others go first between its turns (queue.h) */
 
     size_t worker; /* which of the pool has it, and who helps: set when it is handed out */
     struct job_helpers helpers;
@@ -72,18 +83,22 @@ struct job {
     enum vp_status status;                    /* the result; err when not VP_OK */
     struct vp_err err;
     bool self_test_failed;       /* after VP_ERR_INFERENCE: the engine itself is ill */
-    const struct config *config; /* JOB_OPEN_ENGINE */
-    struct engine *opened;       /* its result */
+    const struct config *config; /* borrowed */
+    struct engine *opened;       /* the result of JOB_OPEN_ENGINE */
     /* Set by job_cancel while the worker has the job, and read there. Apart from is_done and
      * status, which the compiler reads in one piece with whatever lies between them. */
     atomic_bool is_cancelled;
 };
 
-/* Zeroed job with n_clips[i] clips on side i (0: a stored embedding). Holds the engine. NULL when
- * memory is short. The caller owns it. [loop] */
-struct job *job_new(enum job_kind kind, struct engine *engine, size_t n_sides,
-                    const size_t *n_clips);
+/* Zeroed job without sides. Holds the engine, borrows config. NULL when memory is short. The caller
+ * owns it. [loop] */
+struct job *job_new(enum job_kind kind, struct engine *engine, const struct config *config);
 struct job *job_new_open(const struct config *config); /* [loop] NULL when memory is short */
+/* Gives it n_sides zeroed sides, n_clips[i] clips on side i (0: a stored embedding), once. False:
+ * memory is short, and job->problem says so. [any] */
+bool job_set_sides(struct job *job, size_t n_sides, const size_t *n_clips) VP_MUST_CHECK;
+/* Reads the body, once. False: job->problem is set. [any] */
+bool job_read_body(struct job *job) VP_MUST_CHECK;
 /* Does one turn on the scratch of its worker and leaves the result in the job. [worker] */
 void job_run(struct job *job);
 /* Nobody wants the result any more: the turn that runs ends soon, with VP_ERR_CANCELLED. [loop] */

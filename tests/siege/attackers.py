@@ -15,12 +15,21 @@ IS_LONG = os.environ.get("SIEGE") == "long"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(service: Service) -> float:
-    """CPU time of the service's first thread, the loop."""
-    pid = service.process.pid
-    with open(f"/proc/{pid}/task/{pid}/stat", encoding="ascii") as file:
+def thread_seconds(service: Service, thread: int) -> float:
+    with open(f"/proc/{service.process.pid}/task/{thread}/stat", encoding="ascii") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def cpu_seconds(service: Service) -> float:
+    """CPU time of the service's first thread, the loop."""
+    return thread_seconds(service, service.process.pid)
+
+
+def worker_seconds(service: Service) -> float:
+    """CPU time of all its other threads."""
+    pid = service.process.pid
+    return sum(thread_seconds(service, int(thread)) for thread in os.listdir(f"/proc/{pid}/task") if int(thread) != pid)
 
 
 def allow_descriptors(n: int) -> None:

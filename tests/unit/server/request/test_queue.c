@@ -95,7 +95,7 @@ static struct job *new_job(enum job_kind kind)
     struct job *job = job_new_open(NULL);
     assert_non_null(job);
     job->kind = kind;
-    job->is_long = kind == JOB_DIARIZE;
+    job->is_large = kind == JOB_DIARIZE;
     return job;
 }
 
@@ -249,7 +249,7 @@ static void a_slice_rests_while_clips_wait(void **state)
     struct job *job = call->job;
     job->turn_ms = 1000;
     assert_ptr_equal(queue_take_back(&bench.queue, job), call);
-    queue_again(&bench.queue, call);
+    assert_true(queue_again(&bench.queue, call));
     assert_true(call->turn_ns > clock_now_ns() + clock_from_seconds(3.9)); /* four slices long */
     struct ticket *clip = submit(&bench, 1, JOB_EMBED);
     assert_ptr_equal(queue_next(&bench.queue), clip);
@@ -269,15 +269,43 @@ static void a_small_comparison_keeps_its_place(void **state)
     submit(&bench, 1, JOB_EMBED);
     assert_ptr_equal(queue_next(&bench.queue), pair);
     assert_ptr_equal(queue_take_back(&bench.queue, pair->job), pair);
-    queue_again(&bench.queue, pair);
+    assert_true(queue_again(&bench.queue, pair));
     assert_int_equal(pair->place, TICKET_CLIPS);
     assert_ptr_equal(queue_next(&bench.queue), pair);
     /* Between the two its client is looked at. */
     assert_ptr_equal(queue_take_back(&bench.queue, pair->job), pair);
-    queue_again(&bench.queue, pair);
+    assert_true(queue_again(&bench.queue, pair));
     told.left = pair;
     assert_ptr_equal(queue_next(&bench.queue), &bench.tickets[1]);
     assert_ptr_equal(told.gone, pair);
+    close_bench(&bench);
+}
+
+/* What its body is like is seen in its first turn; then it is long work, if there is room for that.
+ */
+static void a_job_that_turns_out_large_becomes_long(void **state)
+{
+    (void)state;
+    struct bench bench;
+    open_bench(&bench, 2);
+    for (size_t i = 0; i <= SIZE; i++) {
+        struct ticket *ticket = submit(&bench, i, JOB_COMPARE);
+        assert_int_equal(ticket->place, TICKET_CLIPS);
+        assert_ptr_equal(queue_next(&bench.queue), ticket);
+        ticket->job->is_large = true;
+        ticket->job->turn_ms = 1000; /* those before it rest */
+        assert_ptr_equal(queue_take_back(&bench.queue, ticket->job), ticket);
+        assert_int_equal(queue_again(&bench.queue, ticket), i < SIZE);
+        assert_int_equal(ticket->place, i < SIZE ? TICKET_LONG : TICKET_OUT);
+    }
+    assert_ptr_equal(told.expired, &bench.tickets[SIZE]);
+    assert_int_equal(told.kind, PROBLEM_OVERLOADED);
+    assert_int_equal(bench.queue.n_long[JOB_COMPARE], SIZE);
+    struct ticket *next = queue_next(&bench.queue);
+    assert_int_equal(bench.queue.n_long_turns, 1); /* its turns count as long from now on */
+    assert_ptr_equal(queue_take_back(&bench.queue, next->job), next);
+    assert_int_equal(bench.queue.n_long_turns, 0);
+    assert_true(queue_again(&bench.queue, next)); /* it has its place */
     close_bench(&bench);
 }
 
@@ -327,6 +355,7 @@ int main(void)
         cmocka_unit_test(one_worker_is_left_to_clips),
         cmocka_unit_test(a_slice_rests_while_clips_wait),
         cmocka_unit_test(a_small_comparison_keeps_its_place),
+        cmocka_unit_test(a_job_that_turns_out_large_becomes_long),
         cmocka_unit_test(the_wait_follows_the_pace),
         cmocka_unit_test(the_end_of_the_drain_ends_all),
     };
