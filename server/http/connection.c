@@ -235,7 +235,8 @@ static void linger_tick(struct connections *list, uint64_t now_ns)
  * client's FIN was there already no further edge comes, and the connection would stay until its
  * deadline: so whoever still has to send something is looked at for an end without unread bytes.
  * Nor is there an end to bytes that find no room in its buffer, such as a line of a chunked body
- * longer than all of it: it tries again in every turn of the loop. Who stays so is cut.
+ * longer than all of it: it tries again in every turn of the loop. Who stays so is cut. The strict
+ * reader (wire.h) refuses every such line that is known; this holds for those that are not.
  */
 static void look_for_end(struct connection *at)
 {
