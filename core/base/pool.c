@@ -4,21 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool grow(struct pool *pool)
-{
-    size_t capacity = pool->capacity * 2 + 64;
-    void **pieces = realloc(pool->pieces, capacity * sizeof *pieces);
-    if (pieces == NULL)
-        return false;
-    pool->pieces = pieces;
-    pool->capacity = capacity;
-    return true;
-}
+#include "base/array.h"
 
 void *pool_alloc(struct pool *pool, size_t n, size_t n_bytes)
 {
-    if (pool->n_pieces == pool->capacity && !grow(pool))
+    void **pieces = array_room(pool->pieces, &pool->capacity, pool->n_pieces + 1, sizeof *pieces);
+    if (pieces == NULL)
         return NULL;
+    pool->pieces = pieces;
     void *piece = calloc(n > 0 ? n : 1, n_bytes);
     if (piece != NULL)
         pool->pieces[pool->n_pieces++] = piece;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/status.h"
 #include "der.h"
 
@@ -164,13 +165,10 @@ static enum vp_status collect(struct reader *reader, parse_line parse, struct li
             return status;
         if (!keep)
             continue;
-        if (*n == capacity) {
-            capacity = capacity > 0 ? capacity * 2 : 64;
-            struct line *larger = realloc(*lines, capacity * sizeof *larger);
-            if (larger == NULL)
-                return status_no_memory(err, "the lines", capacity * sizeof *larger);
-            *lines = larger;
-        }
+        struct line *larger = array_room(*lines, &capacity, *n + 1, sizeof *larger);
+        if (larger == NULL)
+            return status_no_memory(err, "the lines", (*n + 1) * sizeof *larger);
+        *lines = larger;
         (*lines)[(*n)++] = line;
     }
     if (*n > 0)

@@ -4,20 +4,17 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/status.h"
 
 #define TOUCH_S 0.0005 /* times are whole milliseconds: nearer than half of one is the same */
 
 enum vp_status turns_add(struct turns *turns, const struct vp_turn *turn, struct vp_err *err)
 {
-    if (turns->n == turns->capacity) {
-        const size_t capacity = 2 * turns->capacity + 64;
-        struct vp_turn *grown = realloc(turns->list, capacity * sizeof *grown);
-        if (grown == NULL)
-            return status_no_memory(err, "turns", capacity * sizeof *grown);
-        turns->list = grown;
-        turns->capacity = capacity;
-    }
+    struct vp_turn *list = array_room(turns->list, &turns->capacity, turns->n + 1, sizeof *list);
+    if (list == NULL)
+        return status_no_memory(err, "turns", (turns->n + 1) * sizeof *list);
+    turns->list = list;
     turns->list[turns->n++] = *turn;
     return VP_OK;
 }

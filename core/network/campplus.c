@@ -1,6 +1,7 @@
 /* The network's weights: the head, and all convolutions behind it, packed for one kernel. */
 #include "network/campplus.h"
 
+#include "base/array.h"
 #include "network/campplus_ops.h"
 
 #include <stdlib.h>
@@ -18,20 +19,16 @@ static size_t max_size(size_t a, size_t b)
 struct places {
     const struct conv1d_kernel *kernel;
     size_t *list; /* owned, [n] */
-    size_t n, most, end;
+    size_t n, capacity, end;
 };
 
 /* n more channels; false without memory. *first: the place of the first of them. */
 static bool places_add(struct places *places, size_t n, size_t *first)
 {
-    if (places->n + n > places->most) {
-        const size_t most = places->most + places->most / 2 + n;
-        size_t *list = realloc(places->list, most * sizeof *list);
-        if (list == NULL)
-            return false;
-        places->list = list;
-        places->most = most;
-    }
+    size_t *list = array_room(places->list, &places->capacity, places->n + n, sizeof *list);
+    if (list == NULL)
+        return false;
+    places->list = list;
     *first = places->end;
     for (size_t i = 0; i < n; i++)
         places->list[places->n++] = places->end + i;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/status.h"
 #include "transcript/items.h"
 #include "transcript/lines.h"
@@ -45,14 +46,11 @@ enum vp_transcript_form vp_transcript_form_of(const vp_transcript *transcript)
 
 struct item *items_add(struct vp_transcript *transcript)
 {
-    if (transcript->n_items == transcript->room) {
-        size_t room = transcript->room == 0 ? 256 : 2 * transcript->room;
-        struct item *items = reallocarray(transcript->items, room, sizeof *items);
-        if (items == NULL)
-            return NULL;
-        transcript->items = items;
-        transcript->room = room;
-    }
+    struct item *items =
+        array_room(transcript->items, &transcript->room, transcript->n_items + 1, sizeof *items);
+    if (items == NULL)
+        return NULL;
+    transcript->items = items;
     struct item *item = &transcript->items[transcript->n_items++];
     *item = (struct item){.has_times = true, .parent = NO_PARENT, .speaker = NO_SPEAKER};
     return item;

@@ -1,25 +1,22 @@
-/* Masks in a list that grows by half, and sums over the ten windows that cover a frame. */
+/* Masks in a list that grows, and sums over the ten windows that cover a frame. */
 #include "diarize/local/local_masks.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/array.h"
 
 #define HALF_STEP (SEG_FRAME_STEP / 2)
 
 enum vp_status local_masks_add(struct local_masks *masks, const unsigned char *more, size_t n,
                                struct vp_err *err)
 {
-    if (masks->n_windows + n > masks->capacity) {
-        const size_t capacity = masks->capacity + masks->capacity / 2 + n + 64;
-        size_t n_bytes;
-        unsigned char *grown = size_multiply(capacity, SEG_WINDOW_FRAMES, &n_bytes)
-                                   ? realloc(masks->masks, n_bytes)
-                                   : NULL;
-        if (grown == NULL)
-            return status_no_memory(err, "who speaks in each window", capacity);
-        masks->masks = grown;
-        masks->capacity = capacity;
-    }
+    unsigned char *list =
+        array_room(masks->masks, &masks->capacity, masks->n_windows + n, SEG_WINDOW_FRAMES);
+    if (list == NULL)
+        return status_no_memory(err, "who speaks in each window",
+                                (masks->n_windows + n) * SEG_WINDOW_FRAMES);
+    masks->masks = list;
     memcpy(masks->masks + masks->n_windows * SEG_WINDOW_FRAMES, more, n * SEG_WINDOW_FRAMES);
     masks->n_windows += n;
     return VP_OK;

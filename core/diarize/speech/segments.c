@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "features/frames.h"
 
 void segments_clear(struct segments *segments)
@@ -14,14 +15,11 @@ void segments_clear(struct segments *segments)
 enum vp_status segments_add(struct segments *segments, const struct segment *segment,
                             struct vp_err *err)
 {
-    if (segments->n == segments->capacity) {
-        const size_t capacity = 2 * segments->capacity + 64;
-        struct segment *grown = realloc(segments->list, capacity * sizeof *grown);
-        if (grown == NULL)
-            return status_no_memory(err, "segments of speech", capacity * sizeof *grown);
-        segments->list = grown;
-        segments->capacity = capacity;
-    }
+    struct segment *list =
+        array_room(segments->list, &segments->capacity, segments->n + 1, sizeof *list);
+    if (list == NULL)
+        return status_no_memory(err, "segments of speech", (segments->n + 1) * sizeof *list);
+    segments->list = list;
     segments->list[segments->n++] = *segment;
     return VP_OK;
 }

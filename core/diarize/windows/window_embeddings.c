@@ -1,24 +1,22 @@
-/* Two arrays that grow by half. */
+/* Two arrays that grow together. */
 #include "diarize/windows/window_embeddings.h"
 
 #include <stdlib.h>
 
+#include "base/array.h"
+
 static enum vp_status grow(struct window_embeddings *embedded, struct vp_err *err)
 {
-    const size_t capacity = embedded->capacity + embedded->capacity / 2 + 64;
-    size_t n_floats, n_bytes;
-    if (!size_multiply(capacity, embedded->dim, &n_floats) ||
-        !size_multiply(n_floats, sizeof(float), &n_bytes))
-        return status_no_memory(err, "the embeddings", SIZE_MAX);
-    float *embeddings = realloc(embedded->embeddings, n_bytes);
+    const size_t n = embedded->n + 1, n_row = embedded->dim * sizeof(float);
+    size_t capacity = embedded->capacity; /* raised with the second array, by as much */
+    float *embeddings = array_room(embedded->embeddings, &capacity, n, n_row);
     if (embeddings == NULL)
-        return status_no_memory(err, "the embeddings", n_bytes);
+        return status_no_memory(err, "the embeddings", n * n_row);
     embedded->embeddings = embeddings;
-    struct window *windows = realloc(embedded->windows, capacity * sizeof *windows);
+    struct window *windows = array_room(embedded->windows, &embedded->capacity, n, sizeof *windows);
     if (windows == NULL)
-        return status_no_memory(err, "the windows", capacity * sizeof *windows);
+        return status_no_memory(err, "the windows", n * sizeof *windows);
     embedded->windows = windows;
-    embedded->capacity = capacity;
     return VP_OK;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "audio/intake.h"
+#include "base/array.h"
 #include "diarize/local/segmenter.h"
 #include "diarize/speech/speech.h"
 #include "diarize/speech/vad.h"
@@ -124,14 +125,12 @@ void window_pass_free(struct window_pass *pass)
 /* Room for n more probabilities. */
 static enum vp_status make_room(struct window_pass *pass, size_t n, struct vp_err *err)
 {
-    if (pass->n_probabilities + n <= pass->most_probabilities)
-        return VP_OK;
-    const size_t most = pass->most_probabilities + pass->most_probabilities / 2 + n + 4096;
-    float *grown = realloc(pass->probabilities, most * sizeof *grown);
-    if (grown == NULL)
-        return status_no_memory(err, "the probabilities of speech", most * sizeof *grown);
-    pass->probabilities = grown;
-    pass->most_probabilities = most;
+    const size_t needed = pass->n_probabilities + n;
+    float *probabilities =
+        array_room(pass->probabilities, &pass->most_probabilities, needed, sizeof *probabilities);
+    if (probabilities == NULL)
+        return status_no_memory(err, "the probabilities of speech", needed * sizeof *probabilities);
+    pass->probabilities = probabilities;
     return VP_OK;
 }
 
