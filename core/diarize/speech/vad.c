@@ -6,7 +6,7 @@
 #include "diarize/speech/vad.h"
 
 #include "base/lanes.h"
-#include "loader/safetensors.h"
+#include "loader/small_net.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,20 +19,13 @@
 #define N_GATES       (3u * N_HIDDEN) /* reset, update, new: PyTorch's order */
 #define N_PANEL       16u             /* outputs of matvec that are summed at once */
 
-/* y = W x + b; W lies in panels of N_PANEL outputs, input by input: [n_out / 16][n_in][16]. */
-struct matrix {
-    size_t n_in, n_out; /* n_out is a multiple of N_PANEL */
-    float *weight;      /* owned */
-    float *bias;        /* owned, [n_out] */
-};
-
 struct gru {
-    struct matrix input, hidden; /* -> [N_GATES] each */
+    struct small_layer input, hidden; /* -> [N_GATES] each */
     float h[N_HIDDEN];
 };
 
 struct vad {
-    struct matrix conv; /* [4 frames, 80] -> [48] */
+    struct small_layer conv; /* [4 frames, 80] -> [48] */
     struct gru gru1, gru2;
     float head[N_HIDDEN], head_bias;
     float window[N_WINDOW]; /* frames 2s - 2 .. 2s + 1 of step s */
@@ -42,13 +35,16 @@ struct vad {
 
 /* ---- arithmetic ----------------------------------------------------------------------------- */
 
-static void multiply(const struct matrix *m, const float *x, float *y)
+/* y = W x + b; W lies in panels of N_PANEL outputs, input by input: a convolution takes the frames
+ * of its taps, one behind the other. */
+static void multiply(const struct small_layer *m, const float *x, float *y)
 {
+    const size_t n_in = m->n_taps * m->n_in;
     for (size_t o = 0; o < m->n_out; o += N_PANEL) {
-        const float *w = m->weight + o * m->n_in;
+        const float *w = m->weight + o * n_in;
         lanes sum[N_PANEL / N_LANES];
         memcpy(sum, m->bias + o, sizeof sum);
-        for (size_t i = 0; i < m->n_in; i++, w += N_PANEL) {
+        for (size_t i = 0; i < n_in; i++, w += N_PANEL) {
             lanes column[N_PANEL / N_LANES];
             memcpy(column, w, sizeof column);
             const lanes value = lanes_fill(x[i]);
@@ -154,76 +150,26 @@ size_t vad_flush(struct vad *vad, float *probabilities)
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-/* row [n_out][n_in] -> panels, with input (i % n_minor) * n_major + i / n_minor at place i of a
- * row: PyTorch's convolution has the frames last, a window has them first. */
-static void pack(const float *rows, size_t n_minor, struct matrix *m)
+static enum vp_status load(const void *bytes, size_t n_bytes, struct vad *vad, struct vp_err *err)
 {
-    const size_t n_major = m->n_in / n_minor;
-    for (size_t o = 0; o < m->n_out; o++)
-        for (size_t i = 0; i < m->n_in; i++) {
-            const size_t place = (i % n_minor) * n_major + i / n_minor;
-            m->weight[(o / N_PANEL * m->n_in + place) * N_PANEL + o % N_PANEL] =
-                rows[o * m->n_in + i];
-        }
-}
-
-struct matrix_shape {
-    const char *weight, *bias;
-    size_t dims[3], n_dims;
-};
-
-static enum vp_status load_matrix(const struct safetensors *file, const struct matrix_shape *shape,
-                                  struct matrix *m, struct vp_err *err)
-{
-    float *rows = NULL;
-    const size_t n_minor = shape->n_dims == 3 ? shape->dims[2] : 1;
-    m->n_out = shape->dims[0];
-    m->n_in = shape->dims[1] * n_minor;
-    enum vp_status status =
-        safetensors_take(file, shape->weight, shape->dims, shape->n_dims, &rows, err);
-    if (status == VP_OK)
-        status = safetensors_take(file, shape->bias, &m->n_out, 1, &m->bias, err);
-    if (status == VP_OK) {
-        m->weight = malloc(m->n_out * m->n_in * sizeof *m->weight);
-        if (m->weight == NULL)
-            status = status_no_memory(err, "the speech detector",
-                                      m->n_out * m->n_in * sizeof *m->weight);
-        else
-            pack(rows, n_minor, m);
-    }
-    free(rows);
-    return status;
-}
-
-static enum vp_status load(const struct safetensors *file, struct vad *vad, struct vp_err *err)
-{
-    const struct {
-        struct matrix_shape shape;
-        struct matrix *matrix;
-    } parts[] = {
-        {{"conv.weight", "conv.bias", {N_CONV, VAD_N_MELS, KERNEL_FRAMES}, 3}, &vad->conv},
-        {{"gru1.weight_ih_l0", "gru1.bias_ih_l0", {N_GATES, N_CONV}, 2}, &vad->gru1.input},
-        {{"gru1.weight_hh_l0", "gru1.bias_hh_l0", {N_GATES, N_HIDDEN}, 2}, &vad->gru1.hidden},
-        {{"gru2.weight_ih_l0", "gru2.bias_ih_l0", {N_GATES, N_HIDDEN}, 2}, &vad->gru2.input},
-        {{"gru2.weight_hh_l0", "gru2.bias_hh_l0", {N_GATES, N_HIDDEN}, 2}, &vad->gru2.hidden},
+    struct small_layer head = {0};
+    struct metadata metadata = {0};
+    const struct small_layer_spec specs[] = {
+        {"conv.weight", "conv.bias", N_CONV, VAD_N_MELS, KERNEL_FRAMES, N_PANEL, &vad->conv},
+        {"gru1.weight_ih_l0", "gru1.bias_ih_l0", N_GATES, N_CONV, 0, N_PANEL, &vad->gru1.input},
+        {"gru1.weight_hh_l0", "gru1.bias_hh_l0", N_GATES, N_HIDDEN, 0, N_PANEL, &vad->gru1.hidden},
+        {"gru2.weight_ih_l0", "gru2.bias_ih_l0", N_GATES, N_HIDDEN, 0, N_PANEL, &vad->gru2.input},
+        {"gru2.weight_hh_l0", "gru2.bias_hh_l0", N_GATES, N_HIDDEN, 0, N_PANEL, &vad->gru2.hidden},
+        {"head.weight", "head.bias", 1, N_HIDDEN, 0, 1, &head},
     };
-    enum vp_status status = VP_OK;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == VP_OK; i++)
-        status = load_matrix(file, &parts[i].shape, parts[i].matrix, err);
-    const size_t head_dims[] = {1, N_HIDDEN};
-    float *head = NULL, *head_bias = NULL;
-    if (status == VP_OK)
-        status = safetensors_take(file, "head.weight", head_dims, 2, &head, err);
-    if (status == VP_OK)
-        status = safetensors_take(file, "head.bias", head_dims, 1, &head_bias, err);
+    const enum vp_status status = small_net_read(
+        bytes, n_bytes, specs, sizeof specs / sizeof specs[0], "a speech detector", &metadata, err);
     if (status == VP_OK) {
-        memcpy(vad->head, head, sizeof vad->head);
-        vad->head_bias = head_bias[0];
+        memcpy(vad->head, head.weight, sizeof vad->head);
+        vad->head_bias = head.bias[0];
     }
-    free(head);
-    free(head_bias);
-    if (status == VP_OK)
-        status = safetensors_finish(file, "a speech detector", err);
+    small_layer_clear(&head);
+    metadata_clear(&metadata);
     return status;
 }
 
@@ -234,16 +180,10 @@ enum vp_status vad_new(const void *bytes, size_t n_bytes, struct vad **out, stru
         bytes = vad_weights;
         n_bytes = (size_t)(vad_weights_end - vad_weights);
     }
-    struct safetensors file;
-    struct metadata metadata = {0};
     struct vad *vad = calloc(1, sizeof *vad);
     if (vad == NULL)
         return status_no_memory(err, "the speech detector", sizeof *vad);
-    enum vp_status status = safetensors_open(bytes, n_bytes, &file, &metadata, err);
-    if (status == VP_OK)
-        status = load(&file, vad, err);
-    safetensors_close(&file);
-    metadata_clear(&metadata);
+    const enum vp_status status = load(bytes, n_bytes, vad, err);
     if (status == VP_OK)
         *out = vad;
     else
@@ -255,11 +195,10 @@ void vad_free(struct vad *vad)
 {
     if (vad == NULL)
         return;
-    struct matrix *const matrices[] = {&vad->conv, &vad->gru1.input, &vad->gru1.hidden,
-                                       &vad->gru2.input, &vad->gru2.hidden};
-    for (size_t i = 0; i < sizeof matrices / sizeof matrices[0]; i++) {
-        free(matrices[i]->weight);
-        free(matrices[i]->bias);
-    }
+    small_layer_clear(&vad->conv);
+    small_layer_clear(&vad->gru1.input);
+    small_layer_clear(&vad->gru1.hidden);
+    small_layer_clear(&vad->gru2.input);
+    small_layer_clear(&vad->gru2.hidden);
     free(vad);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/safetensors.h"
+#include "loader/small_net.h"
 
 #define N_INPUT    (2 * TSVAD_N_SCALES + TSVAD_N_PARTS + TSVAD_N_PROJECTED)
 #define N_CHANNELS 48u
@@ -18,15 +18,11 @@
 
 const size_t tsvad_reach[TSVAD_N_SCALES] = {1, 3, 6, 9};
 
-/* y_t = b + sum over taps k of W_k x_(t + (k - n_taps / 2) apart) */
-struct convolution {
-    size_t n_taps, apart, n_in, n_out;
-    float *weight; /* owned, [n_taps, n_in, n_out] */
-    float *bias;   /* owned, [n_out] */
-};
+/* Frames between the taps of the layers in the middle. */
+static const size_t mid_dilation[N_MID] = {1, 2, 4, 2};
 
 struct tsvad {
-    struct convolution proj, inp, mid[N_MID], out;
+    struct small_layer proj, inp, mid[N_MID], out; /* weights [n_taps, n_in, n_out] */
     char model_digest[DIGEST_TEXT_CHARS];
     float input[MOST_ROWS * N_INPUT];
     float state[MOST_ROWS * N_CHANNELS], change[MOST_ROWS * N_CHANNELS];
@@ -35,15 +31,17 @@ struct tsvad {
 
 /* ---- arithmetic ----------------------------------------------------------------------------- */
 
-/* x [n, n_in] -> y [n, n_out]; rows beyond either end are zeroes. */
-static void convolve(const struct convolution *c, const float *x, size_t n, float *y)
+/* x [n, n_in] -> y [n, n_out], y_t = b + sum over taps k of W_k x_(t + (k - n_taps / 2) dilation);
+ * rows beyond either end are zeroes. */
+static void convolve(const struct small_layer *c, size_t dilation, const float *x, size_t n,
+                     float *y)
 {
     for (size_t t = 0; t < n; t++)
         memcpy(y + t * c->n_out, c->bias, c->n_out * sizeof *y);
     for (size_t k = 0; k < c->n_taps; k++) {
         const size_t half = c->n_taps / 2;
-        const size_t back = k < half ? (half - k) * c->apart : 0;
-        const size_t ahead = k > half ? (k - half) * c->apart : 0;
+        const size_t back = k < half ? (half - k) * dilation : 0;
+        const size_t ahead = k > half ? (k - half) * dilation : 0;
         if (back + ahead >= n)
             continue;
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(n - back - ahead),
@@ -61,7 +59,7 @@ static void rectify(float *x, size_t n)
 
 void tsvad_project(const struct tsvad *tsvad, const float *trunk, size_t n, float *projected)
 {
-    convolve(&tsvad->proj, trunk, n, projected);
+    convolve(&tsvad->proj, 1, trunk, n, projected);
     rectify(projected, n * TSVAD_N_PROJECTED);
 }
 
@@ -98,15 +96,15 @@ void tsvad_run(struct tsvad *tsvad, const struct tsvad_input *input, size_t voic
     const size_t n_rows = end - begin;
     for (size_t t = 0; t < n_rows; t++)
         gather(input, voice, begin + t, tsvad->input + t * N_INPUT);
-    convolve(&tsvad->inp, tsvad->input, n_rows, tsvad->state);
+    convolve(&tsvad->inp, 1, tsvad->input, n_rows, tsvad->state);
     rectify(tsvad->state, n_rows * N_CHANNELS);
     for (size_t i = 0; i < N_MID; i++) {
-        convolve(&tsvad->mid[i], tsvad->state, n_rows, tsvad->change);
+        convolve(&tsvad->mid[i], mid_dilation[i], tsvad->state, n_rows, tsvad->change);
         rectify(tsvad->change, n_rows * N_CHANNELS);
         for (size_t k = 0; k < n_rows * N_CHANNELS; k++)
             tsvad->state[k] += tsvad->change[k];
     }
-    convolve(&tsvad->out, tsvad->state, n_rows, tsvad->logits);
+    convolve(&tsvad->out, 1, tsvad->state, n_rows, tsvad->logits);
     const float *logits = tsvad->logits + (first - begin) * TSVAD_N_PARTS;
     for (size_t i = 0; i < n * TSVAD_N_PARTS; i++)
         probabilities[i] = 1.0F / (1.0F + expf(-logits[i]));
@@ -114,58 +112,27 @@ void tsvad_run(struct tsvad *tsvad, const struct tsvad_input *input, size_t voic
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
-/* PyTorch has [n_out, n_in, n_taps], without the last for a linear layer. */
-static enum vp_status load_convolution(const struct safetensors *file, const char *name,
-                                       size_t n_taps, struct convolution *c, struct vp_err *err)
+static enum vp_status load(const void *bytes, size_t n_bytes, struct tsvad *tsvad,
+                           struct vp_err *err)
 {
-    char weight[32], bias[32];
-    (void)snprintf(weight, sizeof weight, "%s.weight", name);
-    (void)snprintf(bias, sizeof bias, "%s.bias", name);
-    const size_t dims[] = {c->n_out, c->n_in, n_taps};
-    float *rows = NULL;
-    c->n_taps = n_taps > 0 ? n_taps : 1;
-    enum vp_status status = safetensors_take(file, weight, dims, n_taps > 0 ? 3 : 2, &rows, err);
-    if (status == VP_OK)
-        status = safetensors_take(file, bias, &c->n_out, 1, &c->bias, err);
-    if (status == VP_OK) {
-        const size_t n_weights = c->n_taps * c->n_in * c->n_out;
-        c->weight = malloc(n_weights * sizeof *c->weight);
-        if (c->weight == NULL)
-            status = status_no_memory(err, "the net that tells who speaks",
-                                      n_weights * sizeof *c->weight);
-    }
-    for (size_t o = 0; status == VP_OK && o < c->n_out; o++)
-        for (size_t i = 0; i < c->n_in; i++)
-            for (size_t k = 0; k < c->n_taps; k++)
-                c->weight[(k * c->n_in + i) * c->n_out + o] =
-                    rows[(o * c->n_in + i) * c->n_taps + k];
-    free(rows);
-    return status;
-}
-
-static enum vp_status load(const struct safetensors *file, struct tsvad *tsvad, struct vp_err *err)
-{
-    const struct {
-        const char *name;
-        size_t n_taps, apart, n_in, n_out; /* no taps: a linear layer */
-        struct convolution *convolution;
-    } parts[] = {
-        {"proj", 0, 1, TSVAD_TRUNK_ROWS, TSVAD_N_PROJECTED, &tsvad->proj},
-        {"inp", 3, 1, N_INPUT, N_CHANNELS, &tsvad->inp},
-        {"mid.0", 5, 1, N_CHANNELS, N_CHANNELS, &tsvad->mid[0]},
-        {"mid.1", 5, 2, N_CHANNELS, N_CHANNELS, &tsvad->mid[1]},
-        {"mid.2", 5, 4, N_CHANNELS, N_CHANNELS, &tsvad->mid[2]},
-        {"mid.3", 5, 2, N_CHANNELS, N_CHANNELS, &tsvad->mid[3]},
-        {"out", 1, 1, N_CHANNELS, TSVAD_N_PARTS, &tsvad->out},
+    struct metadata metadata = {0};
+    /* panels of all outputs: [n_taps, n_in, n_out] */
+    const struct small_layer_spec specs[] = {
+        {"proj.weight", "proj.bias", TSVAD_N_PROJECTED, TSVAD_TRUNK_ROWS, 0, TSVAD_N_PROJECTED,
+         &tsvad->proj},
+        {"inp.weight", "inp.bias", N_CHANNELS, N_INPUT, 3, N_CHANNELS, &tsvad->inp},
+        {"mid.0.weight", "mid.0.bias", N_CHANNELS, N_CHANNELS, 5, N_CHANNELS, &tsvad->mid[0]},
+        {"mid.1.weight", "mid.1.bias", N_CHANNELS, N_CHANNELS, 5, N_CHANNELS, &tsvad->mid[1]},
+        {"mid.2.weight", "mid.2.bias", N_CHANNELS, N_CHANNELS, 5, N_CHANNELS, &tsvad->mid[2]},
+        {"mid.3.weight", "mid.3.bias", N_CHANNELS, N_CHANNELS, 5, N_CHANNELS, &tsvad->mid[3]},
+        {"out.weight", "out.bias", TSVAD_N_PARTS, N_CHANNELS, 1, TSVAD_N_PARTS, &tsvad->out},
     };
-    enum vp_status status = VP_OK;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && status == VP_OK; i++) {
-        *parts[i].convolution = (struct convolution){
-            .apart = parts[i].apart, .n_in = parts[i].n_in, .n_out = parts[i].n_out};
-        status = load_convolution(file, parts[i].name, parts[i].n_taps, parts[i].convolution, err);
-    }
-    return status == VP_OK ? safetensors_finish(file, "the net that tells who speaks", err)
-                           : status;
+    const enum vp_status status =
+        small_net_read(bytes, n_bytes, specs, sizeof specs / sizeof specs[0],
+                       "the net that tells who speaks", &metadata, err);
+    memcpy(tsvad->model_digest, metadata.model_digest, sizeof tsvad->model_digest);
+    metadata_clear(&metadata);
+    return status;
 }
 
 enum vp_status tsvad_new(const void *bytes, size_t n_bytes, struct tsvad **out, struct vp_err *err)
@@ -175,17 +142,10 @@ enum vp_status tsvad_new(const void *bytes, size_t n_bytes, struct tsvad **out, 
         bytes = tsvad_weights;
         n_bytes = (size_t)(tsvad_weights_end - tsvad_weights);
     }
-    struct safetensors file;
-    struct metadata metadata = {0};
     struct tsvad *tsvad = calloc(1, sizeof *tsvad);
     if (tsvad == NULL)
         return status_no_memory(err, "the net that tells who speaks", sizeof *tsvad);
-    enum vp_status status = safetensors_open(bytes, n_bytes, &file, &metadata, err);
-    if (status == VP_OK)
-        status = load(&file, tsvad, err);
-    memcpy(tsvad->model_digest, metadata.model_digest, sizeof tsvad->model_digest);
-    safetensors_close(&file);
-    metadata_clear(&metadata);
+    const enum vp_status status = load(bytes, n_bytes, tsvad, err);
     if (status == VP_OK)
         *out = tsvad;
     else
@@ -197,13 +157,11 @@ void tsvad_free(struct tsvad *tsvad)
 {
     if (tsvad == NULL)
         return;
-    struct convolution *const all[] = {&tsvad->proj,   &tsvad->inp,    &tsvad->mid[0],
-                                       &tsvad->mid[1], &tsvad->mid[2], &tsvad->mid[3],
-                                       &tsvad->out};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        free(all[i]->weight);
-        free(all[i]->bias);
-    }
+    small_layer_clear(&tsvad->proj);
+    small_layer_clear(&tsvad->inp);
+    for (size_t i = 0; i < N_MID; i++)
+        small_layer_clear(&tsvad->mid[i]);
+    small_layer_clear(&tsvad->out);
     free(tsvad);
 }
 
