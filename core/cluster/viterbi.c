@@ -4,14 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t best_of(const double *values, size_t k)
-{
-    size_t best = 0;
-    for (size_t s = 1; s < k; s++)
-        if (values[s] > values[best])
-            best = s;
-    return best;
-}
+#include "base/argmax.h"
 
 enum vp_status viterbi(const double *scores, const double *cost, size_t n, size_t k, size_t *labels,
                        struct vp_err *err)
@@ -28,7 +21,7 @@ enum vp_status viterbi(const double *scores, const double *cost, size_t n, size_
     }
     memcpy(total, scores, k * sizeof *total);
     for (size_t t = 1; t < n; t++) {
-        const size_t best = best_of(total, k);
+        const size_t best = argmax(total, k);
         const double changed = total[best] - cost[t];
         for (size_t s = 0; s < k; s++) {
             const bool stays = total[s] >= changed;
@@ -36,7 +29,7 @@ enum vp_status viterbi(const double *scores, const double *cost, size_t n, size_
             total[s] = (stays ? total[s] : changed) + scores[t * k + s];
         }
     }
-    size_t state = best_of(total, k);
+    size_t state = argmax(total, k);
     for (size_t t = n; t-- > 0;) {
         labels[t] = state;
         if (t > 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/argmax.h"
 #include "cluster/assignment.h"
 #include "network/stats_pool.h"
 
@@ -161,22 +162,13 @@ static void finish_stats(const double *sums, size_t n_rows, size_t n, float *sta
 
 /* ---- mapping --------------------------------------------------------------------------------- */
 
-static size_t nearest(const double *cosines, size_t n_voices)
-{
-    size_t best = 0;
-    for (size_t v = 1; v < n_voices; v++)
-        if (cosines[v] > cosines[best])
-            best = v;
-    return best;
-}
-
 enum vp_status local_speakers_map(const double *cosines, size_t n, size_t n_voices, size_t *voice,
                                   struct vp_err *err)
 {
     const enum vp_status status = assignment_solve(cosines, n, n_voices, voice, err);
     for (size_t i = 0; i < n && status == VP_OK; i++)
         if (voice[i] == ASSIGNMENT_NONE)
-            voice[i] = nearest(cosines + i * n_voices, n_voices);
+            voice[i] = argmax(cosines + i * n_voices, n_voices);
     return status;
 }
 

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/argmax.h"
+
 #define ON     0.7F
 #define OFF    0.3F
 #define PART_S 0.02
@@ -13,16 +15,6 @@ struct stretch {
     double start_s, end_s;
     size_t first, end;
 };
-
-/* The voice of the highest probability, the lowest among equals. */
-static size_t likeliest(const float *probabilities, size_t n_voices)
-{
-    size_t best = 0;
-    for (size_t v = 1; v < n_voices; v++)
-        if (probabilities[v] > probabilities[best])
-            best = v;
-    return best;
-}
 
 /* From the segment *next on, what touches with its margin; *next moves behind it. */
 static struct stretch next_stretch(const struct target_activity *activity, size_t *next)
@@ -71,7 +63,7 @@ static enum vp_status add_voice(const struct target_activity *activity,
     for (size_t i = stretch->first; i < stretch->end && status == VP_OK; i++) {
         const float *probabilities = activity->probabilities + i * activity->n_voices;
         bool now = probabilities[voice] >= (speaks ? OFF : ON);
-        if (activity->exact && likeliest(probabilities, activity->n_voices) == voice)
+        if (activity->exact && argmax_f32(probabilities, activity->n_voices) == voice)
             now = true;
         if (now && !speaks)
             first = i;
