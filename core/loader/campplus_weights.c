@@ -95,7 +95,7 @@ static enum vp_status take_conv1d(const struct tensor_set *set, const char *pref
         return status;
     const size_t shape[] = {n_out != 0 ? n_out : weight->dims[0], n_in, n_taps};
     status = tensor_check_shape(weight, shape, 3, set->err);
-    if (status == VP_OK && (shape[0] == 0 || shape[0] > TAKE_MAX_CHANNELS))
+    if (status == VP_OK && (shape[0] == 0 || shape[0] > NET_MAX_CHANNELS))
         status = status_fail(set->err, VP_ERR_MODEL, "tensor '%s' has %zu output channels",
                              weight->name, shape[0]);
     if (status == VP_OK)

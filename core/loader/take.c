@@ -67,7 +67,7 @@ enum vp_status take_conv(const struct tensor_set *set, const char *conv_name, co
         n_out = weight->dims[0]; /* 0 for a scalar */
     const size_t shape[] = {n_out, n_in, kernel, kernel};
     status = tensor_check_shape(weight, shape, 4, set->err);
-    if (status == VP_OK && (n_out == 0 || n_out > TAKE_MAX_CHANNELS))
+    if (status == VP_OK && (n_out == 0 || n_out > NET_MAX_CHANNELS))
         status = status_fail(set->err, VP_ERR_MODEL, "tensor '%s' has %zu output channels",
                              weight->name, n_out);
     if (status == VP_OK)

@@ -8,9 +8,8 @@
 #include "loader/tensor_set.h"
 #include "network/net.h"
 
-#define TAKE_NAME_CHARS   96
-#define TAKE_MAX_CHANNELS 65536u /* far beyond any layer, far below any overflow */
-#define TAKE_NORM_EPS     1e-5 /* torch.nn.BatchNorm's default, which WeSpeaker and 3D-Speaker keep */
+#define TAKE_NAME_CHARS 96
+#define TAKE_NORM_EPS   1e-5 /* torch.nn.BatchNorm's default, which WeSpeaker and 3D-Speaker keep */
 
 /* Is there a tensor prefix + suffix? */
 bool take_has(const struct tensor_set *set, const char *prefix, const char *suffix);

@@ -34,7 +34,7 @@ static enum vp_status take_head(const struct tensor_set *set, size_t n_channels,
         return status;
     const size_t rows[] = {2, n_channels, net_stage_n_freq(net, VP_MAX_STAGES - 1)};
     size_t shape[2] = {weight->dims[0], 0};
-    if (!size_product(rows, 3, &shape[1]) || shape[0] == 0 || shape[0] > TAKE_MAX_CHANNELS)
+    if (!size_product(rows, 3, &shape[1]) || shape[0] == 0 || shape[0] > NET_MAX_CHANNELS)
         return status_fail(set->err, VP_ERR_MODEL, "tensor 'seg_1.weight' has %zu rows", shape[0]);
     status = tensor_check_shape(weight, shape, 2, set->err);
     if (status != VP_OK)

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_CHANNELS 65536u /* far beyond any layer, far below any overflow */
-#define NAME_CHARS   64     /* "block3.layer16.gate.down" */
+#include "network/net_weights.h"
+
+#define NAME_CHARS 64 /* "block3.layer16.gate.down" */
 
 size_t campplus_dilation(size_t block)
 {
@@ -18,18 +19,7 @@ enum vp_status net_conv1d_init(struct net_conv1d *conv, size_t n_out, size_t n_i
 {
     *conv = (struct net_conv1d){
         .n_in = n_in, .n_out = n_out, .n_taps = n_taps, .stride = 1, .dilation = 1};
-    size_t n = 0, n_bytes = 0;
-    if (!size_multiply(n_out, n_in, &n) || !size_multiply(n, n_taps, &n) ||
-        !size_multiply(n, sizeof(float), &n_bytes))
-        return status_no_memory(err, "a convolution's weights", SIZE_MAX);
-    conv->weight = calloc(1, n_bytes);
-    conv->bias = calloc(n_out, sizeof *conv->bias);
-    if (conv->weight != NULL && conv->bias != NULL)
-        return VP_OK;
-    free(conv->weight);
-    free(conv->bias);
-    *conv = (struct net_conv1d){0};
-    return status_no_memory(err, "a convolution's weights", n_bytes);
+    return net_weights_new((size_t[]){n_out, n_in, n_taps}, 3, &conv->weight, &conv->bias, err);
 }
 
 static size_t n_weights(const struct net_conv1d *conv)
@@ -78,7 +68,7 @@ static enum vp_status check_conv(const struct net_conv1d *conv, size_t n_in, siz
     if (conv->n_taps != n_taps)
         return status_fail(err, VP_ERR_MODEL, "'%s' has %zu taps where %zu are needed", name,
                            conv->n_taps, n_taps);
-    if (conv->n_out == 0 || conv->n_out > MAX_CHANNELS || (n_out != 0 && conv->n_out != n_out))
+    if (conv->n_out == 0 || conv->n_out > NET_MAX_CHANNELS || (n_out != 0 && conv->n_out != n_out))
         return status_fail(err, VP_ERR_MODEL, "'%s' gives %zu channels", name, conv->n_out);
     if (!all_finite(conv->weight, n_weights(conv)) || !all_finite(conv->bias, conv->n_out) ||
         (conv->scale != NULL &&

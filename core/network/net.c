@@ -6,26 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CHANNELS 65536u /* 32 times the widest layer in use, and far from any overflow */
-#define NAME_CHARS   64     /* "layer4.1234.shortcut.0" */
+#define NAME_CHARS 64 /* "layer4.1234.shortcut.0" */
 
 enum vp_status net_conv_init(struct net_conv *conv, size_t n_out, size_t n_in, size_t kernel,
                              size_t stride, struct vp_err *err)
 {
     *conv = (struct net_conv){
         .n_in = n_in, .n_out = n_out, .kernel = kernel, .stride = stride, .time_stride = stride};
-    const size_t dims[] = {n_out, n_in, kernel, kernel, sizeof(float)};
-    size_t n_bytes;
-    if (!size_product(dims, 5, &n_bytes))
-        return status_no_memory(err, "a convolution's weights", SIZE_MAX);
-    conv->weight = calloc(1, n_bytes);
-    conv->bias = calloc(n_out, sizeof *conv->bias);
-    if (conv->weight != NULL && conv->bias != NULL)
-        return VP_OK;
-    free(conv->weight);
-    free(conv->bias);
-    *conv = (struct net_conv){0};
-    return status_no_memory(err, "a convolution's weights", n_bytes);
+    const size_t dims[] = {n_out, n_in, kernel, kernel};
+    return net_weights_new(dims, 4, &conv->weight, &conv->bias, err);
 }
 
 size_t net_conv_n_weights(const struct net_conv *conv)
@@ -110,7 +99,7 @@ static enum vp_status check_conv(const struct net_conv *conv, size_t n_in, size_
     if (conv->time_stride != time_stride)
         return status_fail(err, VP_ERR_MODEL, "'%s' has stride %zu in time where %zu is needed",
                            name, conv->time_stride, time_stride);
-    if (conv->n_out == 0 || conv->n_out > MAX_CHANNELS)
+    if (conv->n_out == 0 || conv->n_out > NET_MAX_CHANNELS)
         return status_fail(err, VP_ERR_MODEL, "'%s' gives %zu channels", name, conv->n_out);
     enum vp_status status = check_finite(conv->weight, net_conv_n_weights(conv), name, err);
     return status != VP_OK ? status : check_finite(conv->bias, conv->n_out, name, err);
@@ -192,7 +181,8 @@ static enum vp_status check_last_layer(const struct net *net, size_t n_rows, str
 {
     size_t n_in = 0, n_weights = 0;
     if (!size_multiply(2, n_rows, &n_in) || !size_multiply(n_in, net->dim, &n_weights) ||
-        net->fc_weight == NULL || net->fc_bias == NULL || net->dim == 0 || net->dim > MAX_CHANNELS)
+        net->fc_weight == NULL || net->fc_bias == NULL || net->dim == 0 ||
+        net->dim > NET_MAX_CHANNELS)
         return status_fail(err, VP_ERR_MODEL, "the final linear layer is missing");
     enum vp_status status = check_finite(net->fc_weight, n_weights, "the last layer", err);
     if (status == VP_OK)

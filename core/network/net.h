@@ -12,6 +12,7 @@
 
 #include "features/front_end.h"
 #include "network/campplus_net.h"
+#include "network/net_weights.h"
 
 struct net_conv {
     size_t n_in, n_out;

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CHANNELS 65536u /* far beyond any layer, far below any overflow */
-
 /* The node of `value` if it is a convolution, behind a BatchNormalization if there is one. */
 static struct onnx_node *find_conv(const struct onnx_graph *graph, size_t value,
                                    struct onnx_node **norm)
@@ -131,7 +129,7 @@ enum vp_status onnx_conv_take(const struct onnx_graph *graph, size_t value, stru
         return status;
     const struct tensor *weight = onnx_walk_constant(graph, conv->inputs[1]);
     if (weight == NULL || weight->n_dims != 4 || weight->dims[2] != weight->dims[3] ||
-        (weight->dims[2] != 1 && weight->dims[2] != 3) || weight->dims[0] > MAX_CHANNELS ||
+        (weight->dims[2] != 1 && weight->dims[2] != 3) || weight->dims[0] > NET_MAX_CHANNELS ||
         weight->n_values == 0)
         return status_fail(err, VP_ERR_MODEL,
                            "ONNX: node '%.80s' (Conv): weight '%.80s' is no constant [C, C, 3, 3] "
