@@ -18,6 +18,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from vptools import torch_file  # noqa: E402
+from vptools.foreign import Foreign  # noqa: E402
 from vptools.torch_file import TorchFileError  # noqa: E402
 
 NUMBERS = np.arange(12, dtype="<f4")
@@ -93,7 +94,7 @@ def test_a_state_dict_with_strangers() -> None:
     stranger = glob("pyannote.audio.core.task", "Specifications") + b")\x81}" + text("duration") + b"K\x0asb"
     found = read(b"}(" + text("state_dict") + state + text("specifications") + stranger + b"u")
     assert list(found["state_dict"].keys()) == ["w"]
-    assert isinstance(found["specifications"], torch_file.Foreign)
+    assert isinstance(found["specifications"], Foreign)
 
 
 def touch(path: Path) -> bytes:
@@ -110,7 +111,7 @@ def test_no_call_of_the_files_choosing(tmp_path: Path, module: str, name: str) -
     mark = tmp_path / "mark"
     for call in (touch(mark), b"(" + text(f"__import__('os').system('touch {mark}')") + b"t"):
         found = read(glob(module, name) + call + b"R")
-        assert isinstance(found, torch_file.Foreign)
+        assert isinstance(found, Foreign)
     assert not mark.exists()
 
 
@@ -125,7 +126,7 @@ def test_a_plain_pickle_of_a_call(tmp_path: Path, protocol: int) -> None:
     with zipfile.ZipFile(file, "w") as out:
         out.writestr("net/data.pkl", program)
     try:
-        assert isinstance(torch_file.read(file.getvalue(), "net.pt"), torch_file.Foreign)
+        assert isinstance(torch_file.read(file.getvalue(), "net.pt"), Foreign)
     except TorchFileError as error:
         assert "torch.save does not write" in str(error)
     assert not (tmp_path / "mark").exists()

@@ -19,6 +19,8 @@ from typing import Any, Mapping
 import torch
 from torch import Tensor
 
+from vptools.foreign import Foreign
+
 PREFIXES = ("", "resnet.")  # WeSpeaker's names, pyannote's
 TRAINING_HEAD = "projection."  # dropped by this name and no other
 COUNTERS = "num_batches_tracked"
@@ -36,28 +38,6 @@ _STORAGES = "Float Half BFloat16 Double Long Int Short Char Byte Bool".split()
 
 class CheckpointError(Exception):
     """Why a checkpoint is refused, in a sentence."""
-
-
-class Foreign:
-    """Stands for an object of a class that is none of our business."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Foreign":
-        return object.__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-    def append(self, item: Any) -> None:
-        pass
-
-    def add(self, item: Any) -> None:
-        pass
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
 
 
 class _Unpickler(pickle.Unpickler):

@@ -19,6 +19,8 @@ from typing import Any, Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vptools.foreign import Foreign
+
 LARGEST_PICKLE_BYTES = 16 << 20
 LARGEST_MEMO = 1 << 20  # the unpickler takes memory for every index up to the largest
 MOST_DIMENSIONS = 8
@@ -37,25 +39,6 @@ _OPCODES = frozenset(
 
 class TorchFileError(Exception):
     """Why a checkpoint is refused, in a sentence."""
-
-
-class Foreign:
-    """Stands for an object of a class that is none of our business: it takes anything, does nothing."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> "Foreign":
-        return object.__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-    def append(self, item: Any) -> None:
-        pass
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
 
 
 class _Dict(dict[Any, Any]):
