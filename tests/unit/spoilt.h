@@ -13,6 +13,8 @@ enum vp_status spoilt_load_bytes(const unsigned char *bytes, size_t n_bytes, str
                                  struct vp_err *err);
 enum vp_status spoilt_safetensors_load(const struct draft_safetensors *draft, struct net **out,
                                        struct vp_err *err);
+/* Takes the draft. */
+enum vp_status spoilt_onnx_load(struct draft_onnx *draft, struct net **out, struct vp_err *err);
 
 /* One way to spoil tests/golden/models/tiny.safetensors, and part of the sentence that names it. */
 struct spoilt_safetensors {

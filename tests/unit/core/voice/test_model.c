@@ -129,49 +129,60 @@ static void fill(struct draft_safetensors *d, const char *tensor, size_t n, floa
         values[i] = value;
 }
 
+/* The self-test of a model whose last layer has this weight everywhere. */
+static enum vp_status self_test_of_last_layer(float weight, bool without_bias, struct vp_err *err)
+{
+    struct draft_safetensors d;
+    struct vp_self_test result;
+    float embedding[DIM];
+    draft_safetensors_open(&d, "tiny");
+    fill(&d, "seg_1.weight", (size_t)DIM * 320, weight);
+    if (without_bias)
+        fill(&d, "seg_1.bias", DIM, 0.0F);
+    const enum vp_status status = self_test(&d, VP_KERNEL_BLAS, &result, embedding, err);
+    draft_safetensors_close(&d);
+    return status;
+}
+
 /* The port whose output was all zeroes while its tests passed. */
 static void zero_output_fails(void **state)
 {
     (void)state;
-    struct draft_safetensors d;
-    struct vp_self_test result;
     struct vp_err err = {0};
-    float embedding[DIM];
-    draft_safetensors_open(&d, "tiny");
-    fill(&d, "seg_1.weight", (size_t)DIM * 320, 0.0F);
-    fill(&d, "seg_1.bias", DIM, 0.0F);
-    assert_int_equal(self_test(&d, VP_KERNEL_BLAS, &result, embedding, &err), VP_ERR_SELF_TEST);
+    assert_int_equal(self_test_of_last_layer(0.0F, true, &err), VP_ERR_SELF_TEST);
     assert_int_equal(err.status, VP_ERR_SELF_TEST);
     assert_true(err.message[0] != '\0');
-    draft_safetensors_close(&d);
 }
 
 /* The bias alone speaks: not zero, not constant over the vector, and the same for everybody. */
 static void same_answer_for_everybody_fails(void **state)
 {
     (void)state;
-    struct draft_safetensors d;
-    struct vp_self_test result;
     struct vp_err err = {0};
-    float embedding[DIM];
-    draft_safetensors_open(&d, "tiny");
-    fill(&d, "seg_1.weight", (size_t)DIM * 320, 0.0F);
-    assert_int_equal(self_test(&d, VP_KERNEL_BLAS, &result, embedding, &err), VP_ERR_SELF_TEST);
+    assert_int_equal(self_test_of_last_layer(0.0F, false, &err), VP_ERR_SELF_TEST);
     assert_non_null(strstr(err.message, "two different signals"));
-    draft_safetensors_close(&d);
 }
 
 static void overflow_fails(void **state)
 {
     (void)state;
-    struct draft_safetensors d;
-    struct vp_self_test result;
     struct vp_err err = {0};
-    float embedding[DIM];
-    draft_safetensors_open(&d, "tiny");
-    fill(&d, "seg_1.weight", (size_t)DIM * 320, 3e38F);
-    assert_int_equal(self_test(&d, VP_KERNEL_BLAS, &result, embedding, &err), VP_ERR_SELF_TEST);
-    draft_safetensors_close(&d);
+    assert_int_equal(self_test_of_last_layer(3e38F, false, &err), VP_ERR_SELF_TEST);
+}
+
+/* The self-test of a good model in a scratch with these limits. */
+static enum vp_status self_test_within(const struct vp_limits *limits, struct vp_err *err)
+{
+    struct vp_self_test result;
+    vp_model *model = NULL;
+    vp_scratch *scratch = NULL;
+    assert_int_equal(
+        vp_model_open("tests/golden/models/tiny.safetensors", VP_KERNEL_AUTO, &model, err), VP_OK);
+    assert_int_equal(vp_scratch_new(model, limits, &scratch, err), VP_OK);
+    const enum vp_status status = vp_model_self_test(scratch, &result, err);
+    vp_scratch_free(scratch);
+    vp_model_free(model);
+    return status;
 }
 
 static void short_scratch_is_refused(void **state)
@@ -179,18 +190,10 @@ static void short_scratch_is_refused(void **state)
     (void)state;
     struct vp_err err = {0};
     struct vp_limits limits;
-    struct vp_self_test result;
-    vp_model *model = NULL;
-    vp_scratch *scratch = NULL;
     vp_limits_default(&limits);
     limits.max_duration_s = 1.0;
-    assert_int_equal(
-        vp_model_open("tests/golden/models/tiny.safetensors", VP_KERNEL_AUTO, &model, &err), VP_OK);
-    assert_int_equal(vp_scratch_new(model, &limits, &scratch, &err), VP_OK);
-    assert_int_equal(vp_model_self_test(scratch, &result, &err), VP_ERR_ARGUMENT);
+    assert_int_equal(self_test_within(&limits, &err), VP_ERR_ARGUMENT);
     assert_non_null(strstr(err.message, "max_duration_s"));
-    vp_scratch_free(scratch);
-    vp_model_free(model);
 }
 
 /* Limits on clips do not concern the built-in signals. */
@@ -199,18 +202,10 @@ static void clip_limits_do_not_matter(void **state)
     (void)state;
     struct vp_err err = {0};
     struct vp_limits limits;
-    struct vp_self_test result;
-    vp_model *model = NULL;
-    vp_scratch *scratch = NULL;
     vp_limits_default(&limits);
     limits.min_duration_s = 5.0;
     limits.max_duration_s = 6.0;
-    assert_int_equal(
-        vp_model_open("tests/golden/models/tiny.safetensors", VP_KERNEL_AUTO, &model, &err), VP_OK);
-    assert_int_equal(vp_scratch_new(model, &limits, &scratch, &err), VP_OK);
-    assert_int_equal(vp_model_self_test(scratch, &result, &err), VP_OK);
-    vp_scratch_free(scratch);
-    vp_model_free(model);
+    assert_int_equal(self_test_within(&limits, &err), VP_OK);
 }
 
 static void facts_of_a_model(void **state)

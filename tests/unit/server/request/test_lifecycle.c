@@ -150,6 +150,15 @@ static void post_clip(int fd, const char *path, const char *headers)
     say(fd, (const char *)wav, sizeof wav);
 }
 
+/* A new connection with a clip to embed, as far as the server gets with it at once. */
+static int connect_and_post(struct bench *bench)
+{
+    int fd = connect_to(bench);
+    post_clip(fd, "/embed", "");
+    run(bench);
+    return fd;
+}
+
 /* What has come so far; the status in front, 0 for nothing. */
 static int status_of(int fd, char *text, size_t room)
 {
@@ -177,9 +186,7 @@ static void a_clip_is_embedded(void **state)
     struct bench bench;
     char text[16384];
     open_bench(&bench);
-    int fd = connect_to(&bench);
-    post_clip(fd, "/embed", "");
-    run(&bench);
+    int fd = connect_and_post(&bench);
     const struct ticket *ticket = only(&bench, TICKET_RUNNING);
     assert_int_equal(ticket->request->state, REQUEST_WAITING);
     assert_int_equal(ticket->request->connection->phase, CONNECTION_ANSWER);
@@ -203,9 +210,7 @@ static void a_full_queue_refuses_and_says_when_to_come_again(void **state)
     int fds[4];
     open_bench(&bench);
     for (size_t i = 0; i < 4; i++) { /* one with the worker, two wait */
-        fds[i] = connect_to(&bench);
-        post_clip(fds[i], "/embed", "");
-        run(&bench);
+        fds[i] = connect_and_post(&bench);
     }
     assert_int_equal(queue_depth(&bench.service.queue), 2);
     assert_int_equal(status_of(fds[3], text, sizeof text), 503);
@@ -229,9 +234,7 @@ static void a_late_answer_is_a_timeout_and_its_result_is_dropped(void **state)
     struct bench bench;
     char text[16384];
     open_bench(&bench);
-    int fd = connect_to(&bench);
-    post_clip(fd, "/embed", "");
-    run(&bench);
+    int fd = connect_and_post(&bench);
     const struct ticket *ticket = only(&bench, TICKET_RUNNING);
     /* request_timeout_s from the request line, and not earlier */
     queue_tick(&bench.service.queue, ticket->request->started_ns + clock_from_seconds(29.9));
@@ -253,11 +256,7 @@ static void whoever_leaves_while_waiting_is_dropped(void **state)
     struct bench bench;
     char text[16384];
     open_bench(&bench);
-    int first = connect_to(&bench), second = connect_to(&bench);
-    post_clip(first, "/embed", "");
-    run(&bench);
-    post_clip(second, "/embed", "");
-    run(&bench);
+    int first = connect_and_post(&bench), second = connect_and_post(&bench);
     struct request *request = only(&bench, TICKET_CLIPS)->request;
     close(second);
     usleep(2000);

@@ -3,21 +3,9 @@
 
 #include "draft_onnx.h"
 #include "loader/net_load.h"
+#include "spoilt.h"
 
 #include <math.h>
-
-/* What the loader says of the draft; *out is NULL when it is refused. Takes the draft. */
-static enum vp_status load(struct draft_onnx *draft, struct net **out, struct vp_err *err)
-{
-    const char *format = "";
-    size_t n_bytes;
-    unsigned char *bytes = draft_onnx_write(draft, &n_bytes);
-    free(draft);
-    enum vp_status status = net_load_bytes(bytes, n_bytes, out, &format, err);
-    free(bytes);
-    assert_string_equal(format, "onnx");
-    return status;
-}
 
 /* ---- spellings that are understood -------------------------------------------------------- */
 
@@ -245,7 +233,7 @@ static void spellings_give_the_same_net(void **state)
         struct vp_err err = {0};
         spellings[i](draft);
         bool has_mean_vec = strcmp(draft->output, "gemm") != 0;
-        if (load(draft, &net, &err) != VP_OK)
+        if (spoilt_onnx_load(draft, &net, &err) != VP_OK)
             fail_msg("spelling %zu: %s", i, err.message);
         assert_int_equal(net->dim, DRAFT_DIM);
         assert_int_equal(net->n_mels, DRAFT_N_MELS);
@@ -280,7 +268,7 @@ static void batch_norm_is_folded(void **state)
     draft_add_norm(draft);
     struct net *net = NULL;
     struct vp_err err = {0};
-    assert_int_equal(load(draft, &net, &err), VP_OK);
+    assert_int_equal(spoilt_onnx_load(draft, &net, &err), VP_OK);
     const struct net_conv *conv = &net->stages[2].blocks[0].convs[0];
     for (size_t o = 0; o < 3; o++) {
         double scale = (double)draft_tensor(plain, "bn.weight")->values[o] /
