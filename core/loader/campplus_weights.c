@@ -188,7 +188,8 @@ static enum vp_status take_dense_block(const struct tensor_set *set, size_t b, s
 /* The head, whose strides are of frequency alone. */
 static enum vp_status take_head(const struct tensor_set *set, struct net *net)
 {
-    enum vp_status status = take_conv(set, "head.conv1", "head.bn1", 1, 0, 3, 1, &net->stem);
+    const struct take_shape stem = {.n_in = 1, .kernel = 3, .stride = 1};
+    enum vp_status status = take_conv(set, "head.conv1", "head.bn1", &stem, &net->stem);
     size_t n_channels = net->stem.n_out;
     for (size_t s = 0; s < 2; s++)
         for (size_t b = 0; status == VP_OK; b++) {
@@ -210,7 +211,8 @@ static enum vp_status take_head(const struct tensor_set *set, struct net *net)
     if (last == NULL)
         return status_no_memory(set->err, "a block", sizeof *last);
     last->n_convs = 1;
-    status = take_conv(set, "head.conv2", "head.bn2", n_channels, 0, 3, 2, &last->convs[0]);
+    const struct take_shape shape = {.n_in = n_channels, .kernel = 3, .stride = 2};
+    status = take_conv(set, "head.conv2", "head.bn2", &shape, &last->convs[0]);
     last->convs[0].time_stride = 1;
     return status;
 }

@@ -56,22 +56,20 @@ static enum vp_status fold_norm(const struct tensor_set *set, const char *prefix
 }
 
 enum vp_status take_conv(const struct tensor_set *set, const char *conv_name, const char *norm_name,
-                         size_t n_in, size_t n_out, size_t kernel, size_t stride,
-                         struct net_conv *out)
+                         const struct take_shape *shape, struct net_conv *out)
 {
     struct tensor *weight = NULL;
     enum vp_status status = take_tensor(set, conv_name, ".weight", &weight);
     if (status != VP_OK)
         return status;
-    if (n_out == 0)
-        n_out = weight->dims[0]; /* 0 for a scalar */
-    const size_t shape[] = {n_out, n_in, kernel, kernel};
-    status = tensor_check_shape(weight, shape, 4, set->err);
+    const size_t n_out = shape->n_out != 0 ? shape->n_out : weight->dims[0]; /* 0 for a scalar */
+    const size_t dims[] = {n_out, shape->n_in, shape->kernel, shape->kernel};
+    status = tensor_check_shape(weight, dims, 4, set->err);
     if (status == VP_OK && (n_out == 0 || n_out > NET_MAX_CHANNELS))
         status = status_fail(set->err, VP_ERR_MODEL, "tensor '%s' has %zu output channels",
                              weight->name, n_out);
     if (status == VP_OK)
-        status = net_conv_init(out, n_out, n_in, kernel, stride, set->err);
+        status = net_conv_init(out, n_out, shape->n_in, shape->kernel, shape->stride, set->err);
     if (status == VP_OK)
         status = tensor_read_floats(weight, out->weight, set->err);
     return status != VP_OK ? status : fold_norm(set, norm_name, out);
@@ -89,8 +87,11 @@ enum vp_status take_block(const struct tensor_set *set, const char *prefix, size
         bool last = i == block->n_convs - 1;
         snprintf(conv, sizeof conv, "%.60s.conv%zu", prefix, i + 1);
         snprintf(norm, sizeof norm, "%.60s.bn%zu", prefix, i + 1);
-        enum vp_status status = take_conv(set, conv, norm, n_channels, last ? n_out : 0,
-                                          is_3x3 ? 3 : 1, first_3x3 ? stride : 1, &block->convs[i]);
+        const struct take_shape shape = {.n_in = n_channels,
+                                         .n_out = last ? n_out : 0,
+                                         .kernel = is_3x3 ? 3 : 1,
+                                         .stride = first_3x3 ? stride : 1};
+        enum vp_status status = take_conv(set, conv, norm, &shape, &block->convs[i]);
         if (status != VP_OK)
             return status;
         n_channels = block->convs[i].n_out;
@@ -100,7 +101,8 @@ enum vp_status take_block(const struct tensor_set *set, const char *prefix, size
         return VP_OK;
     snprintf(conv, sizeof conv, "%.60s.shortcut.0", prefix);
     snprintf(norm, sizeof norm, "%.60s.shortcut.1", prefix);
-    return take_conv(set, conv, norm, n_in, n_channels, 1, stride, &block->shortcut);
+    const struct take_shape projection = {n_in, n_channels, .kernel = 1, .stride = stride};
+    return take_conv(set, conv, norm, &projection, &block->shortcut);
 }
 
 static bool ends_with(const char *text, const char *end)

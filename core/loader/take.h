@@ -22,10 +22,14 @@ enum vp_status take_tensor(const struct tensor_set *set, const char *prefix, con
 enum vp_status take_vector(const struct tensor_set *set, const char *prefix, const char *suffix,
                            size_t n, float **out) VP_MUST_CHECK;
 
-/* The convolution conv_name and the BatchNorm norm_name behind it. n_out 0: the file decides. */
+/* What a convolution must be. n_out 0: the file decides. */
+struct take_shape {
+    size_t n_in, n_out, kernel, stride;
+};
+
+/* The convolution conv_name and the BatchNorm norm_name behind it. */
 enum vp_status take_conv(const struct tensor_set *set, const char *conv_name, const char *norm_name,
-                         size_t n_in, size_t n_out, size_t kernel, size_t stride,
-                         struct net_conv *out) VP_MUST_CHECK;
+                         const struct take_shape *shape, struct net_conv *out) VP_MUST_CHECK;
 
 /* A residual block. prefix: "layer2.0". n_out: of the whole block, 0 when this is the first of its
  * stage. */

@@ -55,7 +55,8 @@ enum vp_status weights_bind(struct tensor *tensors, size_t n_tensors, struct net
                             struct vp_err *err)
 {
     const struct tensor_set set = {.tensors = tensors, .n_tensors = n_tensors, .err = err};
-    enum vp_status status = take_conv(&set, "conv1", "bn1", 1, 0, 3, 1, &net->stem);
+    const struct take_shape stem = {.n_in = 1, .kernel = 3, .stride = 1};
+    enum vp_status status = take_conv(&set, "conv1", "bn1", &stem, &net->stem);
     size_t n_channels = net->stem.n_out;
     for (size_t s = 0; s < VP_MAX_STAGES && status == VP_OK; s++)
         status = take_stage(&set, s, &n_channels, &net->stages[s]);

@@ -15,12 +15,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Where a window's outputs go beside the embedding; NULL where nobody asks. */
-struct taps {
-    vp_tap tap;
-    void *ctx;
-};
-
 /* ---- convolutions over time ---------------------------------------------------------------------
  */
 
@@ -168,8 +162,8 @@ static enum vp_status run_window(struct campplus_state *state, const float *feat
     const struct campplus *campplus = state->campplus;
     const size_t n_half = campplus_half(n_frames);
     struct sequence frames = sequence_in(state, state->frames, campplus->tdnn.n_places, n_frames);
-    const enum vp_status status = resnet_frames(state->head, features, n_frames, take_frame,
-                                                &frames, taps->tap, taps->ctx, err);
+    const struct resnet_taker taker = {take_frame, &frames};
+    const enum vp_status status = resnet_frames(state->head, features, n_frames, &taker, taps, err);
     if (status != VP_OK)
         return status;
     team_open(state->team);

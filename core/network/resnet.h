@@ -57,12 +57,20 @@ size_t resnet_trunk_rows(const struct resnet *resnet);
 enum vp_status resnet_trunk(struct resnet_state *state, const float *features, size_t n_frames,
                             float *trunk, struct vp_err *err) VP_MUST_CHECK;
 
-/* Takes frame t behind the last convolution, borrowed for the call. */
-typedef void (*resnet_take)(void *ctx, const struct frame_layout *layout, size_t t,
-                            const float *frame);
-/* The trunk, frame by frame in their order, to take. tap as in resnet_forward. */
+/* Where the outputs of stages go; tap is NULL where nobody asks. See vp_clip_embed_tapped. */
+struct taps {
+    vp_tap tap;
+    void *ctx;
+};
+
+/* Who takes each frame t behind the last convolution, borrowed for the call, in their order. */
+struct resnet_taker {
+    void (*take)(void *ctx, const struct frame_layout *layout, size_t t, const float *frame);
+    void *ctx;
+};
+/* The trunk, frame by frame, to taker. Errors as resnet_forward; never allocates. */
 enum vp_status resnet_frames(struct resnet_state *state, const float *features, size_t n_frames,
-                             resnet_take take, void *take_ctx, vp_tap tap, void *tap_ctx,
+                             const struct resnet_taker *taker, const struct taps *taps,
                              struct vp_err *err) VP_MUST_CHECK;
 
 /* The team that works on state, for who goes on with its frames. */

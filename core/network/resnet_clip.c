@@ -198,29 +198,29 @@ static void copy_frame(const struct frame_layout *layout, const float *frame, fl
             out[c * layout->n_freq + f] = frame[frame_index(layout, c, f)];
 }
 
-/* The last n frames of the last stream, into the statistics, or to take. */
-static void pool_frames(struct resnet_state *state, size_t n, resnet_take take, void *take_ctx)
+/* The last n frames of the last stream, to taker, or into the statistics where that is NULL. */
+static void pool_frames(struct resnet_state *state, size_t n, const struct resnet_taker *taker)
 {
     struct stream *stream = &state->streams[state->resnet->n_ops];
     for (size_t i = 0; i < n; i++) {
         const size_t t = stream->n_written - n + i;
         state->seats[0].residual[i] = stream_frame(stream, t);
-        if (take != NULL)
-            take(take_ctx, stream->pool->layout, t, stream_frame(stream, t));
+        if (taker != NULL)
+            taker->take(taker->ctx, stream->pool->layout, t, stream_frame(stream, t));
     }
-    if (take == NULL)
+    if (taker == NULL)
         stats_pool_add(&state->pool, state->seats[0].residual, n);
     stream_release(stream, stream->n_written);
 }
 
 /* The last n frames of a stage, as [C][F], to the tap. */
 static void tap_stage(struct resnet_state *state, const char *stage, const struct stream *stream,
-                      size_t n, vp_tap tap, void *tap_ctx)
+                      size_t n, const struct taps *taps)
 {
     const struct frame_layout *layout = stream->pool->layout;
     for (size_t t = stream->n_written - n; t < stream->n_written; t++) {
         copy_frame(layout, stream_frame(stream, t), state->frame);
-        tap(tap_ctx, stage, layout->n_channels, layout->n_freq, t, state->frame);
+        taps->tap(taps->ctx, stage, layout->n_channels, layout->n_freq, t, state->frame);
     }
 }
 
@@ -256,7 +256,7 @@ static void last_layer(const struct resnet_state *state, float *embedding)
 }
 
 /* Statistics [2 C F] (means, then stds; row c F + f) -> embedding [dim]. */
-static void finish_clip(struct resnet_state *state, float *embedding, vp_tap tap, void *tap_ctx)
+static void finish_clip(struct resnet_state *state, float *embedding, const struct taps *taps)
 {
     const struct resnet *resnet = state->resnet;
     const struct frame_layout *layout = &resnet->ops[resnet->n_ops - 1].conv.out;
@@ -268,16 +268,15 @@ static void finish_clip(struct resnet_state *state, float *embedding, vp_tap tap
             state->pooled[n_rows + row] = stats_pool_std(&state->pool, i);
         }
     last_layer(state, embedding);
-    if (tap != NULL) {
-        tap(tap_ctx, "pooled", resnet->n_pooled, 1, 0, state->pooled);
-        tap(tap_ctx, "embedding", resnet->dim, 1, 0, embedding);
+    if (taps->tap != NULL) {
+        taps->tap(taps->ctx, "pooled", resnet->n_pooled, 1, 0, state->pooled);
+        taps->tap(taps->ctx, "embedding", resnet->dim, 1, 0, embedding);
     }
 }
 
-/* All convolutions; what the last one gives goes into the statistics, or to take. */
-static enum vp_status run_clip(struct resnet_state *state, const float *features, size_t n_frames,
-                               resnet_take take, void *take_ctx, vp_tap tap, void *tap_ctx,
-                               struct vp_err *err)
+enum vp_status resnet_frames(struct resnet_state *state, const float *features, size_t n_frames,
+                             const struct resnet_taker *taker, const struct taps *taps,
+                             struct vp_err *err)
 {
     const struct resnet *resnet = state->resnet;
     if (n_frames < RESNET_MIN_FRAMES || n_frames > state->max_frames)
@@ -301,10 +300,10 @@ static enum vp_status run_clip(struct resnet_state *state, const float *features
             continue;
         }
         run_op(state, i, n);
-        if (tap != NULL && resnet->ops[i].stage != NULL)
-            tap_stage(state, resnet->ops[i].stage, &state->streams[i + 1], n, tap, tap_ctx);
+        if (taps->tap != NULL && resnet->ops[i].stage != NULL)
+            tap_stage(state, resnet->ops[i].stage, &state->streams[i + 1], n, taps);
         if (i + 1 == resnet->n_ops)
-            pool_frames(state, n, take, take_ctx);
+            pool_frames(state, n, taker);
     }
     team_close(&state->team);
     return is_cancelled ? status_fail(err, VP_ERR_CANCELLED, "the result is not wanted any more")
@@ -314,10 +313,10 @@ static enum vp_status run_clip(struct resnet_state *state, const float *features
 enum vp_status resnet_forward(struct resnet_state *state, const float *features, size_t n_frames,
                               float *embedding, vp_tap tap, void *tap_ctx, struct vp_err *err)
 {
-    const enum vp_status status =
-        run_clip(state, features, n_frames, NULL, NULL, tap, tap_ctx, err);
+    const struct taps taps = {tap, tap_ctx};
+    const enum vp_status status = resnet_frames(state, features, n_frames, NULL, &taps, err);
     if (status == VP_OK)
-        finish_clip(state, embedding, tap, tap_ctx);
+        finish_clip(state, embedding, &taps);
     return status;
 }
 
@@ -343,14 +342,8 @@ static void take_trunk(void *ctx, const struct frame_layout *layout, size_t t, c
 enum vp_status resnet_trunk(struct resnet_state *state, const float *features, size_t n_frames,
                             float *trunk, struct vp_err *err)
 {
-    return run_clip(state, features, n_frames, take_trunk, trunk, NULL, NULL, err);
-}
-
-enum vp_status resnet_frames(struct resnet_state *state, const float *features, size_t n_frames,
-                             resnet_take take, void *take_ctx, vp_tap tap, void *tap_ctx,
-                             struct vp_err *err)
-{
-    return run_clip(state, features, n_frames, take, take_ctx, tap, tap_ctx, err);
+    const struct resnet_taker taker = {take_trunk, trunk};
+    return resnet_frames(state, features, n_frames, &taker, &(struct taps){0}, err);
 }
 
 struct team *resnet_team(struct resnet_state *state)

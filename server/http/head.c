@@ -114,24 +114,29 @@ static const char *find_fault(const struct walk *walk, const char *url, const ch
     return NULL;
 }
 
-bool head_read(struct MHD_Connection *connection, const char *method, const char *url,
-               const char *version, size_t n_target, const char *wire_fault, struct head *head,
-               struct problem *problem)
+/* Method, target and version are one blank apart, and CR LF follows. */
+static bool request_line_is_plain(const struct request_line *line)
+{
+    return line->url == line->method + strlen(line->method) + 1 &&
+           line->version == line->url + line->n_target + 1 &&
+           line->version[strlen(line->version) + 1] == 0;
+}
+
+bool head_read(struct MHD_Connection *connection, const struct request_line *line,
+               const char *wire_fault, struct head *head, struct problem *problem)
 {
     ON_LOOP();
     memset(head, 0, sizeof *head);
-    struct walk walk = {.head = head, .at = version + strlen(version) + 2};
+    struct walk walk = {.head = head, .at = line->version + strlen(line->version) + 2};
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    /* Method, target and version are one blank apart, and CR LF follows. */
-    if (url != method + strlen(method) + 1 || version != url + n_target + 1 ||
-        version[strlen(version) + 1] != 0)
+    if (!request_line_is_plain(line))
         walk.fault = "the request line has a NUL, doubled blanks or a bare LF";
     else
         MHD_get_connection_values_n(connection, MHD_HEADER_KIND, on_header, &walk);
-    if (walk.fault == NULL && (info == NULL || walk.at + 2 != method + info->header_size))
+    if (walk.fault == NULL && (info == NULL || walk.at + 2 != line->method + info->header_size))
         walk.fault = "a header line ends in a bare LF or has a NUL";
-    const char *fault = find_fault(&walk, url, version);
+    const char *fault = find_fault(&walk, line->url, line->version);
     if (fault == NULL)
         fault = wire_fault;
     if (fault != NULL) {

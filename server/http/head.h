@@ -21,16 +21,20 @@ struct head {
     const char *authorization, *host, *origin, *expect, *accept;
 };
 
+/* The request line as libmicrohttpd hands it out: pieces of one buffer, borrowed. */
+struct request_line {
+    const char *method, *url, *version;
+    size_t n_target; /* bytes of the raw target, as it was first seen */
+};
+
 /*
- * Walks all headers of connection. The method, url and version are those of the callback, n_target
- * the length of the raw target as first seen; wire_fault is wire_judge's of the same request.
- * False: problem is set, ambiguous-framing. Names are tokens; each line is `name: value` CRLF (no
- * folding, no bare LF, no NUL); at most one Content-Length, all digits; Transfer-Encoding only
- * `chunked`, once, not with a length, not in HTTP/1.0; at most one Host. [loop]
+ * Walks all headers of connection; wire_fault is wire_judge's of the same request. False: problem
+ * is set, ambiguous-framing. Names are tokens; each line is `name: value` CRLF (no folding, no bare
+ * LF, no NUL); at most one Content-Length, all digits; Transfer-Encoding only `chunked`, once, not
+ * with a length, not in HTTP/1.0; at most one Host. [loop]
  */
-bool head_read(struct MHD_Connection *connection, const char *method, const char *url,
-               const char *version, size_t n_target, const char *wire_fault, struct head *head,
-               struct problem *problem) VP_MUST_CHECK;
+bool head_read(struct MHD_Connection *connection, const struct request_line *line,
+               const char *wire_fault, struct head *head, struct problem *problem) VP_MUST_CHECK;
 
 /* The client's X-Request-Id when it matches [A-Za-z0-9._-]{1,128}, else 128 random bits. [loop] */
 void head_request_id(struct MHD_Connection *connection, char id[REQUEST_ID_ROOM]);

@@ -150,18 +150,17 @@ static const char *judge_wire(const struct request *request)
 
 /* A request without a body is answered in the next call: libmicrohttpd closes a connection that
  * is answered in the first one. With a body the answer is given before it comes. */
-static enum MHD_Result on_head(struct request *request, const char *url, const char *method,
-                               const char *version)
+static enum MHD_Result on_head(struct request *request, const struct request_line *line)
 {
     const char *origins = request->service->config->cors_origins;
     const struct head *head = &request->head;
-    snprintf(request->method, sizeof request->method, "%s", method);
+    snprintf(request->method, sizeof request->method, "%s", line->method);
     head_request_id(request->handle, request->id);
     head_trace_id(request->handle, request->trace_id);
-    if (head_read(request->handle, method, url, version, request->n_target, judge_wire(request),
-                  &request->head, &request->problem)) {
-        request->is_preflight = request->route->path != NULL &&
-                                cors_is_preflight(origins, head->origin, method, request->handle);
+    if (head_read(request->handle, line, judge_wire(request), &request->head, &request->problem)) {
+        request->is_preflight =
+            request->route->path != NULL &&
+            cors_is_preflight(origins, head->origin, line->method, request->handle);
         if (!request->is_preflight)
             admission_judge(request);
         if (request->problem.kind == PROBLEM_NONE && !request->is_preflight &&
@@ -351,6 +350,7 @@ static enum MHD_Result on_first_line(struct request *request)
 
 /* ---- libmicrohttpd's callbacks -------------------------------------------------------------- */
 
+/* An MHD_AccessHandlerCallback. */
 static enum MHD_Result on_call(void *context, struct MHD_Connection *handle, const char *url,
                                const char *method, const char *version, const char *upload,
                                size_t *n_upload, void **slot)
@@ -364,7 +364,7 @@ static enum MHD_Result on_call(void *context, struct MHD_Connection *handle, con
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
     switch (request->state) {
     case REQUEST_HEAD:
-        return on_head(request, url, method, version);
+        return on_head(request, &(struct request_line){method, url, version, request->n_target});
     case REQUEST_READING:
         return on_body(request, upload, n_upload);
     case REQUEST_DONE:

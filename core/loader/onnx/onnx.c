@@ -39,6 +39,7 @@ static enum vp_status read_constant(const struct reader *r, const struct onnx_no
     struct tensor *out = &r->graph->tensors[r->graph->n_tensors++];
     const char *name = node->output_names[0];
     struct pool *pool = &r->graph->pool;
+    struct onnx_values values = {0};
     const struct onnx_attribute *a = node->n_attributes == 1 ? &node->attributes[0] : NULL;
     if (a == NULL || node->n_inputs != 0 || node->n_outputs != 1)
         return status_fail(r->err, VP_ERR_MODEL, "ONNX: Constant '%.100s' does not state one value",
@@ -47,17 +48,21 @@ static enum vp_status read_constant(const struct reader *r, const struct onnx_no
     case ONNX_ATTRIBUTE_TENSOR:
         return onnx_tensor_parse(a->tensor, name, pool, out, r->err);
     case ONNX_ATTRIBUTE_FLOAT:
-        return onnx_tensor_of(&a->number, 1, 0, TENSOR_F64, name, pool, out, r->err);
-    case ONNX_ATTRIBUTE_INT:
-        return onnx_tensor_of(&a->integer, 1, 0, TENSOR_I64, name, pool, out, r->err);
-    case ONNX_ATTRIBUTE_FLOATS:
-        return onnx_tensor_of(a->floats, a->n_values, 1, TENSOR_F32, name, pool, out, r->err);
-    case ONNX_ATTRIBUTE_INTS:
-        return onnx_tensor_of(a->integers, a->n_values, 1, TENSOR_I64, name, pool, out, r->err);
-    case ONNX_ATTRIBUTE_STRING:
+        values = (struct onnx_values){&a->number, 1, 0, TENSOR_F64};
         break;
+    case ONNX_ATTRIBUTE_INT:
+        values = (struct onnx_values){&a->integer, 1, 0, TENSOR_I64};
+        break;
+    case ONNX_ATTRIBUTE_FLOATS:
+        values = (struct onnx_values){a->floats, a->n_values, 1, TENSOR_F32};
+        break;
+    case ONNX_ATTRIBUTE_INTS:
+        values = (struct onnx_values){a->integers, a->n_values, 1, TENSOR_I64};
+        break;
+    case ONNX_ATTRIBUTE_STRING:
+        return status_fail(r->err, VP_ERR_MODEL, "ONNX: Constant '%.100s' is a text", node->name);
     }
-    return status_fail(r->err, VP_ERR_MODEL, "ONNX: Constant '%.100s' is a text", node->name);
+    return onnx_tensor_of(&values, name, pool, out, r->err);
 }
 
 /* ---- inputs and outputs ------------------------------------------------------------------- */

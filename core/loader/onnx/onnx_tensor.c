@@ -183,21 +183,20 @@ enum vp_status onnx_tensor_parse(struct protobuf_bytes message, const char *name
                        out->name, (uintmax_t)draft.data_type);
 }
 
-enum vp_status onnx_tensor_of(const void *values, size_t n_values, size_t n_dims,
-                              enum tensor_type type, const char *name, struct pool *pool,
+enum vp_status onnx_tensor_of(const struct onnx_values *values, const char *name, struct pool *pool,
                               struct tensor *out, struct vp_err *err)
 {
-    size_t value_bytes = tensor_type_bytes(type);
-    unsigned char *copy = pool_alloc(pool, n_values, value_bytes);
+    const size_t n = values->n, value_bytes = tensor_type_bytes(values->type);
+    unsigned char *copy = pool_alloc(pool, n, value_bytes);
     if (copy == NULL)
-        return status_no_memory(err, "a constant", n_values * value_bytes);
-    if (n_values > 0)
-        memcpy(copy, values, n_values * value_bytes);
+        return status_no_memory(err, "a constant", n * value_bytes);
+    if (n > 0)
+        memcpy(copy, values->values, n * value_bytes);
     *out = (struct tensor){.name = name,
-                           .type = type,
-                           .n_dims = n_dims,
-                           .dims = {n_dims == 1 ? n_values : 0},
-                           .n_values = n_values,
+                           .type = values->type,
+                           .n_dims = values->n_dims,
+                           .dims = {values->n_dims == 1 ? n : 0},
+                           .n_values = n,
                            .data = copy};
     return VP_OK;
 }

@@ -16,10 +16,16 @@
 enum vp_status onnx_tensor_parse(struct protobuf_bytes message, const char *name, struct pool *pool,
                                  struct tensor *out, struct vp_err *err) VP_MUST_CHECK;
 
-/* A tensor of given values, copied into the pool: what a Constant node's plain attributes state.
- * n_dims is 0 (one value) or 1. */
-enum vp_status onnx_tensor_of(const void *values, size_t n_values, size_t n_dims,
-                              enum tensor_type type, const char *name, struct pool *pool,
+/* What a Constant node's plain attribute states. */
+struct onnx_values {
+    const void *values; /* borrowed, [n], of type */
+    size_t n;
+    size_t n_dims; /* 0 (one value) or 1 */
+    enum tensor_type type;
+};
+
+/* The tensor of that name, its values copied into the pool. */
+enum vp_status onnx_tensor_of(const struct onnx_values *values, const char *name, struct pool *pool,
                               struct tensor *out, struct vp_err *err) VP_MUST_CHECK;
 
 #endif
