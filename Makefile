@@ -173,8 +173,9 @@ overload: deps ## 5x capacity for SECONDS (60) against the service, with figures
 	@$(MAKE) --no-print-directory all untrained
 	@VOICEPRINT_BUILD=$(CURDIR)/$(BUILD) $(PYTHON) tests/http/overload.py --seconds $(SECONDS)
 
-siege: deps ## the siege's attacks in their long and strict form; wants a quiet machine
+siege: deps ## the siege's attacks in their long and strict form, balancers too; wants a quiet machine
 	@$(MAKE) --no-print-directory -j$(JOBS) all untrained
+	@$(PYTHON) tests/container/balancer.py haproxy nginx
 	@SIEGE=long $(PYTHON) tests/run.py --build $(BUILD) --only tests/siege
 
 soak: deps ## mixed good, bad and cut traffic for MINUTES (20) under ASan, then under TSan

@@ -1,7 +1,7 @@
 """haproxy, nginx and Prometheus as plain processes with the project's own configuration files.
 
 Their Debian packages are unpacked into build/container, not installed: no service of the machine
-starts. Of each configuration only the addresses change.
+starts. Of each configuration only the addresses change. Run as a program it unpacks the packages named.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from podman import ROOT, SCRATCH
@@ -29,10 +31,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def unpack() -> None:
+def unpack(packages: Sequence[str] = PACKAGES) -> None:
     """Downloads the packages with the libraries this machine lacks, and unpacks them."""
-    done = UNPACKED / ".done"
-    if done.exists():
+    done = [UNPACKED / f".done-{package}" for package in packages]
+    if all(mark.exists() for mark in done):
         return
     archives = SCRATCH / "archives"
     shutil.rmtree(archives, ignore_errors=True)
@@ -40,12 +42,13 @@ def unpack() -> None:
     subprocess.run(
         ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", f"Dir::Cache::archives={archives}",
          "-o", "APT::Keep-Downloaded-Packages=true", "install", "--reinstall", "--download-only",
-         "--no-install-recommends", *PACKAGES], check=True, timeout=300, stdout=subprocess.DEVNULL)
+         "--no-install-recommends", *packages], check=True, timeout=300, stdout=subprocess.DEVNULL)
     for archive in archives.glob("*.deb"):
         if not re.match(r"libc6_|libjs-|fonts-", archive.name):
             subprocess.run(["dpkg-deb", "-x", archive, UNPACKED], check=True)
     shutil.rmtree(archives)
-    done.touch()
+    for mark in done:
+        mark.touch()
 
 
 def localised(config: str, addresses: dict[str, str]) -> str:
@@ -164,3 +167,7 @@ class Prometheus(Process):
                     self.__exit__()
                     raise
                 time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    unpack(sys.argv[1:] or PACKAGES)

@@ -52,8 +52,8 @@ def test_searching_is_linear(service: Service) -> None:
 
 @pytest.mark.parametrize("piece", [b"ab", b"\r\n--" + b"ab" * 34, b"\r", b"\r\n--", b"\rx"], ids=ascii)
 def test_searching_for_a_boundary(service: Service, piece: bytes) -> None:
-    probe = attackers.Probe(service)
     body = form((b"file", b"audio/wav", piece * (LARGE // len(piece))))
+    probe = attackers.Probe(service)  # not before: Python makes it wait while it copies
     answer = service.post("/diarize", data=body, headers=FORM)
     assert (answer.status_code, problem(answer)) == (415, "unsupported-audio")
     probe.stop().judge()
