@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Soak: mixed good, bad, cut and hostile traffic for MINUTES against one build, with figures; the model is
-reloaded every ten seconds.
+"""Soak: mixed good, bad, cut and hostile traffic, the siege's attackers among it, for MINUTES against one build,
+with figures; the model is reloaded every ten seconds.
 
 VOICEPRINT_BUILD names the build (build/asan, build/tsan, build/release). Every good answer is compared
 with the first one for that clip. Ends with 1 when an answer is wrong, a sanitizer reports, memory (of a
@@ -23,11 +23,14 @@ import numpy as np
 import requests
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "siege"))
 
+import mix  # noqa: E402
 import ogg  # noqa: E402
 from service import BUILD, IS_SLOW, Service, send_embed, speech, voice, wav  # noqa: E402
 
-KINDS = ["good", "good", "good", "compare", "cut", "flipped", "text", "leave", "half", "probe", "bomb", "diarize", "lines", "hang up"]
+KINDS = ["good", "good", "good", "compare", "cut", "flipped", "text", "leave", "half", "probe", "bomb", "diarize", "lines", "hang up",
+         "siege", "siege", "siege"]
 CALL = wav(np.concatenate([speech(2.0, seed=1, pitch_hz=95), speech(2.0, seed=2, pitch_hz=230)]))
 BOMBS = [ogg.vorbis_file(ogg.vorbis_setup(1, 22)), ogg.vorbis_file(ogg.vorbis_setup(4, 14)), ogg.vorbis_file(b"\5vorbis\0")]
 
@@ -76,6 +79,11 @@ def traffic(service: Service, clips: list[bytes], expected: list[object], tally:
                     except TimeoutError:
                         pass
                 tally["hung up"] += 1
+                continue
+            elif kind == "siege":
+                attack = rng.choice(mix.ATTACKS)
+                attack(service, rng)
+                tally[attack.__name__] += 1
                 continue
             elif kind == "leave":
                 send_embed(service, clips[i]).close()
