@@ -36,11 +36,10 @@ bool job_set_sides(struct job *job, size_t n_sides, const size_t *n_clips)
 {
     const size_t dim = job->engine->info->dim;
     VP_BUG_IF(job->n_sides != 0 || n_sides > JOB_MAX_SIDES);
-    job->n_sides = n_sides;
     for (size_t i = 0; i < n_sides; i++) {
         struct side *side = &job->sides[i];
         const size_t n = n_clips[i] > 0 ? n_clips[i] : 1; /* never NULL, whatever calloc does */
-        side->n_clips = n_clips[i];
+        job->n_sides = i + 1;
         side->coherence = 1;
         side->embeddings = new_floats(n, dim);
         side->embedding = new_floats(1, dim);
@@ -49,6 +48,7 @@ bool job_set_sides(struct job *job, size_t n_sides, const size_t *n_clips)
             problem_set_no_memory(&job->problem);
             return false;
         }
+        side->n_clips = n_clips[i]; /* not before: whoever counts times looks at all clips */
     }
     return true;
 }
