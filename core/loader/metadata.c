@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "loader/tensor.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -68,7 +69,10 @@ static enum vp_status parse_self_test(struct metadata *metadata, const char *val
 {
     static const char wanted[] = "a JSON array of numbers with norm 1";
     enum vp_status status = refuse(err, "self_test", "", wanted);
+    errno = 0;
     json_t *array = json_loads(value, 0, NULL);
+    if (array == NULL && errno == ENOMEM)
+        return status_no_memory(err, "the self-test vector", strlen(value));
     size_t n = json_array_size(array); /* 0 unless it is an array */
     if (n == 0 || n > MAX_DIM || metadata->self_test != NULL)
         goto out;

@@ -6,6 +6,7 @@
  *                         "tokens": [{"text": "...", "offsets": {...}}]}]}
  * Either of segments and words may be missing; other members stay as they are.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -182,8 +183,11 @@ enum vp_status json_forms_read(struct vp_transcript *transcript, struct vp_err *
     json_error_t error;
     if (most_values(transcript->source, transcript->n_source) > MOST_VALUES)
         return status_fail(err, VP_ERR_ARGUMENT, "the JSON has more than %u values", MOST_VALUES);
+    errno = 0;
     transcript->root =
         json_loadb(transcript->source, transcript->n_source, JSON_REJECT_DUPLICATES, &error);
+    if (transcript->root == NULL && errno == ENOMEM)
+        return status_no_memory(err, "the transcript's JSON", transcript->n_source);
     if (transcript->root == NULL)
         return status_fail(err, VP_ERR_ARGUMENT, "line %d, column %d: not JSON: %s", error.line,
                            error.column, error.text);

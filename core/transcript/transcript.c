@@ -1,6 +1,7 @@
 /* A transcript: its form is told, it is read, written again with speakers. */
 #include "transcript.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,7 @@ void items_label(int speaker, char label[LABEL_CHARS])
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-/* Jansson judges UTF-8 when it makes a string. */
+/* Jansson judges UTF-8 when it makes a string. False and errno ENOMEM: it could not. */
 static bool is_utf8(const char *text, size_t n)
 {
     json_t *string = json_stringn(text, n);
@@ -105,11 +106,16 @@ static enum vp_status judge_source(const struct vp_transcript *transcript, struc
     if (strspn(text, " \t\r\n") == n)
         return status_fail(err, VP_ERR_ARGUMENT, "the transcript is empty");
     struct lines lines = lines_of(text, n);
-    while (lines_next(&lines))
-        if (memchr(lines.line, 0, lines.n) != NULL || !is_utf8(lines.line, lines.n))
-            return status_fail(err, VP_ERR_ARGUMENT,
-                               "line %zu: not UTF-8; is this a transcript, saved as UTF-8?",
-                               lines.number);
+    while (lines_next(&lines)) {
+        errno = 0;
+        if (memchr(lines.line, 0, lines.n) == NULL && is_utf8(lines.line, lines.n))
+            continue;
+        if (errno == ENOMEM)
+            return status_no_memory(err, "a line of the transcript", lines.n);
+        return status_fail(err, VP_ERR_ARGUMENT,
+                           "line %zu: not UTF-8; is this a transcript, saved as UTF-8?",
+                           lines.number);
+    }
     return VP_OK;
 }
 
