@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import subprocess
@@ -50,6 +51,39 @@ def test_a_list_is_read_from_file_or_stdin(run, folder, tmp_path):
     assert from_file.stdout == from_stdin.stdout
 
 
+def test_a_list_may_be_kaldis_and_begin_with_a_mark(run, folder, tmp_path):
+    """wav.scp names each recording before its path; editors on Windows put a byte order mark in front."""
+    (folder / "a b.wav").write_bytes((folder / "02.wav").read_bytes())
+    listed = tmp_path / "wav.scp"
+    listed.write_text(f"\ufefffirst {folder}/03.wav\nsecond\t{folder}/01.wav\n{folder}/a b.wav\n")
+    done = run("embed", "--list", listed)
+    assert done.returncode == 0, done.stderr
+    assert [Path(answer["file"]).name for answer in lines(done)] == ["03.wav", "01.wav", "a b.wav"]
+
+
+@pytest.mark.parametrize("command", ["embed", "compare", "diarize"])
+def test_stdin_and_pipes_are_files_too(folder, tmp_path, command):
+    clip = (folder / "09.wav").read_bytes()
+    (tmp_path / "zzz.wav").write_bytes(clip)
+    environment = {**os.environ, "VOICEPRINT_MODEL": str(MODEL)}
+    other = [folder / "08.wav"] if command == "compare" else []
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    def said(path: str | Path, feed: bool = False) -> bytes:
+        source = ["sh", "-c", f"cat '{tmp_path}/zzz.wav' > '{fifo}'"]
+        with subprocess.Popen(source) if feed else contextlib.nullcontext():
+            done = subprocess.run([PROGRAM, command, path, *other], env=environment, input=clip, capture_output=True,
+                                  timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.replace(str(path).encode(), b"X").replace(Path(path).stem.encode(), b"X")
+
+    plain = said(tmp_path / "zzz.wav")
+    assert said("-").count(b"\n") == plain.count(b"\n") > 0
+    assert said("/dev/stdin") == plain
+    assert said(fifo, feed=True) == plain
+
+
 def test_a_bad_file_is_named_and_the_others_go_on(run, folder):
     (folder / "05.wav").write_text("this is text")
     (folder / "07.wav").write_bytes(b"")
@@ -72,11 +106,12 @@ def test_a_folder_without_recordings_is_an_error(run, tmp_path):
     assert done.returncode == 1 and "no recordings in this folder" in done.stderr
 
 
-def test_what_is_no_file_is_refused(run, tmp_path):
-    os.mkfifo(tmp_path / "pipe.wav")
+def test_what_is_no_recording_is_refused(run, tmp_path):
     done = run("embed", "/dev/null", MODEL)
     assert done.returncode == 1
-    assert "/dev/null: not a regular file" in done.stderr
+    assert "/dev/null: there are no bytes" in done.stderr
+    done = run("compare", tmp_path, tmp_path)
+    assert done.returncode == 1 and f"{tmp_path}: a folder, not a file" in done.stderr
 
 
 def test_a_name_that_is_not_utf8_is_survived(folder):

@@ -167,9 +167,7 @@ static void *diarize_one(void *ctx, unsigned worker, size_t i)
     if (outcome == NULL)
         abort(); /* not even a few bytes: nothing can be reported either */
     struct file_bytes file;
-    const bool read = strcmp(path, "-") == 0 ? file_bytes_read_stdin(&file, &outcome->err)
-                                             : file_bytes_read(path, &file, &outcome->err);
-    if (read) {
+    if (file_bytes_read(path, &file, &outcome->err)) {
         outcome->text = diarize_bytes(batch, batch->scratches[worker], path, &file, &outcome->err);
         file_bytes_free(&file);
     }

@@ -9,10 +9,9 @@ struct file_bytes {
     size_t n;
 };
 
-/* Reads a regular file of up to 1 GiB. False with *err filled (VP_ERR_IO, VP_ERR_NO_MEMORY). */
+/* Reads a file of up to 1 GiB, or a pipe to its end; "-" is stdin. False with *err filled
+ * (VP_ERR_IO, VP_ERR_NO_MEMORY). */
 bool file_bytes_read(const char *path, struct file_bytes *out, struct vp_err *err);
-/* The same of what comes from stdin, to its end. */
-bool file_bytes_read_stdin(struct file_bytes *out, struct vp_err *err);
 void file_bytes_free(struct file_bytes *file);
 
 #endif

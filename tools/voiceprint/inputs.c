@@ -85,6 +85,15 @@ bool inputs_add(struct inputs *inputs, const char *path)
     return good;
 }
 
+/* The path in a line of Kaldi's wav.scp, "NAME PATH"; the line itself where it names a file. */
+static const char *path_of(const char *line)
+{
+    struct stat facts;
+    const char *rest = line + strcspn(line, " \t");
+    rest += strspn(rest, " \t");
+    return stat(line, &facts) != 0 && *rest != '\0' && stat(rest, &facts) == 0 ? rest : line;
+}
+
 bool inputs_add_list(struct inputs *inputs, const char *list_path)
 {
     const bool from_stdin = strcmp(list_path, "-") == 0;
@@ -95,13 +104,15 @@ bool inputs_add_list(struct inputs *inputs, const char *list_path)
     }
     char *line = NULL;
     size_t capacity = 0;
-    bool good = true;
+    bool good = true, is_first = true;
     ssize_t n;
     while (good && (n = getline(&line, &capacity, list)) >= 0) {
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
             line[--n] = '\0';
-        if (n > 0)
-            good = add_path(inputs, line);
+        const char *start = is_first && strncmp(line, "\xEF\xBB\xBF", 3) == 0 ? line + 3 : line;
+        is_first = false;
+        if (*start != '\0')
+            good = add_path(inputs, path_of(start));
     }
     good = good && !ferror(list);
     free(line);

@@ -13,7 +13,8 @@ struct inputs {
 /* Adds a file as it is; of a folder, every recording below it, by name in order. A complaint and
  * false when a folder cannot be read or holds none. */
 bool inputs_add(struct inputs *inputs, const char *path);
-/* Adds the paths of a list, one a line; "-" is stdin. */
+/* Adds the paths of a list, one a line, or Kaldi's wav.scp, with a name before each path; "-" is
+ * stdin. */
 bool inputs_add_list(struct inputs *inputs, const char *list_path);
 void inputs_free(struct inputs *inputs);
 
