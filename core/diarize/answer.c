@@ -1,4 +1,4 @@
-/* What is counted, counted from the turns that are published. */
+/* Every number is counted from the turns that are published. */
 #include "diarize/answer.h"
 
 #include <math.h>

@@ -1,5 +1,4 @@
-/* Turns of frames: how many speak is the network's to say, who they are the voices' and windows'.
- */
+/* Turns from frames: the network says how many speak, the voices and windows say who they are. */
 #include "diarize/engines.h"
 #include "diarize/local/heard_as_one.h"
 #include "diarize/local/reconstruction.h"

@@ -1,4 +1,4 @@
-/* Turns of windows, or of voices that were followed by themselves. */
+/* Turns from labelled windows, or from voices that were tracked one by one. */
 #include "diarize/engines.h"
 #include "diarize/target/target_turns.h"
 #include "diarize/windows/window_labels.h"

@@ -4,7 +4,7 @@
 
 #include "diarize/pipeline.h"
 
-/* Speech detection, windows of 1.5 s, clustering; then each voice is followed by itself. */
+/* Speech detection, windows of 1.5 s, clustering; then each voice is tracked by itself. */
 extern const struct diarize_engine diarize_vad;
 /* The same on the speech that a segmentation network hears, which also says how many speak. */
 extern const struct diarize_engine diarize_segmentation;

@@ -1,4 +1,4 @@
-/* What may be asked of a diarization, and the words for it. */
+/* Checks of the options, and the names of the engines. */
 #include "diarize/options.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* Lists sorted by start, gone through once. */
+/* Each function goes once through a list that is sorted by start. */
 #include "diarize/turns.h"
 
 #include <math.h>

@@ -12,7 +12,7 @@ enum { MAX_FILE_BYTES = 1 << 20 };
 
 static const char env_prefix[] = "VOICEPRINTD_";
 
-/* Puts the place in front of the sentence in error. */
+/* Puts the place (a file and line, a variable, a flag) in front of the message. */
 static bool fail_at(struct config_error *error, const char *place)
 {
     struct config_error inner = *error;
@@ -37,7 +37,7 @@ static char *read_file(const char *path, struct config_error *error)
     return text;
 }
 
-/* The line on which a key stands: jansson does not keep it. */
+/* The number of the line with that key, which jansson does not keep. */
 static size_t line_of_key(const char *text, const char *key)
 {
     char quoted[128];
@@ -49,7 +49,7 @@ static size_t line_of_key(const char *text, const char *key)
     return line;
 }
 
-/* A JSON value as the text that a flag would carry. False for a kind no key takes. */
+/* A JSON value as the text that a flag would carry. False for a type that no key takes. */
 static bool value_text(const json_t *value, char *text, size_t room)
 {
     if (json_is_string(value))
@@ -82,7 +82,7 @@ static bool load_file(struct config *config, const char *path, struct config_err
                  root == NULL ? where.line : 1, root == NULL ? where.text : "no JSON object");
     const char *key;
     json_t *value;
-    json_object_foreach(root, key, value) /* of NULL or a non-object: nothing */
+    json_object_foreach(root, key, value) /* does nothing for NULL or a non-object */
     {
         char as_text[4200], place[200];
         if (!good)

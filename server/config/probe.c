@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* "0.0.0.0" is where a server listens, not where one connects. */
+/* A server that listens on all addresses ("0.0.0.0") is reached through the loopback one. */
 static void reachable(const char *listen_address, char address[256])
 {
     if (strncmp(listen_address, "0.0.0.0:", 8) == 0)

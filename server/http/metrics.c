@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Everything we answer or libmicrohttpd answers for us; the last stands for any other. 499: the
+/* What we answer, or libmicrohttpd answers for us; the last stands for any other code. 499: the
  * client left. 408: cut at a deadline. */
 static const unsigned codes[N_CODES] = {200, 204, 400, 401, 404, 405, 408, 413, 414,
                                         415, 417, 422, 431, 499, 500, 503, 505, 0};
@@ -83,7 +83,7 @@ static void put_histogram(FILE *out, const char *name, const struct histogram *h
     fprintf(out, "%s_count %llu\n", name, (unsigned long long)histogram->count);
 }
 
-/* One of a family, told from the others by a label. */
+/* One histogram of a family, which a label tells from the others. */
 static void put_labelled(FILE *out, const char *name, const char *label, const char *value,
                          const struct histogram *histogram)
 {
@@ -206,7 +206,7 @@ static double start_time_s(void)
     size_t n = fread(text, 1, sizeof text - 1, file);
     fclose(file);
     text[n] = 0;
-    const char *at = strrchr(text, ')'); /* the name may hold blanks; 20 fields follow to start */
+    const char *at = strrchr(text, ')'); /* the name may hold blanks; starttime is 20 fields on */
     if (at == NULL || sscanf(at + 1,
                              " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
                              "%*d %*d %*d %*d %*d %llu",

@@ -47,7 +47,7 @@ static bool set_either(const char *value, const char *yes, const char *no, bool 
     return *out || strcmp(value, no) == 0;
 }
 
-/* As people's languages write it: true, True, 1. */
+/* As programming languages print it: true, True or 1. */
 static bool set_boolean(const char *value, bool *out)
 {
     *out = strcmp(value, "true") == 0 || strcmp(value, "True") == 0 || strcmp(value, "1") == 0;
@@ -55,7 +55,7 @@ static bool set_boolean(const char *value, bool *out)
            strcmp(value, "0") == 0;
 }
 
-/* strtod also takes hex and "inf": only what looks like a plain number is let through. */
+/* strtod also takes hex and "inf", which are not numbers here. */
 static bool set_number(const char *value, double min, double max, double *out)
 {
     char *end = NULL;
@@ -72,7 +72,7 @@ static bool set_speakers(const char *value, unsigned *out)
     return *out >= 1 && *out <= VP_DIARIZE_MAX_SPEAKERS;
 }
 
-/* It ends up in a file of fields separated by blanks. */
+/* It becomes a field of RTTM, where blanks separate the fields. */
 static bool set_uri(const char *value, char uri[URI_ROOM])
 {
     static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";

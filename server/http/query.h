@@ -7,7 +7,7 @@
 
 enum { QUERY_MAX_BYTES = 2048, URI_ROOM = 65 };
 
-/* What comes back from /diarize: the transcript, or it as text, where one was sent. */
+/* The form of an answer of /diarize. The last two need a transcript in the request. */
 enum query_format { FORMAT_JSON = 0, FORMAT_RTTM, FORMAT_TRANSCRIPT, FORMAT_TEXT };
 
 struct query {
@@ -16,8 +16,8 @@ struct query {
     bool has_threshold; /* threshold=x */
     double threshold;
     struct vp_clip_options clip; /* on_damage=accept */
-    /* Of /diarize. */
-    unsigned num_speakers, min_speakers, max_speakers; /* 0: not said */
+    /* For /diarize only. */
+    unsigned num_speakers, min_speakers, max_speakers; /* 0: not given */
     enum vp_diarize_engine engine;
     bool has_min_on, has_min_off;
     double min_on_s, min_off_s;

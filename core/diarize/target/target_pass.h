@@ -5,8 +5,7 @@
  *   bytes -> samples -> log-mel frames -> stretches of 5 s, each less its mean -> trunk
  *   trunk -> embeddings around each frame -> cosines with the voices -> tsvad -> probabilities
  *
- * Stretches without speech nearby are left out of the trunk: nobody is asked for there. One owner
- * at a time.
+ * Stretches without speech nearby are skipped. One owner at a time.
  */
 #ifndef VP_TARGET_PASS_H
 #define VP_TARGET_PASS_H
@@ -31,7 +30,7 @@ struct target_pass_known {
     const struct segments *segments; /* where there is speech; borrowed */
     const float *directions;         /* [n_voices, dim], norm 1; borrowed */
     size_t n_voices;
-    struct local_speakers *locals; /* borrowed: gets all trunk frames; NULL: nobody wants them */
+    struct local_speakers *locals; /* borrowed: gets all trunk frames; NULL: none to feed */
 };
 
 /* Borrows all arguments until freed; tsvad must serve the model. Without it (NULL), only locals

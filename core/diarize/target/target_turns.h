@@ -2,8 +2,8 @@
  * Probabilities of each voice, part by part of 20 ms -> raw turns. Pure; any thread.
  *
  * A voice begins to speak where its probability reaches 0.7 and ends where it falls below 0.3.
- * Asked for are the segments of speech and a little around them: the detector of speech knows what
- * is noise, the probabilities know better where a voice begins and ends.
+ * Only segments of speech and a margin around them count: the speech detector tells noise from
+ * speech, the probabilities tell more exactly where a voice begins and ends.
  */
 #ifndef VP_TARGET_TURNS_H
 #define VP_TARGET_TURNS_H

@@ -13,7 +13,7 @@
 #define N_MID      4u
 #define MOST_ROWS  (TSVAD_MOST + 2 * TSVAD_CONTEXT)
 /* As the net was trained: tools/train/tsvad/features.py. */
-#define LEAST_PROB  1e-4F /* of the speech detector: beyond, it is only surer */
+#define LEAST_PROB  1e-4F /* of the speech detector: smaller ones say nothing more */
 #define LOGIT_SHARE 0.25F
 
 const size_t tsvad_reach[TSVAD_N_SCALES] = {1, 3, 6, 9};
