@@ -101,7 +101,7 @@ LIB        := $(BUILD)/libvoiceprint.a
 UNTRAINED  := build/models/untrained.safetensors
 PROGRAMS   := $(if $(SERVER_SRC),$(BUILD)/voiceprintd) $(if $(CLI_SRC),$(BUILD)/voiceprint)
 
-.PHONY: test-aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service model parity mutants fuzz overload siege soak coverage schemathesis venv lint lint-openapi format clean
+.PHONY: test-aarch64 aarch64-deps all help deps run test test-pages pages-deps swagger-ui screenshots unit untrained asan tsan bench bench-service bench-diarize model parity mutants fuzz overload siege soak coverage schemathesis venv lint lint-openapi format clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
@@ -282,6 +282,16 @@ bench-service: deps all build/venv/.done ## clips a second, latency, memory and 
 	build/venv/bin/python tests/bench/service.py $(BENCH)
 	build/venv/bin/python tests/bench/request.py
 	build/venv/bin/python tests/bench/company.py
+
+# DIAR: folders of labelled recordings, NAME.flac beside NAME.rttm.
+DIAR ?= $(wildcard $(SPEECH_DIR)/../diar/syn $(SPEECH_DIR)/../diar/ami $(SPEECH_DIR)/../diar/sample)
+bench-diarize: all build/venv/.done build/venv-peers/.done ## who spoke when: error, time, memory beside pyannote.audio and senko (DIAR=)
+	build/venv/bin/python tests/bench/diarize.py $(DIAR)
+
+build/venv-peers/.done: tests/bench/peers.txt
+	python3 -m venv build/venv-peers
+	build/venv-peers/bin/pip install -q -r $<
+	@touch $@
 
 format: ## clang-format on every C file
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
