@@ -164,10 +164,11 @@ void vp_scratch_free(vp_scratch *scratch);          /* takes; NULL is legal */
 size_t vp_scratch_bytes(const vp_scratch *scratch); /* memory held, without the model */
 
 /*
- * Lets the forward pass end early: from now on vp_clip_embed on scratch asks is_cancelled(ctx)
- * between two steps of the network, every few milliseconds, on the thread that runs it, and returns
- * VP_ERR_CANCELLED once the answer is true. The clip stays in the scratch, and another
- * vp_clip_embed gives what it would have given; for a vp_diarization_step on scratch it is final,
+ * Lets long work end early: from now on vp_clip_embed on scratch asks is_cancelled(ctx) between two
+ * steps of the network, and vp_clip_decode between two blocks of the recording, every few
+ * milliseconds, on the thread that runs it, and returns VP_ERR_CANCELLED once the answer is true.
+ * After vp_clip_embed the clip stays in the scratch, and another call gives what it would have
+ * given; for a vp_diarization_step on scratch it is final,
  * as any error. NULL: nobody is asked, as in a new scratch. ctx is borrowed until the next call.
  * The owner of the scratch calls this; what is_cancelled looks at may be another thread's, when it
  * can be read safely (an atomic).
@@ -223,7 +224,7 @@ struct vp_clip_options {
  * mono, 16 kHz, quality. Borrows bytes and options (NULL: the defaults) for the call. On error the
  * scratch holds no clip.
  * The only step that allocates (inside the decoders and soxr), always below the scratch's cap.
- * Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY.
+ * Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY; VP_ERR_CANCELLED as vp_scratch_watch says.
  */
 enum vp_status vp_clip_decode(vp_scratch *scratch, const struct vp_clip_options *options,
                               const void *bytes, size_t n_bytes, struct vp_clip_info *info,

@@ -43,7 +43,7 @@ static bool find_chunk(struct bytes file, size_t at, size_t size_bytes, const ch
                        size_t *body_at, uint64_t *body_bytes)
 {
     const size_t head = 4 + size_bytes;
-    while (bytes_have(file, at, head)) {
+    for (unsigned n = 0; n < CONTAINER_MAX_CHUNKS && bytes_have(file, at, head); n++) {
         *body_at = at + head;
         *body_bytes = bytes_big(file, at + 4, size_bytes);
         if (bytes_match(file, at, id))

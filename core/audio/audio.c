@@ -50,6 +50,8 @@ static enum vp_status decode_pass(const struct container *container, double max_
         status = mono_read(mono, buffer->samples + buffer->n_samples,
                            buffer->capacity - buffer->n_samples, &n, &ended, err);
         buffer->n_samples += n;
+        if (status == VP_OK && cancel_asked(&buffer->cancel))
+            status = status_fail(err, VP_ERR_CANCELLED, "the result is not wanted any more");
     }
     if (status == VP_OK)
         mono_facts(mono, facts);

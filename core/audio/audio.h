@@ -10,20 +10,22 @@
 
 #include "audio/mono.h"
 #include "audio/quality.h"
+#include "base/cancel.h"
 #include "base/status.h"
 
 /* Samples of one clip. The memory is the owner's; audio_decode writes and never grows it. */
 struct audio_buffer {
-    float *samples;   /* borrowed, 16 kHz mono, full scale is 1.0 */
-    size_t capacity;  /* samples that fit: max_duration_s at 16 kHz, and the resampler's tail */
-    size_t n_samples; /* of the clip at hand; 0 when there is none */
+    float *samples;       /* borrowed, 16 kHz mono, full scale is 1.0 */
+    size_t capacity;      /* samples that fit: max_duration_s at 16 kHz, and the resampler's tail */
+    size_t n_samples;     /* of the clip at hand; 0 when there is none */
+    struct cancel cancel; /* asked at each block */
 };
 
 /* Samples of capacity that clips up to max_duration_s need. False on overflow or nonsense. */
 bool audio_capacity(double max_duration_s, size_t *n_samples) VP_MUST_CHECK;
 
 /* Decodes into *buffer as *options say and judges the clip by *limits. On error buffer->n_samples
- * is 0. Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY. */
+ * is 0. Errors: every VP_ERR_AUDIO_*, VP_ERR_NO_MEMORY, VP_ERR_CANCELLED. */
 enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits *limits,
                             const struct vp_clip_options *options, const void *bytes,
                             size_t n_bytes, struct vp_clip_info *info,

@@ -12,6 +12,10 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
+/* Chunks, blocks, tags in a row: no program writes so many, and each costs time. */
+#define CONTAINER_MAX_CHUNKS 65536u
+#define CONTAINER_HEAD_BYTES 42u
+
 struct container {
     const char *name;  /* "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff", "au", "caf" */
     const char *codec; /* "pcm_16", "float", "mulaw", "vorbis", ... */
@@ -24,9 +28,9 @@ struct container {
     uint64_t n_lost;   /* of those, how many are known to be missing before anything is decoded */
     unsigned block_frames; /* what one failure of the decoder costs, be it left out or silent */
     unsigned remarks; /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED: as far as the header tells */
-    size_t ignored_at, n_ignored; /* bytes of data that the decoder is shown as zeros: a count that
-                                     is not to be believed */
-    bool accept_damage;           /* the caller's wish: answer, however much of it is missing */
+    unsigned char head[CONTAINER_HEAD_BYTES]; /* n_head bytes that the decoder is shown before */
+    size_t n_head;                            /* data, in place of the file's own header */
+    bool accept_damage; /* the caller's wish: answer, however much of it is missing */
 };
 
 /* Bare samples, 16 kHz mono in the machine's own float: name "raw". Errors:

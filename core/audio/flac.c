@@ -14,10 +14,11 @@
 #include "audio/tags.h"
 
 #define STREAMINFO_AT   8u
-#define COUNT_AT        (STREAMINFO_AT + 14) /* the lower 32 of 36 bits */
-#define HEADER_BYTES    42u                  /* the marker and STREAMINFO */
-#define MAX_CANDIDATES  8                    /* what looks like the header of the last frame */
-#define MAX_FRAME_BYTES ((size_t)1 << 21)    /* 8 channels x 65535 samples of 32 bits */
+#define COUNT_AT        (STREAMINFO_AT + 14)  /* the lower 32 of 36 bits */
+#define HEADER_BYTES    CONTAINER_HEAD_BYTES  /* the marker and STREAMINFO */
+#define MAX_CANDIDATES  8                     /* what looks like the header of the last frame */
+#define MAX_FRAME_BYTES ((size_t)1 << 21)     /* 8 channels x 65535 samples of 32 bits */
+#define SEARCH_BYTES    (4 * MAX_FRAME_BYTES) /* from the end, for the last frame */
 
 struct frame {
     size_t header_bytes;
@@ -100,13 +101,13 @@ static bool read_frame(struct bytes file, size_t at, struct frame *frame)
     return true;
 }
 
-/* Where the first frame begins. False: the metadata is cut. */
+/* Where the first frame begins. False: the metadata is cut, or is none. */
 static bool find_first(struct bytes file, size_t *at, size_t *promised)
 {
     bool is_last = false;
     *at = 4;
-    while (!is_last) {
-        if (!bytes_have(file, *at, 4))
+    for (unsigned n_blocks = 0; !is_last; n_blocks++) {
+        if (!bytes_have(file, *at, 4) || n_blocks == CONTAINER_MAX_CHUNKS)
             return false;
         is_last = file.at[*at] & 0x80;
         *promised = (size_t)bytes_big(file, *at + 1, 3);
@@ -121,11 +122,11 @@ static bool find_first(struct bytes file, size_t *at, size_t *promised)
  * two bytes are the checksum of those before. A checksum that fits still fits with a 0 behind it:
  * that 0 may be its own second byte or padding, which only decoding can tell. The decoder does not
  * mind one byte too many, so it gets it. */
-static bool is_whole(struct bytes file, size_t at, size_t header_bytes, size_t *end)
+static bool is_whole(struct bytes file, size_t audio_end, size_t at, size_t header_bytes,
+                     size_t *end)
 {
     uint16_t table[256];
     make_table(table);
-    const size_t audio_end = tags_cut_back(file).n;
     const size_t most = file.n - at < MAX_FRAME_BYTES ? file.n : at + MAX_FRAME_BYTES;
     unsigned crc = 0; /* of what lies before i */
     for (size_t i = at; i + 2 <= most; i++) {
@@ -145,18 +146,20 @@ struct extent {
     size_t end; /* behind the last frame, where it is whole */
 };
 
-/* Walks back from the end to the last frame. What looks like a header may lie inside a frame, so a
- * few are tried; the last one found counts where none is whole. */
+/* Walks back from the end, where tags and padding are, to the last frame. What looks like a header
+ * may lie inside a frame, so a few are tried; the last one found counts where none is whole. */
 static struct extent find_last(struct bytes file, size_t first_at)
 {
     struct extent extent = {.found = false};
     int n_candidates = 0;
-    for (size_t at = file.n; at > first_at && n_candidates < MAX_CANDIDATES; at--) {
+    const size_t audio_end = tags_cut_back(file).n;
+    const size_t least = audio_end > first_at + SEARCH_BYTES ? audio_end - SEARCH_BYTES : first_at;
+    for (size_t at = audio_end; at > least && n_candidates < MAX_CANDIDATES; at--) {
         struct frame frame;
         if (!read_frame(file, at - 1, &frame))
             continue;
         n_candidates++;
-        const bool whole = is_whole(file, at - 1, frame.header_bytes, &extent.end);
+        const bool whole = is_whole(file, audio_end, at - 1, frame.header_bytes, &extent.end);
         if (!extent.found || whole)
             extent.last = frame;
         extent.found = true;
@@ -172,12 +175,25 @@ static struct extent find_last(struct bytes file, size_t first_at)
  * long, are 64 bits: no frame holds them by chance. */
 static bool holds_another(struct bytes file, size_t at)
 {
-    static const unsigned char start[] = {'f', 'L', 'a', 'C', 0x00, 0x00, 0x00, 0x22};
-    static const unsigned char only_block[] = {'f', 'L', 'a', 'C', 0x80, 0x00, 0x00, 0x22};
-    const unsigned char *rest = file.at + at;
-    const size_t n = file.n - at;
-    return memmem(rest, n, start, sizeof start) != NULL ||
-           memmem(rest, n, only_block, sizeof only_block) != NULL;
+    static const char marker[4] = {'f', 'L', 'a', 'C'};
+    const unsigned char *found;
+    while ((found = memmem(file.at + at, file.n - at, marker, sizeof marker)) != NULL) {
+        at = (size_t)(found - file.at) + sizeof marker;
+        if (bytes_have(file, at, 4) && (bytes_big(file, at, 4) & 0x7FFFFFFF) == 0x22)
+            return true;
+    }
+    return false;
+}
+
+/* The decoder is shown the marker and STREAMINFO, as if no other metadata followed: it would take
+ * pictures and comments into its memory, whatever they ask for. The count of samples is shown as
+ * unknown. */
+static void show_head(struct bytes stream, struct container *out)
+{
+    memcpy(out->head, stream.at, HEADER_BYTES);
+    out->head[4] |= 0x80; /* the last block of metadata */
+    memset(out->head + COUNT_AT, 0, 4);
+    out->n_head = HEADER_BYTES;
 }
 
 bool flac_is(struct bytes stream)
@@ -198,12 +214,11 @@ enum vp_status flac_read(struct bytes stream, struct container *out, struct vp_e
         .name = "flac",
         .codec = "flac",
         .full_scale = 0.9999F,
-        .data = stream,
+        .data = bytes_from(stream, first_at, UINT64_MAX),
         .n_frames =
             bytes_big(stream, STREAMINFO_AT + 13, 5) & 0xFFFFFFFFF, /* 36 bits; 0: unknown */
-        .ignored_at = COUNT_AT,
-        .n_ignored = 4,
     };
+    show_head(stream, out);
     struct frame first;
     const struct extent extent = find_last(stream, first_at);
     if (!extent.found || !read_frame(stream, first_at, &first))
@@ -217,7 +232,7 @@ enum vp_status flac_read(struct bytes stream, struct container *out, struct vp_e
     if (extent.whole) {
         out->remarks = out->n_frames != 0 && out->n_frames != present ? VP_WARN_LENGTH_MISMATCH : 0;
         out->n_frames = present;
-        out->data.n = extent.end;
+        out->data.n = extent.end - first_at;
     } else {
         out->remarks = VP_WARN_DAMAGED;
         out->n_frames = out->n_frames > present ? out->n_frames : present;

@@ -125,9 +125,10 @@ static void mix(struct mono *mono, size_t n, unsigned channels)
 
 /* Reads a block and returns its mono samples, borrowed; one channel needs no mixing. */
 static enum vp_status read_block(struct mono *mono, size_t n_wanted, size_t *n_read,
-                                 const float **samples, struct vp_err *err)
+                                 const float **samples, bool *ended, struct vp_err *err)
 {
-    enum vp_status status = source_read(mono->source, mono->interleaved, n_wanted, n_read, err);
+    enum vp_status status =
+        source_read(mono->source, mono->interleaved, n_wanted, n_read, ended, err);
     if (status != VP_OK)
         return status;
     const unsigned channels = source_channels(mono->source);
@@ -151,14 +152,13 @@ enum vp_status mono_read(struct mono *mono, float *samples, size_t capacity, siz
                                                        : MONO_BLOCK_FRAMES;
     size_t n_read;
     const float *block;
-    enum vp_status status = read_block(mono, n_wanted, &n_read, &block, err);
+    enum vp_status status = read_block(mono, n_wanted, &n_read, &block, ended, err);
     if (status == VP_OK && room == 0) {
         mono->more = n_read > 0;
+        *ended = *ended || mono->more;
         n_read = 0;
-        *ended = true;
     } else if (status == VP_OK) {
         status = resampler_push(mono->resampler, block, n_read, samples, capacity, n, err);
-        *ended = n_read < n_wanted;
     }
     if (status != VP_OK)
         return status;

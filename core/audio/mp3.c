@@ -15,7 +15,8 @@
 
 #define SEARCH_BYTES                                                                               \
     ((size_t)1 << 14) /* a stream may be joined in mid-frame: five times the longest */
-#define N_IN_STEP 3   /* frames in a row that are no accident */
+#define MOST_SKIPPED ((size_t)1 << 24) /* bytes that are no frames */
+#define N_IN_STEP    3                 /* frames in a row that are no accident */
 
 struct frame {
     unsigned layer; /* 1, 2, 3 */
@@ -96,7 +97,7 @@ static struct walk walk_frames(struct bytes stream, size_t at)
 {
     struct walk walk = {.begin = at, .end = at};
     struct frame frame;
-    while (at < stream.n) {
+    while (at < stream.n && walk.n_skipped <= MOST_SKIPPED) {
         if (read_frame(stream, at, &frame) && frame.layer == 3) {
             if (!bytes_have(stream, at, frame.n_bytes)) {
                 walk.is_cut = true;
@@ -113,7 +114,7 @@ static struct walk walk_frames(struct bytes stream, size_t at)
             continue;
         }
         at++;
-        (void)find_frames(stream, &at, stream.n);
+        (void)find_frames(stream, &at, at + MOST_SKIPPED);
         walk.n_skipped += at - before;
     }
     return walk;
@@ -142,6 +143,9 @@ enum vp_status mp3_read(struct bytes stream, struct container *out, struct vp_er
     if (walk.n_frames == 0)
         return container_cut(err, "mp3", "its only frame", first.n_bytes, stream.n - at);
 
+    if (walk.n_skipped > MOST_SKIPPED)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the mp3 file is damaged: more than 16 MiB of it are no MP3 frames");
     const uint64_t counted = counted_frames(stream, &first);
     /* what is no frame would have held some of mean length */
     const uint64_t n_holes =

@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <sys/types.h>
 
+/* Bytes that libmpg123 may take in at once: to open a stream, and for each block. It looks for
+ * frames in whatever it is given. */
+#define RATION ((size_t)1 << 20)
+
 struct mp3_decoder {
     struct bytes stream; /* borrowed */
     size_t position;     /* of libmpg123 in stream */
+    size_t n_taken;      /* of the ration */
+    bool wants_more;     /* it was not enough */
     mpg123_handle *mpg;  /* owned */
 };
 
@@ -16,6 +22,11 @@ static ssize_t on_read(void *user, void *into, size_t n)
 {
     struct mp3_decoder *decoder = user;
     const struct bytes piece = bytes_from(decoder->stream, decoder->position, n);
+    if (piece.n > RATION - decoder->n_taken) {
+        decoder->wants_more = true;
+        return 0;
+    }
+    decoder->n_taken += piece.n;
     if (piece.n > 0)
         memcpy(into, piece.at, piece.n);
     decoder->position += piece.n;
@@ -42,7 +53,8 @@ static bool start(struct mp3_decoder *decoder, unsigned *rate_hz, unsigned *chan
     mpg123_handle *mpg = decoder->mpg;
     long rate;
     int n_channels, encoding;
-    if (mpg123_param(mpg, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT, 0.0) != MPG123_OK ||
+    if (mpg123_param(mpg, MPG123_ADD_FLAGS, MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_SKIP_ID3V2,
+                     0.0) != MPG123_OK ||
         mpg123_param(mpg, MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE, 0.0) != MPG123_OK ||
         mpg123_param(mpg, MPG123_RESYNC_LIMIT, -1, 0.0) != MPG123_OK || /* mp3.c counts the holes */
         mpg123_replace_reader_handle(mpg, on_read, on_seek, NULL) != MPG123_OK ||
@@ -88,6 +100,7 @@ bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
                       const char **reason)
 {
     *n_read = 0;
+    decoder->n_taken = 0;
     while (*n_read < n) {
         size_t n_bytes = 0;
         const int status = mpg123_read(decoder->mpg, (unsigned char *)(interleaved + *n_read),
@@ -103,6 +116,11 @@ bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
         }
     }
     return true;
+}
+
+bool mp3_decoder_wants_more(const struct mp3_decoder *decoder)
+{
+    return decoder->wants_more;
 }
 
 size_t mp3_decoder_position(const struct mp3_decoder *decoder)

@@ -20,6 +20,11 @@
 #define FEED_BYTES      ((size_t)1 << 16)
 #define MAX_SETUP_BYTES ((size_t)1 << 18) /* encoders write some 4 to 8 KiB */
 #define N_HEADERS       3u                /* packets before the first sample of Vorbis */
+/* Of any packet. Comments are the largest, a picture among them; the decoder takes a packet in
+ * whole, and of each comment makes several times its bytes. */
+#define MAX_PACKET_BYTES  ((size_t)1 << 20)
+#define MAX_COMMENTS      4096u
+#define MAX_EMPTY_PACKETS 65536u /* a writer may end a stream with one; each costs time */
 
 /* Pages of a file, one after another. */
 struct walk {
@@ -92,12 +97,40 @@ static enum vp_status check_page(const struct walk *walk, enum page_result resul
     return status_no_memory(err, "an ogg page", FEED_BYTES);
 }
 
+struct packets {
+    size_t n_bytes; /* of the one at hand, so far */
+    size_t n_empty;
+};
+
+/* Counts the page's part of the packet at hand, and the packets behind it. */
+static enum vp_status count_packets(struct packets *packets, const ogg_page *page,
+                                    struct vp_err *err)
+{
+    for (long i = HEAD_BYTES; i < page->header_len; i++) {
+        packets->n_bytes += page->header[i];
+        if (packets->n_bytes > MAX_PACKET_BYTES)
+            return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                               "the ogg file has a packet of more than 1 MiB, comments or a "
+                               "picture most likely: take them out");
+        if (page->header[i] == 255)
+            continue;
+        packets->n_empty += packets->n_bytes == 0;
+        packets->n_bytes = 0;
+    }
+    if (packets->n_empty > MAX_EMPTY_PACKETS)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the ogg file is damaged: more than %u of its packets are empty",
+                           MAX_EMPTY_PACKETS);
+    return VP_OK;
+}
+
 static enum vp_status check_pages(struct bytes file, struct vp_err *err)
 {
     struct walk walk;
     enum vp_status status = VP_OK;
     int serial = 0;
     bool ended = false;
+    struct packets packets = {.n_bytes = 0};
     walk_begin(&walk, file);
     while (status == VP_OK && walk.at < file.n) {
         ogg_page page;
@@ -113,6 +146,8 @@ static enum vp_status check_pages(struct bytes file, struct vp_err *err)
             serial = ogg_page_serialno(&page);
         if (ogg_page_serialno(&page) != serial || (!first && ogg_page_bos(&page)))
             status = container_refuse(err, "ogg of several streams");
+        else
+            status = count_packets(&packets, &page, err);
         ended = ogg_page_eos(&page);
     }
     walk_end(&walk);
@@ -131,17 +166,29 @@ static enum vp_status bad_headers(struct vp_err *err)
                        "the ogg file is damaged or cut: its header packets are not whole");
 }
 
+/* "\x03vorbis", length (4) and name of the encoder, count (4) of the comments. The decoder makes
+ * memory blocks of each, and they do not all go back to the system. */
+static enum vp_status check_comments(struct bytes packet, struct vp_err *err)
+{
+    if (!bytes_match(packet, 0, "\x03vorbis"))
+        return bad_headers(err);
+    const uint64_t count_at = 11 + bytes_little(packet, 7, 4);
+    if (bytes_little(packet, (size_t)count_at, 4) > MAX_COMMENTS)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the ogg file has more than %u comments: take them out", MAX_COMMENTS);
+    return VP_OK;
+}
+
 /* Header packet `i` of Vorbis. */
 static enum vp_status check_header(const ogg_packet *packet, unsigned i, struct vp_err *err)
 {
-    static const char comment[] = "\x03vorbis";
     const struct bytes bytes = {packet->packet, (size_t)packet->bytes};
     if (i == 0)
         return bytes.n < VORBIS_IDENT_BYTES
                    ? bad_headers(err)
                    : vorbis_check_ident(bytes_from(bytes, 0, VORBIS_IDENT_BYTES), err);
     if (i == 1)
-        return bytes_match(bytes, 0, comment) ? VP_OK : bad_headers(err);
+        return check_comments(bytes, err);
     return bytes.n > MAX_SETUP_BYTES ? bad_headers(err) : vorbis_check_setup(bytes, err);
 }
 

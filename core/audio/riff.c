@@ -83,7 +83,9 @@ static enum vp_status walk(struct bytes file, struct riff *riff, struct vp_err *
 {
     size_t at = riff->is_w64 ? 40 : 12;
     struct chunk chunk;
-    while (riff->data_at == 0 && next_chunk(file, riff->is_w64, &at, &chunk)) {
+    for (unsigned n = 0; riff->data_at == 0 && n < CONTAINER_MAX_CHUNKS &&
+                         next_chunk(file, riff->is_w64, &at, &chunk);
+         n++) {
         const struct bytes body = bytes_from(file, chunk.body_at, chunk.body_bytes);
         if (memcmp(chunk.id, "data", 4) == 0) {
             riff->data_at = chunk.body_at;
@@ -224,13 +226,14 @@ static bool has_stray_bytes(struct bytes file, const struct riff *riff)
 {
     size_t at = riff->is_w64 ? riff->data_at + (riff->data.n + 7) / 8 * 8
                              : container_behind(file, riff->data_at, riff->data.n);
-    for (;;) {
+    for (unsigned n = 0; n < CONTAINER_MAX_CHUNKS; n++) {
         const struct bytes rest = bytes_from(file, at, UINT64_MAX);
         struct chunk chunk;
         bool cut;
         if (!next_chunk(file, riff->is_w64, &at, &chunk) || !is_chunk(file, &chunk))
             return tags_cut_back(tags_skip_front(rest, &cut)).n > STRAY_BYTES;
     }
+    return true;
 }
 
 static void choose_name(struct bytes file, struct riff *riff)

@@ -9,16 +9,28 @@
 #include "audio/mp3_decoder.h"
 #include "base/lanes.h"
 
+/*
+ * Bytes that a decoder may take in for one block of samples, and failures of it in all. A file may
+ * promise sound for ever and hold empty packets, and frames of a few bytes that cost as much as
+ * long ones and give nothing. The largest honest block: an Ogg page or two; a FLAC frame of 2 MiB.
+ */
+#define OGG_RATION    ((size_t)1 << 18)
+#define RATION        ((size_t)1 << 22) /* of all others; and to open any */
+#define MOST_FAILURES 1000u
+
 struct source {
     const char *name; /* of the container, static */
     float full_scale;
+    unsigned char head[CONTAINER_HEAD_BYTES]; /* n_head bytes: what lies before data */
+    size_t n_head;
     struct bytes data;       /* borrowed */
-    size_t position;         /* of libsndfile in data */
+    size_t position;         /* of libsndfile in both */
+    size_t ration, n_taken;  /* for the block at hand, and how many bytes of it were taken */
+    bool wants_more;         /* it was not enough */
     SNDFILE *file;           /* owned; NULL for MP3 */
     struct mp3_decoder *mp3; /* owned; NULL for all others */
     unsigned rate_hz, channels;
-    size_t ignored_at, n_ignored; /* bytes of data that are shown as zeros */
-    uint64_t n_expected, n_lost;  /* frames: as the container tells */
+    uint64_t n_expected, n_lost; /* frames: as the container tells */
     unsigned remarks, block_frames;
     uint64_t n_failures; /* of the decoder */
     char reason[60];     /* of the last one */
@@ -28,10 +40,14 @@ struct source {
 
 /* ---- what libsndfile calls ------------------------------------------------------------------ */
 
+static size_t length(const struct source *source)
+{
+    return source->n_head + source->data.n;
+}
+
 static sf_count_t on_length(void *user)
 {
-    const struct source *source = user;
-    return (sf_count_t)source->data.n;
+    return (sf_count_t)length(user);
 }
 
 static sf_count_t on_tell(void *user)
@@ -45,10 +61,10 @@ static sf_count_t on_seek(sf_count_t offset, int whence, void *user)
     struct source *source = user;
     sf_count_t target;
     const size_t base = whence == SEEK_CUR   ? source->position
-                        : whence == SEEK_END ? source->data.n
+                        : whence == SEEK_END ? length(source)
                                              : 0;
     if (__builtin_add_overflow((sf_count_t)base, offset, &target) || target < 0 ||
-        (uint64_t)target > source->data.n)
+        (uint64_t)target > length(source))
         return -1;
     source->position = (size_t)target;
     return target;
@@ -57,14 +73,23 @@ static sf_count_t on_seek(sf_count_t offset, int whence, void *user)
 static sf_count_t on_read(void *into, sf_count_t n, void *user)
 {
     struct source *source = user;
-    const struct bytes piece = bytes_from(source->data, source->position, n > 0 ? (uint64_t)n : 0);
+    const size_t n_wanted = n > 0 ? (size_t)n : 0;
+    if (n_wanted > source->ration - source->n_taken) {
+        source->wants_more = true;
+        return 0;
+    }
+    const struct bytes head =
+        bytes_from((struct bytes){source->head, source->n_head}, source->position, n_wanted);
+    const size_t data_at =
+        source->position > source->n_head ? source->position - source->n_head : 0;
+    const struct bytes piece = bytes_from(source->data, data_at, n_wanted - head.n);
+    if (head.n > 0)
+        memcpy(into, head.at, head.n);
     if (piece.n > 0)
-        memcpy(into, piece.at, piece.n);
-    for (size_t i = 0; i < source->n_ignored; i++)
-        if (source->ignored_at + i - source->position < piece.n)
-            ((unsigned char *)into)[source->ignored_at + i - source->position] = 0;
-    source->position += piece.n;
-    return (sf_count_t)piece.n;
+        memcpy((unsigned char *)into + head.n, piece.at, piece.n);
+    source->position += head.n + piece.n;
+    source->n_taken += head.n + piece.n;
+    return (sf_count_t)(head.n + piece.n);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -157,13 +182,15 @@ enum vp_status source_open(const struct container *container, struct source **ou
     source->name = container->name;
     source->full_scale = container->full_scale;
     source->data = container->data;
-    source->ignored_at = container->ignored_at;
-    source->n_ignored = container->n_ignored;
+    memcpy(source->head, container->head, sizeof source->head);
+    source->n_head = container->n_head;
+    source->ration = RATION;
     source->n_expected = container->n_frames;
     source->n_lost = container->n_lost;
     source->block_frames = container->block_frames;
     source->remarks = container->remarks;
     enum vp_status status = open_decoder(source, container, err);
+    source->ration = strcmp(container->name, "ogg") == 0 ? OGG_RATION : RATION;
     if (status == VP_OK)
         *out = source;
     else
@@ -254,33 +281,45 @@ static void note_failure(struct source *source, const char *reason)
     snprintf(source->reason, sizeof source->reason, "%.*s", (int)strcspn(reason, "."), reason);
 }
 
-/* Decodes on behind what cannot be decoded, as long as that takes more of the bytes in. */
-static size_t read_frames(struct source *source, float *interleaved, size_t n_frames)
+/* Behind what cannot be decoded there is more as long as that takes more of the bytes in. */
+static size_t read_frames(struct source *source, float *interleaved, size_t n_frames, bool *ended)
 {
-    size_t n_read = 0;
-    for (;;) {
-        size_t n;
-        const char *reason;
-        const size_t before = source->position;
-        const bool good =
-            decode(source, interleaved + n_read * source->channels, n_frames - n_read, &n, &reason);
-        n_read += n;
-        source->n_read += n;
-        if (!good)
-            note_failure(source, reason);
-        if (good || n_read == n_frames || source->mp3 != NULL ||
-            (n == 0 && source->position == before))
-            return n_read;
-    }
+    size_t n_read;
+    const char *reason;
+    const size_t before = source->position;
+    source->n_taken = 0;
+    const bool good = decode(source, interleaved, n_frames, &n_read, &reason);
+    source->n_read += n_read;
+    if (!good)
+        note_failure(source, reason);
+    *ended =
+        good || source->mp3 != NULL ? n_read < n_frames : n_read == 0 && source->position == before;
+    return n_read;
+}
+
+/* Does the file make work, and no sound? */
+static enum vp_status judge_work(const struct source *source, struct vp_err *err)
+{
+    if (source->wants_more || (source->mp3 != NULL && mp3_decoder_wants_more(source->mp3)))
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file is damaged: much of it is no sound at all", source->name);
+    if (source->n_failures > MOST_FAILURES)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file is damaged in more than %u places", source->name,
+                           MOST_FAILURES);
+    return VP_OK;
 }
 
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
-                           size_t *n_read, struct vp_err *err)
+                           size_t *n_read, bool *ended, struct vp_err *err)
 {
-    *n_read = read_frames(source, interleaved, n_frames);
-    if (inspect(source, interleaved, *n_read * source->channels))
+    *n_read = read_frames(source, interleaved, n_frames, ended);
+    const enum vp_status status = judge_work(source, err);
+    if (status == VP_OK && inspect(source, interleaved, *n_read * source->channels))
         return VP_OK;
     *n_read = 0;
+    if (status != VP_OK)
+        return status;
     return status_fail(err, VP_ERR_AUDIO_SAMPLES,
                        "the %s file holds samples that are no numbers (NaN, infinity) or "
                        "beyond 2^32; mend the program that wrote it",
@@ -319,5 +358,5 @@ double source_progress(const struct source *source)
 {
     const size_t position =
         source->mp3 != NULL ? mp3_decoder_position(source->mp3) : source->position;
-    return position < source->data.n ? (double)position / (double)source->data.n : 1.0;
+    return position < length(source) ? (double)position / (double)length(source) : 1.0;
 }

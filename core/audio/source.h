@@ -26,11 +26,13 @@ void source_close(struct source *source); /* takes; NULL is legal */
 unsigned source_rate_hz(const struct source *source);
 unsigned source_channels(const struct source *source);
 
-/* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer only at the end, or
- * where the decoder gives up. What it cannot decode is skipped and counted: see source_loss.
- * VP_ERR_AUDIO_SAMPLES: NaN, infinity, beyond SOURCE_MAX_SAMPLE. */
+/* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer at the end (*ended), and
+ * where something cannot be decoded, which is skipped and counted: see source_loss. One call is
+ * short, whatever the bytes are: of those that give no sound it takes in a few at most.
+ * VP_ERR_AUDIO_SAMPLES: NaN, infinity, beyond SOURCE_MAX_SAMPLE. VP_ERR_AUDIO_UNDECODABLE: too much
+ * without a sound, or too often. */
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
-                           size_t *n_read, struct vp_err *err) VP_MUST_CHECK;
+                           size_t *n_read, bool *ended, struct vp_err *err) VP_MUST_CHECK;
 
 /* Of all samples read so far: the largest magnitude, and how many are at the codec's limit. */
 float source_peak(const struct source *source);

@@ -11,7 +11,8 @@
 #define ID3V1_BYTES 128u
 #define APE_BYTES   32u
 #define LYRICS_TAIL 15u
-#define LEAST_ZEROS 4u /* fewer may be the start of a length, as in MP4 */
+#define MAX_TAGS    65536u /* in front; no program writes so many */
+#define LEAST_ZEROS 4u     /* fewer may be the start of a length, as in MP4 */
 
 static size_t id3v2_length(struct bytes file, size_t at)
 {
@@ -47,10 +48,10 @@ size_t tags_length(struct bytes file, size_t at)
 
 struct bytes tags_skip_front(struct bytes file, bool *cut)
 {
-    size_t at = 0, n;
-    while ((n = tags_length(file, at)) > 0 && n <= file.n - at)
+    size_t at = 0, n = 0;
+    for (unsigned i = 0; i < MAX_TAGS && (n = tags_length(file, at)) > 0 && n <= file.n - at; i++)
         at += n;
-    *cut = n > 0;
+    *cut = n > file.n - at;
     return bytes_from(file, *cut ? file.n : at, UINT64_MAX);
 }
 
@@ -78,9 +79,19 @@ static bool is_padding(unsigned char c)
     return c == 0 || c == '\n' || c == '\r' || c == ' ';
 }
 
+/* stream without the padding that lies too far behind anything else to be the end of a tag. */
+static struct bytes cut_far_padding(struct bytes stream)
+{
+    size_t n = stream.n;
+    while (n > 0 && is_padding(stream.at[n - 1]))
+        n--;
+    return bytes_from(stream, 0, n + ID3V1_BYTES); /* no tag begins further before its end */
+}
+
 struct bytes tags_cut_back(struct bytes stream)
 {
     for (;;) { /* byte by byte: what looks like padding may be the end of a tag */
+        stream = cut_far_padding(stream);
         const size_t tag = length_behind(stream);
         if (tag > 0 && tag <= stream.n)
             stream.n -= tag;

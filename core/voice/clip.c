@@ -83,7 +83,9 @@ enum vp_status vp_clip_embed_tapped(vp_scratch *scratch, vp_tap tap, void *ctx, 
 void vp_scratch_watch(vp_scratch *scratch, bool (*is_cancelled)(void *ctx), void *ctx)
 {
     scratch_check(scratch);
-    network_watch(scratch->state, (struct cancel){.is_cancelled = is_cancelled, .ctx = ctx});
+    const struct cancel cancel = {.is_cancelled = is_cancelled, .ctx = ctx};
+    scratch->audio.cancel = cancel;
+    network_watch(scratch->state, cancel);
 }
 
 void vp_clip_help(vp_scratch *scratch, bool (*leave)(void *ctx), void *ctx)

@@ -136,8 +136,6 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
     clip->decode_ms = clock_ms_since(start, decoded);
     if (status == VP_OK)
         status = judge_total(job, clip);
-    if (status == VP_OK && is_cancelled(job))
-        status = fail(err, VP_ERR_CANCELLED, "the result is not wanted any more");
     if (status != VP_OK)
         return status;
     if (clip->type_guessed)
@@ -147,13 +145,11 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
     clip->fbank_ms = clock_ms_since(decoded, features);
     if (status != VP_OK)
         return status;
-    vp_scratch_watch(scratch, is_cancelled, job);
     if (job->helpers.begin != NULL)
         job->helpers.begin(job->helpers.context, job, scratch);
     status = vp_clip_embed(scratch, embedding, &clip->norm, err);
     if (job->helpers.begin != NULL)
         job->helpers.end(job->helpers.context, job);
-    vp_scratch_watch(scratch, NULL, NULL);
     clip->forward_ms = clock_ms_since(features, clock_now_ns());
     if (status == VP_OK && fault_hits(FAULT_INFERENCE))
         return fail(err, VP_ERR_INFERENCE, "not finite (injected)");
@@ -174,7 +170,9 @@ static enum vp_status embed_next(struct job *job, vp_scratch *scratch)
     struct side *side = &job->sides[job->at_side];
     const size_t dim = job->engine->info->dim;
     float *embedding = side->embeddings + job->at_clip * dim;
+    vp_scratch_watch(scratch, is_cancelled, job);
     enum vp_status status = embed_clip(job, scratch, &side->clips[job->at_clip], embedding);
+    vp_scratch_watch(scratch, NULL, NULL);
     if (status == VP_OK && !job->raw)
         status =
             as_inference_error(vp_embedding_normalize(embedding, dim, NULL, &job->err), &job->err);

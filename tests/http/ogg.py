@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 
 class Bits:
@@ -21,29 +22,38 @@ class Bits:
         return self.value.to_bytes((self.n + 7) // 8, "little")
 
 
-def make_table() -> list[int]:
-    table = []
-    for i in range(256):
-        crc = i << 24
-        for _ in range(8):
-            crc = (crc << 1) ^ (0x04C11DB7 if crc & 0x80000000 else 0)
-        table.append(crc & 0xFFFFFFFF)
-    return table
+REVERSED = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 
 
-TABLE = make_table()
+def crc(data: bytes) -> int:
+    """Ogg's is that of zlib with the bits of each byte, and of the result, the other way round, and no inversions."""
+    value = zlib.crc32(data.translate(REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{value:032b}"[::-1], 2)
+
+
+def raw_page(lengths: bytes, body: bytes, number: int, flags: int = 0, granule: int = 0, serial: int = 1) -> bytes:
+    """A page by its table of segments. flags: 1 continued, 2 first, 4 last."""
+    whole = bytearray(b"OggS\0" + bytes([flags]) + struct.pack("<qIII", granule, serial, number, 0) + bytes([len(lengths)]) + lengths + body)
+    whole[22:26] = struct.pack("<I", crc(bytes(whole)))
+    return bytes(whole)
+
+
+def pages(packets: list[bytes], number: int) -> list[bytes]:
+    """Packets of any length over as many pages as they take."""
+    lengths = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
+    body, at, flags, out = b"".join(packets), 0, 0, []
+    for i in range(0, len(lengths), 255):
+        part = lengths[i:i + 255]
+        out.append(raw_page(part, body[at:at + sum(part)], number + len(out), flags))
+        at, flags = at + sum(part), int(part[-1] == 255)
+    return out
 
 
 def page(packets: list[bytes], number: int, flags: int = 0, granule: int = 0, serial: int = 1, unfinished: bool = False) -> bytes:
     """flags: 1 continued, 2 first, 4 last. Unfinished: the last packet, a multiple of 255 bytes, goes on in the next page."""
     lengths = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
     lengths = lengths[:-1] if unfinished else lengths
-    head = b"OggS\0" + bytes([flags]) + struct.pack("<qIII", granule, serial, number, 0) + bytes([len(lengths)]) + lengths
-    whole, crc = bytearray(head + b"".join(packets)), 0
-    for byte in whole:
-        crc = (crc << 8 & 0xFFFFFFFF) ^ TABLE[crc >> 24 ^ byte]
-    whole[22:26] = struct.pack("<I", crc)
-    return bytes(whole)
+    return raw_page(lengths, b"".join(packets), number, flags, granule, serial)
 
 
 def vorbis_setup(n_books: int, log_entries: int) -> bytes:
