@@ -4,6 +4,7 @@
 #include "http/eviction.h"
 #include "request/dispatch.h"
 #include "request/lifecycle.h"
+#include "request/patience.h"
 #include "request/upload.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -141,14 +142,6 @@ static void on_signal(uv_signal_t *handle, int signal_number)
         drain_begin(&server->drain, signal_number == SIGINT);
 }
 
-/* Who was refused for want of memory must not wait for uploads that will never be whole. */
-static void relieve(struct connections *connections, struct budget *budget, uint64_t now_ns)
-{
-    if (budget->was_short)
-        connections_cut_doomed(connections, budget, now_ns);
-    budget->was_short = false;
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct server *server = timer->data;
@@ -156,8 +149,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ns = clock_now_ns();
     connections_tick(&service->connections, now_ns);
     connections_evict(&service->connections, now_ns);
-    relieve(&service->connections, &service->uploads, now_ns);
-    relieve(&service->connections, &service->conversations, now_ns);
+    patience_tick(service, now_ns);
     queue_tick(&service->queue, now_ns);
     dispatch_jobs(service);
     run_listeners(server);

@@ -51,6 +51,8 @@ static const struct key keys[] = {
      "from request line to answer, and again to send the answer"},
     {"idle_timeout_s", NUMBER, AT(idle_timeout_s), "15", 0.05, 3600, NULL,
      "how long a kept-alive connection may stay silent"},
+    {"min_body_rate_bytes_per_s", BYTES, AT(min_body_rate_bytes_per_s), "500", 0, 1e9, NULL,
+     "an upload slower than this for ten seconds is ended; 0: never"},
     {"max_body_bytes", BYTES, AT(max_body_bytes), "16MiB", 1024, 4e9, NULL,
      "largest upload of one clip; /compare takes 4 times as much in all"},
     {"max_buffered_bytes", BYTES, AT(max_buffered_bytes), "256MiB", 1024, 1e13, NULL,

@@ -21,6 +21,7 @@ struct config {
     char cors_origins[1024];  /* comma separated, "*" for all; empty: off */
     enum vp_kernel kernel;
     size_t workers, threads_per_request, queue_size, max_connections, max_clips;
+    size_t min_body_rate_bytes_per_s; /* of an upload, over ten seconds; 0: none */
     double header_timeout_s, request_timeout_s, idle_timeout_s;
     double queue_timeout_ms;
     double drain_delay_s, drain_timeout_s, watchdog_s;

@@ -94,6 +94,14 @@ bool body_is_hopeless(const struct body *body)
     return body->fault != BODY_GOOD && body->counted_bytes > 2 * (uint64_t)body->max_bytes;
 }
 
+void body_refuse(struct body *body)
+{
+    ON_LOOP();
+    if (body->fault == BODY_GOOD)
+        body->fault = BODY_NO_BUDGET;
+    drop(body);
+}
+
 void body_move(struct body *from, struct body *to)
 {
     ON_LOOP();

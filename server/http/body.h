@@ -41,6 +41,8 @@ enum body_fault body_open(struct body *body, struct budget *budget, size_t max_b
 void body_append(struct body *body, const void *bytes, size_t n);
 /* The client sends more than twice what is allowed: not worth swallowing. [loop] */
 bool body_is_hopeless(const struct body *body);
+/* Nobody waits for it any more: it holds nothing from now on, and only counts. [loop] */
+void body_refuse(struct body *body);
 /* Hands bytes and reservation over to an empty body; the count of what arrived stays. [loop] */
 void body_move(struct body *from, struct body *to);
 /* Frees the bytes and gives the reservation back; legal twice and on a zeroed body. [loop] */

@@ -23,9 +23,6 @@ enum {
     UNSENT_BYTES = 128 << 10,    /* of an answer, in the kernel, for a client that does not read */
     UNTAKEN_TICKS = 10           /* half a second */
 };
-/* Before this an upload's pace says nothing: TCP may still be in slow start, or waiting for its
- * first retransmission (RFC 6298: 1 s). */
-static const double uploading_s = 2.0;
 /* Until a client that goes on sending sees the refusal: a round trip, and one retransmission. */
 static const double linger_s = 2.0;
 
@@ -174,32 +171,6 @@ bool connection_peer_left(const struct connection *connection)
     char byte;
     ssize_t n = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
-/* At its pace this upload will not be whole by its deadline: it holds memory for nothing. */
-static bool is_doomed(const struct connection *at, const struct budget *budget, uint64_t now_ns)
-{
-    if (at->phase != CONNECTION_REQUEST || at->cut || at->upload == NULL ||
-        at->upload->budget != budget || now_ns >= at->deadline_ns ||
-        now_ns - at->since_ns < clock_from_seconds(uploading_s))
-        return false;
-    const struct body *body = at->upload;
-    double pace = (double)body->counted_bytes / (double)(now_ns - at->since_ns);
-    double at_deadline = (double)body->counted_bytes + pace * (double)(at->deadline_ns - now_ns);
-    return at_deadline < (double)body->reserved_bytes;
-}
-
-/* Some connections that declare much and send nothing must not keep everybody else out until their
- * deadlines. */
-void connections_cut_doomed(struct connections *list, const struct budget *budget, uint64_t now_ns)
-{
-    ON_LOOP();
-    for (struct connection *at = list->first; at != NULL; at = at->next) {
-        if (!is_doomed(at, budget, now_ns))
-            continue;
-        connection_cut(at);
-        list->metrics->deadlines_missed++;
-    }
 }
 
 /* Throws away what the client still sends, at most n_bytes now, so that our close is a FIN and not

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "http/body.h"
 #include "http/metrics.h"
+#include "http/pace.h"
 #include "http/wire.h"
 
 #include <microhttpd.h>
@@ -41,17 +42,18 @@ struct connection {
     const struct body *upload; /* borrowed, of that request */
     int fd;                    /* libmicrohttpd's */
     enum connection_phase phase;
-    uint64_t since_ns;    /* when the phase began */
-    uint64_t deadline_ns; /* then it is shut down; UINT64_MAX: somebody else watches */
-    struct wire wire;     /* what has been read from it, by our own strict reader */
-    uint64_t n_requests;  /* that libmicrohttpd has begun */
-    int unread_bytes;     /* in the socket, at the last tick */
-    unsigned n_untaken;   /* ticks since these were fewer */
-    uint64_t acked_bytes; /* of answers, when eviction looked last */
-    uint64_t acked_ns;    /* since when it is so many; 0: not looked at in this phase */
-    bool linger;          /* read on after the close */
-    bool cut;             /* shut down already */
-    bool peer_left;       /* because the client had closed its side */
+    uint64_t since_ns;           /* when the phase began */
+    uint64_t deadline_ns;        /* then it is shut down; UINT64_MAX: somebody else watches */
+    struct wire wire;            /* what has been read from it, by our own strict reader */
+    uint64_t n_requests;         /* that libmicrohttpd has begun */
+    int unread_bytes;            /* in the socket, at the last tick */
+    unsigned n_untaken;          /* ticks since these were fewer */
+    uint64_t acked_bytes;        /* of answers, when eviction looked last */
+    uint64_t acked_ns;           /* since when it is so many; 0: not looked at in this phase */
+    bool linger;                 /* read on after the close */
+    bool cut;                    /* shut down already */
+    bool peer_left;              /* because the client had closed its side */
+    struct pace recent, lasting; /* of the upload, see patience.h */
     char peer[64];
 };
 
@@ -97,10 +99,6 @@ void connections_open(struct connections *connections, const struct config *conf
                       connection_on_end *on_end);
 /* Deadlines, clients that left, lingering; who must leave is eviction.h's. [loop] */
 void connections_tick(struct connections *connections, uint64_t now_ns);
-/* Cuts uploads that hold memory of a budget that ran short, and at their pace will not be whole by
- * their deadline. [loop] */
-void connections_cut_doomed(struct connections *connections, const struct budget *budget,
-                            uint64_t now_ns);
 void connections_close(struct connections *connections); /* [loop] the lingering ones */
 
 #endif

@@ -27,7 +27,7 @@ enum reason {
  * its first packet to a full buffer on the way. */
 static const double silent_s = 0.25;
 static const double unheard_s = 0.5;
-/* Before this an upload's pace says nothing, see connection.c. */
+/* Before this an upload's pace says nothing, see patience.c. */
 static const double uploading_s = 2.0;
 /* A slow reader's kernel opens the window anew only when a good part of its buffer is free: 128
  * KiB, what Linux begins with, are that half full after 3 s at 20 KiB/s. */

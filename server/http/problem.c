@@ -16,6 +16,7 @@ static const struct problem_rule rules[N_PROBLEMS] = {
     [PROBLEM_FOREIGN_HOST] = {"foreign-host", 403, "Foreign host", false, false},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "Not found", false, false},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "Method not allowed", false, false},
+    [PROBLEM_UPLOAD_TOO_SLOW] = {"upload-too-slow", 408, "Upload too slow", true, false},
     [PROBLEM_BODY_TOO_LARGE] = {"body-too-large", 413, "Body too large", true, false},
     [PROBLEM_UNSUPPORTED_AUDIO] = {"unsupported-audio", 415, "Unsupported audio", false, false},
     [PROBLEM_EXPECTATION_FAILED] = {"expectation-failed", 417, "Expectation failed", false, false},

@@ -31,6 +31,7 @@ void deadlines_enter(struct request *request, enum awaited awaited)
     case AWAITS_BODY:
         connection->deadline_ns =
             since_start(request, config->request_timeout_s + request->body_extra_s);
+        connection->recent = connection->lasting = pace_begin(clock_now_ns(), 0);
         return;
     case AWAITS_WORK:
         ticket->deadline_ns = since_start(request, request->work_timeout_s);

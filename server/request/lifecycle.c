@@ -194,7 +194,10 @@ static enum MHD_Result on_upload(struct request *request, const char *upload, si
 
 static enum MHD_Result on_body(struct request *request, const char *upload, size_t *n_upload)
 {
-    return *n_upload > 0 ? on_upload(request, upload, n_upload) : answer_whole(request);
+    if (*n_upload > 0)
+        return on_upload(request, upload, n_upload);
+    return request->status == 0 ? answer_whole(request)
+                                : MHD_NO; /* it was sent off, see patience.h */
 }
 
 /* ---- WAITING -------------------------------------------------------------------------------- */

@@ -1,0 +1,116 @@
+/* Whose upload has to end. */
+#include "request/patience.h"
+
+#include "http/json.h"
+#include "request/request.h"
+#include "util/clock.h"
+#include "util/thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* Before this a pace says nothing: TCP may still be in slow start, or waiting for its first
+ * retransmission (RFC 6298: 1 s). */
+static const double recent_s = 2.0;
+/* A train in a tunnel: so long an upload may stand still when nobody else needs its memory. */
+static const double lasting_s = 10.0;
+/* Until the client has read what it was told. */
+static const double farewell_s = 2.0;
+
+static void measure(struct connection *at, uint64_t now_ns)
+{
+    const uint64_t n_bytes = at->upload->counted_bytes;
+    pace_note(&at->recent, recent_s, now_ns, n_bytes);
+    pace_note(&at->lasting, lasting_s, now_ns, n_bytes);
+}
+
+static bool is_too_slow(const struct connection *at, double least_bytes_per_s)
+{
+    return at->lasting.is_known && at->lasting.bytes_per_s < least_bytes_per_s;
+}
+
+/* Will what it holds memory for not be there in `seconds`, at its recent pace? */
+static bool is_far_from_whole(const struct connection *at, double seconds)
+{
+    const struct body *body = at->upload;
+    const double left = (double)body->reserved_bytes - (double)body->counted_bytes;
+    return at->recent.is_known &&
+           (at->recent.bytes_per_s <= 0 || left > seconds * at->recent.bytes_per_s);
+}
+
+/* Writes the answer; what does not fit into the socket's buffer is lost. */
+static void tell(const struct request *request)
+{
+    const struct problem_rule *rule = problem_rule(request->problem.kind);
+    size_t n_body = 0;
+    char *body = json_take_text(
+        json_problem(&request->problem, request->id, queue_depth(&request->service->queue)),
+        &n_body);
+    if (body == NULL)
+        return;
+    char retry[32] = "", head[512];
+    if (rule->retry)
+        snprintf(retry, sizeof retry, "Retry-After: %u\r\n",
+                 service_retry_after_s(request->service));
+    const int n_head =
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
+                 "Content-Length: %zu\r\nCache-Control: no-store\r\nX-Request-Id: %s\r\n"
+                 "X-Content-Type-Options: nosniff\r\n%sConnection: close\r\n\r\n",
+                 rule->status, rule->title, n_body, request->id, retry);
+    const int fd = request->connection->fd;
+    if (n_head > 0 && (size_t)n_head < sizeof head &&
+        send(fd, head, (size_t)n_head, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == n_head)
+        (void)!send(fd, body, n_body, MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(body);
+}
+
+/* Its memory is free at once; what still comes is thrown away for a moment, lest a reset take the
+ * answer away from the client. */
+static void send_off(struct connection *at, uint64_t now_ns)
+{
+    struct request *request = at->request;
+    struct metrics *metrics = &request->service->metrics;
+    const struct problem_rule *rule = problem_rule(request->problem.kind);
+    tell(request);
+    shutdown(at->fd, SHUT_WR);
+    request->status = rule->status;
+    body_refuse(&request->body);
+    if (rule->retry)
+        metrics->rejected[request->problem.kind]++;
+    metrics->deadlines_missed++;
+    at->deadline_ns = now_ns + clock_from_seconds(farewell_s);
+}
+
+static bool is_uploading(const struct connection *at)
+{
+    return at->phase == CONNECTION_REQUEST && !at->cut && at->upload != NULL &&
+           at->request->state == REQUEST_READING && at->request->status == 0;
+}
+
+void patience_tick(struct service *service, uint64_t now_ns)
+{
+    ON_LOOP();
+    const struct config *config = service->config;
+    for (struct connection *at = service->connections.first; at != NULL; at = at->next) {
+        if (!is_uploading(at))
+            continue;
+        measure(at, now_ns);
+        struct problem *problem = &at->request->problem;
+        const struct budget *budget = at->upload->budget;
+        if (is_too_slow(at, (double)config->min_body_rate_bytes_per_s))
+            problem_set(problem, PROBLEM_UPLOAD_TOO_SLOW,
+                        "less than %zu bytes a second came for %g s",
+                        config->min_body_rate_bytes_per_s, lasting_s);
+        else if (budget != NULL && budget->was_short && at->upload->reserved_bytes > 0 &&
+                 is_far_from_whole(at, config->request_timeout_s))
+            problem_set(problem, PROBLEM_OVERLOADED_MEMORY,
+                        "others need the memory that this upload holds, and it is too slow to be "
+                        "waited for; try again");
+        else
+            continue;
+        send_off(at, now_ns);
+    }
+    service->uploads.was_short = service->conversations.was_short = false;
+}

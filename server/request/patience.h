@@ -1,0 +1,15 @@
+/*
+ * Uploads that take too long. One that is slower than min_body_rate_bytes_per_s for ten seconds
+ * ends with 408; one that at its pace would still need longer than request_timeout_s ends with 503
+ * as soon as somebody else is refused for want of the memory that it holds. The client is told,
+ * though libmicrohttpd cannot answer in mid-upload: we write to its socket by ourselves.
+ */
+#ifndef VP_PATIENCE_H
+#define VP_PATIENCE_H
+
+#include "request/service.h"
+
+/* To be called each tick: it also measures. [loop] */
+void patience_tick(struct service *service, uint64_t now_ns);
+
+#endif
