@@ -62,7 +62,7 @@ def test_a_list_may_be_kaldis_and_begin_with_a_mark(run, folder, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["embed", "compare", "diarize"])
-def test_stdin_and_pipes_are_files_too(folder, tmp_path, command):
+def test_pipes_are_files_too(folder, tmp_path, command):
     clip = (folder / "09.wav").read_bytes()
     (tmp_path / "zzz.wav").write_bytes(clip)
     environment = {**os.environ, "VOICEPRINT_MODEL": str(MODEL)}
