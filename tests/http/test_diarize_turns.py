@@ -148,7 +148,7 @@ def test_a_diarization_is_not_starved_by_clips() -> None:
             thread.start()
         try:
             service.wait_for(lambda: service.metric("voiceprintd_workers_busy") == 1, 10, "clips")
-            assert diarize(service, wav(np.tile(two_voices(), 4))).status_code == 200
+            assert diarize(service, wav(np.tile(two_voices(), 2))).status_code == 200
         finally:
             stop.set()
             for thread in threads:
