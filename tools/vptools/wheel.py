@@ -25,6 +25,7 @@ from vptools import download
 from vptools.download import DownloadError, Statement
 
 ANSWER_S = 10  # for the index to answer
+PIP_S = 60  # for pip to say how it is configured: it takes seconds to start on a busy machine
 LARGEST_PAGE_BYTES = 8 << 20
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
@@ -127,9 +128,11 @@ def index_url() -> str | None:
 def _pip(*arguments: str) -> str:
     try:
         return subprocess.run([*PIP, *arguments], env={**os.environ, "COLUMNS": "9999"}, check=True,
-                              capture_output=True, text=True, timeout=ANSWER_S).stdout
+                              capture_output=True, text=True, timeout=PIP_S).stdout
+    except subprocess.TimeoutExpired as error:
+        raise DownloadError(f"pip does not answer within {PIP_S} s") from error
     except (subprocess.SubprocessError, OSError) as error:
-        raise DownloadError(f"pip does not answer ({error}); install python3-pip") from error
+        raise DownloadError(f"pip does not run ({error}); install python3-pip") from error
 
 
 def pip_download(wheel: Wheel, folder: Path, within_s: float) -> None:
