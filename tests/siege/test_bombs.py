@@ -122,6 +122,12 @@ def test_little_is_taken_and_nothing_stays(target: Service, make: Callable[[], b
         assert cpu_s < MOST_CPU_S + 0.02 * SLOWNESS * target.log_line(answer.headers["X-Request-Id"])["audio_s"], (path, cpu_s)
 
 
+@pytest.mark.parametrize("make", [lambda: opus_tags(UPLOAD // 4), endless_packet], ids=["tags", "endless"])
+def test_a_long_packet_is_named(target: Service, make: Callable[[], bytes]) -> None:
+    """It is refused before anything is decoded, and the answer tells what to do."""
+    assert "a packet of more than 1 MiB" in target.embed(make()).json()["detail"]
+
+
 @pytest.mark.skipif(BUILD.name != "release", reason="measures time: release build only")
 def test_decoding_ends_when_nobody_waits() -> None:
     """A minute of eight channels at 192 kHz, 6 KB: decoding takes longer than anything else, and keeps to the deadline."""
