@@ -108,7 +108,7 @@ enum vp_status intake_read(struct intake *intake, float *samples, size_t *n, boo
 
 double intake_progress(const struct intake *intake)
 {
-    const bool has_stream =
-        intake->mono != NULL; /* memory may have been short for the second one */
+    /* Memory may have been short for the second stream. */
+    const bool has_stream = intake->mono != NULL;
     return intake->probing || !has_stream ? 0.0 : mono_progress(intake->mono);
 }

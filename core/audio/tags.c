@@ -7,12 +7,13 @@
  */
 #include "audio/tags.h"
 
+#include "audio/container.h"
+
 #define ID3V2_HEAD  10u
 #define ID3V1_BYTES 128u
 #define APE_BYTES   32u
 #define LYRICS_TAIL 15u
-#define MAX_TAGS    65536u /* in front; no program writes so many */
-#define LEAST_ZEROS 4u     /* fewer may be the start of a length, as in MP4 */
+#define LEAST_ZEROS 4u /* fewer may be the start of a length, as in MP4 */
 
 static size_t id3v2_length(struct bytes file, size_t at)
 {
@@ -49,7 +50,8 @@ size_t tags_length(struct bytes file, size_t at)
 struct bytes tags_skip_front(struct bytes file, bool *cut)
 {
     size_t at = 0, n = 0;
-    for (unsigned i = 0; i < MAX_TAGS && (n = tags_length(file, at)) > 0 && n <= file.n - at; i++)
+    for (unsigned i = 0;
+         i < CONTAINER_MAX_CHUNKS && (n = tags_length(file, at)) > 0 && n <= file.n - at; i++)
         at += n;
     *cut = n > file.n - at;
     return bytes_from(file, *cut ? file.n : at, UINT64_MAX);
