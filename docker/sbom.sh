@@ -1,5 +1,6 @@
 #!/bin/sh
-# The Debian packages of this machine or image as an SPDX 2.3 document on stdout.
+# The Debian packages of this machine or image as an SPDX 2.3 document on stdout, and what was built
+# from a source package of Debian's (docker/ffmpeg.sh).
 #   sbom.sh VERSION CREATED      (CREATED: 2024-01-31T12:00:00Z)
 set -eu
 version=$1 created=$2
@@ -7,7 +8,11 @@ version=$1 created=$2
 distro=$(. /etc/os-release && echo "$ID-$VERSION_ID")
 
 # SPDX ids allow letters, digits, dot and dash; a package URL wants "+" and ":" escaped.
-dpkg-query -W -f '${binary:Package} ${Version} ${Architecture}\n' |
+{
+    dpkg-query -W -f '${binary:Package} ${Version} ${Architecture}\n'
+    built=/usr/local/share/doc/ffmpeg/version
+    [ ! -e $built ] || echo "ffmpeg $(cat $built) source"
+} |
 awk -v version="$version" -v created="$created" -v distro="$distro" '
 function id(text) { gsub(/[^A-Za-z0-9.-]/, "-", text); return text }
 function url(text) { gsub(/\+/, "%2B", text); gsub(/:/, "%3A", text); return text }

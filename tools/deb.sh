@@ -51,6 +51,8 @@ mkdir -p $doc
 
 # dpkg-shlibdeps wants a source package around it.
 printf 'Source: voiceprintd\n\nPackage: voiceprintd\nArchitecture: any\n' > $stage/debian/control
+# Loaded when a recording needs it (core/audio/ffmpeg_library.h), so no dependency by linkage.
+recommends=libavformat$(pkg-config --modversion libavformat | cut -d. -f1)
 depends=$(cd $stage && dpkg-shlibdeps -O root/usr/bin/* | sed -n 's/^shlibs:Depends=//p')
 cat > $root/DEBIAN/control <<END
 Package: voiceprintd
@@ -59,6 +61,7 @@ Architecture: $arch
 Maintainer: $maintainer
 Installed-Size: $(du -k -s $root | cut -f1)
 Depends: $depends
+Recommends: $recommends
 Section: sound
 Priority: optional
 Description: speaker embeddings and voice comparison by HTTP

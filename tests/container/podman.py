@@ -87,7 +87,7 @@ def build(version: str) -> None:
         ["podman", "build", "--format", "docker", "--pull=never", "--network", "host",
          "--ignorefile", "docker/Dockerfile.dockerignore", "--build-arg", f"VERSION={version}",
          "-f", "docker/Dockerfile", "-t", IMAGE, "."],
-        env=environment(), cwd=ROOT, check=True, timeout=900)
+        env=environment(), cwd=ROOT, check=True, timeout=1800)
 
 
 @dataclass
