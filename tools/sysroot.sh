@@ -14,11 +14,15 @@ ln -s usr/lib "$root/lib" # Debian 12: /lib is /usr/lib
 options="-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::lists=$apt/lists
     -o Dir::State::status=$apt/status -o Dir::Cache=$apt -o APT::Sandbox::User=$(id -un)
     -o Debug::NoLocking=true"
-libraries=$(sed 's/#.*//' tools/packages.txt | tr -s ' \n' '\n' | grep -e '-dev$')
+named() { sed 's/#.*//' | tr -s ' \n' '\n' | grep -e '-dev$'; }
+libraries=$(sed '/^# ffmpeg/,/^$/d' tools/packages.txt | named)
+headers=$(sed -n '/^# ffmpeg/,/^$/p' tools/packages.txt | named) # loaded, not linked
 # shellcheck disable=SC2086 # lists of words
 apt-get $options update -q
 # shellcheck disable=SC2086
 apt-get $options install -q -y --no-install-recommends --download-only libc6-dev $libraries
+# shellcheck disable=SC2086
+(cd "$apt/archives" && apt-get $options download -q $headers)
 for package in "$apt"/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --exclude=./usr/share --keep-directory-symlink
 done

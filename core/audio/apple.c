@@ -5,6 +5,8 @@
  */
 #include "audio/apple.h"
 
+#include "audio/media.h"
+
 #include <math.h>
 
 struct name_and_encoding {
@@ -93,6 +95,13 @@ static enum vp_status aiff_encoding(struct bytes comm, bool compressed, struct p
     return refuse_codec(err, "aifc", comm, 18);
 }
 
+/* Codecs that libavformat reads in CAF and AIFC. */
+static bool is_coded(struct bytes head, size_t at)
+{
+    return bytes_match(head, at, "aac ") || bytes_match(head, at, "alac") ||
+           bytes_match(head, at, "opus") || bytes_match(head, at, "ima4");
+}
+
 static enum vp_status aiff_read(struct bytes file, struct container *out, struct vp_err *err)
 {
     struct pcm_header header = {.container = "aiff"};
@@ -102,6 +111,10 @@ static enum vp_status aiff_read(struct bytes file, struct container *out, struct
         !bytes_have(file, at, 18))
         return no_chunk(err, header.container, "COMM");
     const struct bytes comm = bytes_from(file, at, n_bytes);
+    if (bytes_match(file, 8, "AIFC") && is_coded(comm, 18)) {
+        media_of(file, "aiff", "aiff", out);
+        return VP_OK;
+    }
     header.channels = bytes_big(comm, 0, 2);
     header.rate_hz = extended(comm, 8);
     enum vp_status status = aiff_encoding(comm, bytes_match(file, 8, "AIFC"), &header, err);
@@ -158,6 +171,10 @@ static enum vp_status caf_read(struct bytes file, struct container *out, struct 
     if (!find_chunk(file, 8, 8, "desc", &at, &n_bytes) || n_bytes < 32 || !bytes_have(file, at, 32))
         return no_chunk(err, header.container, "desc");
     const struct bytes desc = bytes_from(file, at, 32);
+    if (is_coded(desc, 8)) {
+        media_of(file, "caf", "caf", out);
+        return VP_OK;
+    }
     const uint64_t rate_bits = bytes_big(desc, 0, 8);
     memcpy(&header.rate_hz, &rate_bits, sizeof header.rate_hz);
     header.channels = bytes_big(desc, 24, 4);

@@ -157,7 +157,7 @@ void audio_describe(const struct container *container, const struct mono_facts *
                     struct vp_clip_info *info)
 {
     info->container = container->name;
-    info->codec = container->codec;
+    info->codec = facts->codec;
     info->sample_rate_hz = facts->rate_hz;
     info->channels = facts->channels;
     info->duration_s = info->used_s = (double)facts->n_frames / facts->rate_hz;

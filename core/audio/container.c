@@ -34,8 +34,8 @@ enum vp_status container_refuse(struct vp_err *err, const char *format, ...)
     va_end(args);
     enum vp_status status = status_fail(
         err, VP_ERR_AUDIO_UNSUPPORTED,
-        "%s is not accepted; send WAV, RF64 or W64 with PCM, float, A-law or mu-law samples, or "
-        "FLAC, Ogg Vorbis, Ogg Opus, MP3, AIFF, AU or CAF",
+        "%s is not accepted; send WAV, FLAC, Ogg, MP3, M4A, MP4, WebM, AMR, WMA, AIFF, AU or CAF: "
+        "ffmpeg -i FILE -ac 1 -ar 16000 FILE.wav converts most others",
         detected);
     if (err != NULL)
         memcpy(err->detected, detected, sizeof detected);

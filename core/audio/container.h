@@ -17,15 +17,16 @@
 #define CONTAINER_HEAD_BYTES 42u
 
 struct container {
-    const char *name;  /* "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff", "au", "caf" */
-    const char *codec; /* "pcm_16", "float", "mulaw", "vorbis", ... */
-    float full_scale;  /* samples from here on are at the codec's limit */
-    struct bytes data; /* samples, or the coded stream; borrowed from the file */
-    int sf_format;     /* for sf_open: RAW and an encoding; 0: a stream that it recognises */
-    double rate_hz;    /* with RAW only */
-    unsigned channels; /* with RAW only */
-    uint64_t n_frames; /* samples per channel that there should be; 0: unknown */
-    uint64_t n_lost;   /* of those, how many are known to be missing before anything is decoded */
+    const char *name;    /* "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff", "au", "caf" */
+    const char *demuxer; /* of libavformat; NULL: one of the other decoders reads it */
+    const char *codec;   /* "pcm_16", "float", "mulaw", "vorbis", ... */
+    float full_scale;    /* samples from here on are at the codec's limit */
+    struct bytes data;   /* samples, or the coded stream; borrowed from the file */
+    int sf_format;       /* for sf_open: RAW and an encoding; 0: a stream that it recognises */
+    double rate_hz;      /* with RAW only */
+    unsigned channels;   /* with RAW only */
+    uint64_t n_frames;   /* samples per channel that there should be; 0: unknown */
+    uint64_t n_lost;     /* of those, how many are known to be missing before anything is decoded */
     unsigned block_frames; /* what one failure of the decoder costs, be it left out or silent */
     unsigned remarks; /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED: as far as the header tells */
     unsigned char head[CONTAINER_HEAD_BYTES]; /* n_head bytes that the decoder is shown before */

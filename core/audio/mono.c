@@ -175,6 +175,7 @@ enum vp_status mono_read(struct mono *mono, float *samples, size_t capacity, siz
 void mono_facts(const struct mono *mono, struct mono_facts *out)
 {
     *out = (struct mono_facts){
+        .codec = source_codec(mono->source),
         .rate_hz = source_rate_hz(mono->source),
         .channels = source_channels(mono->source),
         .n_frames = mono->n_frames,

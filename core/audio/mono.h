@@ -17,6 +17,7 @@ struct mono;
 
 /* What was found so far. */
 struct mono_facts {
+    const char *codec; /* static */
     unsigned rate_hz, channels;
     uint64_t n_frames; /* of the recording, as far as it was read */
     bool more;         /* the recording goes on beyond the limit */

@@ -4,14 +4,15 @@
  * libogg drops damaged pages without a word, so a recording with holes would be embedded as if it
  * were whole: hence the walk over all pages, each of which must follow the one before.
  *
- * The decoders read the first stream only: a file of several, chained or side by side, would be
- * embedded in part, and is refused.
+ * libsndfile reads the first stream only: a file of several, chained or side by side, would be
+ * embedded in part, and goes to libavformat, like codecs other than Vorbis and Opus.
  *
  * A stream whose last page is complete but not marked as the last is accepted: those who stream
  * live cannot always mark it, and a cut at exactly the end of a page is rare.
  */
 #include "audio/ogg.h"
 
+#include "audio/media.h"
 #include "audio/vorbis.h"
 
 #include <ogg/ogg.h>
@@ -24,6 +25,7 @@
  * whole, and of each comment makes several times its bytes. */
 #define MAX_PACKET_BYTES  ((size_t)1 << 20)
 #define MAX_COMMENTS      4096u
+#define MAX_STREAMS       8u     /* at a time: of each, a packet is held */
 #define MAX_EMPTY_PACKETS 65536u /* a writer may end a stream with one; each costs time */
 
 /* Pages of a file, one after another. */
@@ -97,15 +99,42 @@ static enum vp_status check_page(const struct walk *walk, enum page_result resul
     return status_no_memory(err, "an ogg page", FEED_BYTES);
 }
 
+/* A stream's packets. */
 struct packets {
-    size_t n_bytes; /* of the one at hand, so far */
-    size_t n_empty;
+    int serial;
+    bool is_open;   /* its last page has not come */
+    size_t n_bytes; /* of the packet at hand, so far */
 };
 
+/* Of a file: one behind the other as in a chain, or side by side. */
+struct streams {
+    struct packets of[MAX_STREAMS];
+    size_t n_empty; /* packets */
+};
+
+/* Where the page's stream is counted; NULL: too many are open at a time. */
+static struct packets *packets_of(struct streams *streams, const ogg_page *page)
+{
+    struct packets *free_one = NULL;
+    for (size_t i = 0; i < MAX_STREAMS; i++) {
+        struct packets *packets = &streams->of[i];
+        if (packets->is_open && packets->serial == ogg_page_serialno(page))
+            return packets;
+        if (!packets->is_open)
+            free_one = packets;
+    }
+    if (free_one != NULL)
+        *free_one = (struct packets){.serial = ogg_page_serialno(page), .is_open = true};
+    return free_one;
+}
+
 /* Counts the page's part of the packet at hand, and the packets behind it. */
-static enum vp_status count_packets(struct packets *packets, const ogg_page *page,
+static enum vp_status count_packets(struct streams *streams, const ogg_page *page,
                                     struct vp_err *err)
 {
+    struct packets *packets = packets_of(streams, page);
+    if (packets == NULL)
+        return container_refuse(err, "ogg of more than %u streams at a time", MAX_STREAMS);
     for (long i = HEAD_BYTES; i < page->header_len; i++) {
         packets->n_bytes += page->header[i];
         if (packets->n_bytes > MAX_PACKET_BYTES)
@@ -114,23 +143,26 @@ static enum vp_status count_packets(struct packets *packets, const ogg_page *pag
                                "picture most likely: take them out");
         if (page->header[i] == 255)
             continue;
-        packets->n_empty += packets->n_bytes == 0;
+        streams->n_empty += packets->n_bytes == 0;
         packets->n_bytes = 0;
     }
-    if (packets->n_empty > MAX_EMPTY_PACKETS)
+    if (streams->n_empty > MAX_EMPTY_PACKETS)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the ogg file is damaged: more than %u of its packets are empty",
                            MAX_EMPTY_PACKETS);
+    packets->is_open = !ogg_page_eos(page);
     return VP_OK;
 }
 
-static enum vp_status check_pages(struct bytes file, struct vp_err *err)
+/* *several: more than one stream, one behind the other or side by side. */
+static enum vp_status check_pages(struct bytes file, bool *several, struct vp_err *err)
 {
     struct walk walk;
     enum vp_status status = VP_OK;
     int serial = 0;
     bool ended = false;
-    struct packets packets = {.n_bytes = 0};
+    struct streams streams = {.n_empty = 0};
+    *several = false;
     walk_begin(&walk, file);
     while (status == VP_OK && walk.at < file.n) {
         ogg_page page;
@@ -145,9 +177,8 @@ static enum vp_status check_pages(struct bytes file, struct vp_err *err)
         if (first)
             serial = ogg_page_serialno(&page);
         if (ogg_page_serialno(&page) != serial || (!first && ogg_page_bos(&page)))
-            status = container_refuse(err, "ogg of several streams");
-        else
-            status = count_packets(&packets, &page, err);
+            *several = true;
+        status = count_packets(&streams, &page, err);
         ended = ogg_page_eos(&page);
     }
     walk_end(&walk);
@@ -243,26 +274,25 @@ static enum vp_status check_vorbis(struct bytes file, struct vp_err *err)
 
 enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err *err)
 {
-    static const struct {
-        const char *text, *name;
-    } refused[] = {
-        {"\x7F"
-         "FLAC",
-         "ogg flac"},
-        {"Speex   ", "ogg speex"},
-        {"\x80theora", "ogg theora"},
-        {"fishead", "ogg skeleton"},
-        {"BBCD", "ogg dirac"},
-        {"OVP80", "ogg vp8"},
-    };
+    static const char *const others[] = {"\x7F"
+                                         "FLAC",
+                                         "Speex   ",
+                                         "\x80theora",
+                                         "fishead",
+                                         "BBCD",
+                                         "OVP80"};
     const size_t first_at = (size_t)HEAD_BYTES + (size_t)bytes_little(file, HEAD_BYTES - 1, 1);
     const bool vorbis = bytes_match(file, first_at, "\x01vorbis");
-    if (!vorbis && !bytes_match(file, first_at, "OpusHead")) {
-        for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-            if (bytes_match(file, first_at, refused[i].text))
-                return container_refuse(err, "%s", refused[i].name);
-        if (bytes_have(file, first_at, 8))
-            return container_refuse(err, "ogg (unknown codec)");
+    bool other = false, several;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        other |= bytes_match(file, first_at, others[i]);
+    if (!vorbis && !other && !bytes_match(file, first_at, "OpusHead") &&
+        bytes_have(file, first_at, 8))
+        return container_refuse(err, "ogg (unknown codec)");
+    enum vp_status status = check_pages(file, &several, err);
+    if (status == VP_OK && (other || several)) {
+        media_of(file, "ogg", "ogg", out);
+        return VP_OK;
     }
     *out = (struct container){
         .name = "ogg",
@@ -270,6 +300,5 @@ enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err 
         .full_scale = 0.9999F,
         .data = file,
     };
-    enum vp_status status = check_pages(file, err);
     return status == VP_OK && vorbis ? check_vorbis(file, err) : status;
 }

@@ -7,6 +7,7 @@
  */
 #include "audio/riff.h"
 
+#include "audio/media.h"
 #include "audio/tags.h"
 
 #include <stdio.h>
@@ -138,6 +139,22 @@ static const char *codec_name(uint64_t tag, char unknown[16])
     }
 }
 
+/* What the samples are: 1 plain integers, 3 floats, 6 A-law, 7 mu-law, ... False: not known. */
+static bool read_tag(const struct riff *riff, uint64_t *tag)
+{
+    *tag = bytes_little(riff->format, 0, 2);
+    if (*tag != 0xFFFE)
+        return true;
+    *tag = bytes_little(riff->format, 24, 2); /* extensible: the first two bytes of a GUID */
+    return tail_matches(riff->format, 26, wavex_tail, sizeof wavex_tail);
+}
+
+/* MS and IMA ADPCM, GSM, MP3: libavformat reads them. */
+static bool is_coded(uint64_t tag)
+{
+    return tag == 0x0002 || tag == 0x0011 || tag == 0x0031 || tag == 0x0055;
+}
+
 /* Are the first n_low bytes of every sample of width bytes zero, and not all of the samples? */
 static bool is_left_justified(struct bytes data, uint64_t width, uint64_t n_low)
 {
@@ -169,15 +186,12 @@ static enum vp_status read_format(const struct riff *riff, struct pcm_header *he
                                   struct vp_err *err)
 {
     const struct bytes format = riff->format;
-    uint64_t tag = bytes_little(format, 0, 2);
+    uint64_t tag;
     const uint64_t align = bytes_little(format, 12, 2), bits = bytes_little(format, 14, 2);
     header->channels = bytes_little(format, 2, 2);
     header->rate_hz = (double)bytes_little(format, 4, 4);
-    if (tag == 0xFFFE) { /* extensible: the first two bytes of a GUID are the tag */
-        if (!tail_matches(format, 26, wavex_tail, sizeof wavex_tail))
-            return container_refuse(err, "%s (unknown subformat)", riff->name);
-        tag = bytes_little(format, 24, 2);
-    }
+    if (!read_tag(riff, &tag))
+        return container_refuse(err, "%s (unknown subformat)", riff->name);
     const uint64_t width = sample_bytes(riff, bits, align, header->channels);
     bool known = width * 8 >= bits && bits > 0;
     if (tag == 1) {
@@ -252,6 +266,11 @@ enum vp_status riff_read(struct bytes file, struct container *out, struct vp_err
     enum vp_status status = walk(file, &riff, err);
     if (status != VP_OK)
         return status;
+    uint64_t tag;
+    if (read_tag(&riff, &tag) && is_coded(tag)) {
+        media_of(file, riff.name, riff.is_w64 ? "w64" : "wav", out);
+        return VP_OK;
+    }
     if (has_long_sizes(file) && riff.data_bytes == 0xFFFFFFFF && riff.long_data_bytes != 0)
         riff.data_bytes = riff.long_data_bytes;
     riff.data = bytes_from(file, riff.data_at, riff.data_bytes);

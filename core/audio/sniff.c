@@ -3,6 +3,7 @@
 
 #include "audio/apple.h"
 #include "audio/flac.h"
+#include "audio/media.h"
 #include "audio/mp3.h"
 #include "audio/ogg.h"
 #include "audio/riff.h"
@@ -16,9 +17,7 @@ struct magic {
 
 static const struct magic refused[] = {
     {"NIST_1A", "nist sphere"},
-    {"#!AMR", "amr"},
     {"#!SILK_V3", "silk"},
-    {"\x30\x26\xB2\x75\x8E\x66\xCF\x11", "asf (wma)"},
     {"ADIF", "aac"},
     {"wvpk", "wavpack"},
     {"MAC ", "monkey's audio"},
@@ -42,27 +41,6 @@ static const struct magic refused[] = {
      "ELF",
      "program"},
 };
-
-/* ISO base media, told apart by its brand. */
-static const char *mp4_brand(struct bytes file)
-{
-    static const struct magic brands[] = {
-        {"M4A", "m4a"}, {"M4B", "m4a"},         {"qt  ", "quicktime"},  {"3gp", "3gp"},
-        {"3g2", "3gp"}, {"avif", "avif image"}, {"heic", "heic image"},
-    };
-    for (size_t i = 0; i < sizeof brands / sizeof brands[0]; i++)
-        if (bytes_match(file, 8, brands[i].text))
-            return brands[i].name;
-    return "mp4";
-}
-
-static bool is_matroska(struct bytes file, const char *doctype)
-{
-    for (size_t at = 4; at < 64; at++) /* the EBML header is short, its order is free */
-        if (bytes_match(file, at, doctype))
-            return true;
-    return false;
-}
 
 static bool is_blank(unsigned char c)
 {
@@ -92,9 +70,7 @@ static enum vp_status refuse_by_name(struct bytes file, struct vp_err *err)
         if (bytes_match(file, 0, refused[i].text))
             return container_refuse(err, "%s", refused[i].name);
     if (bytes_match(file, 4, "ftyp"))
-        return container_refuse(err, "%s", mp4_brand(file));
-    if (bytes_match(file, 0, "\x1A\x45\xDF\xA3"))
-        return container_refuse(err, is_matroska(file, "webm") ? "webm" : "matroska");
+        return container_refuse(err, "heif or avif image");
     if (bytes_match(file, 0, "RIFF") || bytes_match(file, 0, "FORM"))
         return container_refuse(err, bytes_match(file, 8, "AVI ") ? "avi" : "unknown riff or iff");
     /* ADTS: twelve sync bits, layer 0 */
@@ -123,6 +99,8 @@ enum vp_status sniff_container(struct bytes file, struct container *out, struct 
         return ogg_read(stream, out, err);
     if (flac_is(stream))
         return flac_read(stream, out, err);
+    if (media_read(stream, out))
+        return VP_OK;
     if (mp3_is(stream))
         return mp3_read(stream, out, err);
     return refuse_by_name(stream.n > 0 ? stream : file, err);

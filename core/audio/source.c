@@ -1,4 +1,5 @@
-/* libsndfile over bytes in memory, libmpg123 for MP3. Nothing they say of lengths is believed. */
+/* libsndfile over bytes in memory, libmpg123 for MP3, FFmpeg for the rest. Nothing they say of
+ * lengths is believed. */
 #include "audio/source.h"
 
 #include <math.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audio/ffmpeg_decoder.h"
 #include "audio/mp3_decoder.h"
 #include "base/lanes.h"
 
@@ -23,14 +25,18 @@ struct source {
     float full_scale;
     unsigned char head[CONTAINER_HEAD_BYTES]; /* n_head bytes: what lies before data */
     size_t n_head;
-    struct bytes data;       /* borrowed */
-    size_t position;         /* of libsndfile in both */
-    size_t ration, n_taken;  /* for the block at hand, and how many bytes of it were taken */
-    bool wants_more;         /* it was not enough */
-    SNDFILE *file;           /* owned; NULL for MP3 */
-    struct mp3_decoder *mp3; /* owned; NULL for all others */
+    struct bytes data;      /* borrowed */
+    size_t position;        /* of libsndfile in both */
+    size_t ration, n_taken; /* for the block at hand, and how many bytes of it were taken */
+    bool wants_more;        /* it was not enough */
+    /* one of the three is there, owned */
+    SNDFILE *file;
+    struct mp3_decoder *mp3;
+    struct ffmpeg_decoder *ffmpeg;
+    const char *codec; /* static */
     unsigned rate_hz, channels;
     uint64_t n_expected, n_lost; /* frames: as the container tells */
+    bool is_estimate;            /* n_expected is the least that there should be */
     unsigned remarks, block_frames;
     uint64_t n_failures; /* of the decoder */
     char reason[60];     /* of the last one */
@@ -148,6 +154,33 @@ static enum vp_status open_sndfile(struct source *source, const struct container
     return VP_OK;
 }
 
+static enum vp_status open_ffmpeg(struct source *source, const char *demuxer, struct vp_err *err)
+{
+    struct ffmpeg_format format;
+    const enum vp_status status =
+        ffmpeg_decoder_open(source->data, source->name, demuxer, &source->ffmpeg, &format, err);
+    if (status != VP_OK)
+        return status;
+    source->codec = format.codec;
+    source->rate_hz = format.rate_hz;
+    source->channels = format.channels;
+    source->n_expected = format.n_frames;
+    source->is_estimate = true;
+    source->block_frames = ffmpeg_decoder_packet_frames(source->ffmpeg);
+    return VP_OK;
+}
+
+/* libsndfile refuses Opus whose first position is not what its samples ask for, as streams that
+ * were cut out of others have it. */
+static enum vp_status open_ogg(struct source *source, const struct container *container,
+                               struct vp_err *err)
+{
+    const enum vp_status status = open_sndfile(source, container, err);
+    if (status == VP_OK || strcmp(container->codec, "opus") != 0)
+        return status;
+    return open_ffmpeg(source, "ogg", err);
+}
+
 /* Rate and channels are checked twice: what a header claims before a decoder sees it, and what
  * the decoder found before a sample is read. */
 static enum vp_status open_decoder(struct source *source, const struct container *container,
@@ -162,7 +195,12 @@ static enum vp_status open_decoder(struct source *source, const struct container
     if (container->data.n == 0)
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the %s file has a header and no audio behind it", container->name);
-    if (strcmp(container->codec, "mp3") == 0)
+    source->codec = container->codec;
+    if (container->demuxer != NULL)
+        status = open_ffmpeg(source, container->demuxer, err);
+    else if (strcmp(container->name, "ogg") == 0)
+        status = open_ogg(source, container, err);
+    else if (strcmp(container->codec, "mp3") == 0)
         status = mp3_decoder_open(container->data, &source->mp3, &source->rate_hz,
                                   &source->channels, err);
     else
@@ -205,6 +243,7 @@ void source_close(struct source *source)
     if (source->file != NULL)
         sf_close(source->file); /* its result tells of writing only */
     mp3_decoder_close(source->mp3);
+    ffmpeg_decoder_close(source->ffmpeg);
     free(source);
 }
 
@@ -216,6 +255,11 @@ unsigned source_rate_hz(const struct source *source)
 unsigned source_channels(const struct source *source)
 {
     return source->channels;
+}
+
+const char *source_codec(const struct source *source)
+{
+    return source->codec;
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -263,6 +307,8 @@ static bool decode(struct source *source, float *interleaved, size_t n_frames, s
         *n_read /= source->channels;
         return good;
     }
+    if (source->ffmpeg != NULL)
+        return ffmpeg_decoder_read(source->ffmpeg, interleaved, n_frames, n_read, reason);
     const sf_count_t n = sf_readf_float(source->file, interleaved, (sf_count_t)n_frames);
     *reason = sf_error_number(sf_error(source->file)); /* "Error : flac decoder lost sync." */
     if (strncmp(*reason, "Error : ", 8) == 0)
@@ -292,15 +338,28 @@ static size_t read_frames(struct source *source, float *interleaved, size_t n_fr
     source->n_read += n_read;
     if (!good)
         note_failure(source, reason);
-    *ended =
-        good || source->mp3 != NULL ? n_read < n_frames : n_read == 0 && source->position == before;
+    if (source->ffmpeg != NULL)
+        *ended = ffmpeg_decoder_has_ended(source->ffmpeg);
+    else if (good || source->mp3 != NULL)
+        *ended = n_read < n_frames;
+    else
+        *ended = n_read == 0 && source->position == before;
     return n_read;
 }
 
 /* Does the file make work, and no sound? */
+static bool wants_more(const struct source *source)
+{
+    if (source->mp3 != NULL)
+        return mp3_decoder_wants_more(source->mp3);
+    if (source->ffmpeg != NULL)
+        return ffmpeg_decoder_wants_more(source->ffmpeg);
+    return source->wants_more;
+}
+
 static enum vp_status judge_work(const struct source *source, struct vp_err *err)
 {
-    if (source->wants_more || (source->mp3 != NULL && mp3_decoder_wants_more(source->mp3)))
+    if (wants_more(source))
         return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
                            "the %s file is damaged: much of it is no sound at all", source->name);
     if (source->n_failures > MOST_FAILURES)
@@ -339,7 +398,9 @@ void source_loss(const struct source *source, struct loss *out)
         .is_unknown = source->n_failures > 0 && source->n_expected == 0,
         .remarks = source->remarks,
     };
-    if (source->n_expected > 0 && source->n_expected != n_there && source->n_failures == 0)
+    const bool differs =
+        source->n_expected > n_there || (source->n_expected < n_there && !source->is_estimate);
+    if (source->n_expected > 0 && differs && source->n_failures == 0)
         out->remarks |= VP_WARN_LENGTH_MISMATCH;
     snprintf(out->reason, sizeof out->reason, "%s", source->reason);
 }
@@ -356,7 +417,8 @@ uint64_t source_n_clipped(const struct source *source)
 
 double source_progress(const struct source *source)
 {
-    const size_t position =
-        source->mp3 != NULL ? mp3_decoder_position(source->mp3) : source->position;
+    const size_t position = source->mp3 != NULL      ? mp3_decoder_position(source->mp3)
+                            : source->ffmpeg != NULL ? ffmpeg_decoder_position(source->ffmpeg)
+                                                     : source->position;
     return position < length(source) ? (double)position / (double)length(source) : 1.0;
 }

@@ -1,7 +1,7 @@
 /*
  * A recording opened for reading: interleaved float frames, block by block, from bytes in memory,
- * by libsndfile (MP3: libmpg123). Checks rate and channels before a sample is read, and each sample
- * as it is read. One owner; any thread.
+ * by libsndfile (MP3: libmpg123; what neither knows: FFmpeg). Checks rate and channels before a
+ * sample is read, and each sample as it is read. One owner; any thread.
  */
 #ifndef VP_SOURCE_H
 #define VP_SOURCE_H
@@ -25,6 +25,7 @@ void source_close(struct source *source); /* takes; NULL is legal */
 
 unsigned source_rate_hz(const struct source *source);
 unsigned source_channels(const struct source *source);
+const char *source_codec(const struct source *source); /* static */
 
 /* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer at the end (*ended), and
  * where something cannot be decoded, which is skipped and counted: see source_loss. One call is

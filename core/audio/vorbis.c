@@ -133,3 +133,56 @@ enum vp_status vorbis_check_setup(struct bytes setup, struct vp_err *err)
     }
     return VP_OK;
 }
+
+/* ---- headers outside Ogg -------------------------------------------------------------------- */
+
+static bool is_sane_ident(struct bytes packet)
+{
+    return vorbis_check_ident(bytes_from(packet, 0, VORBIS_IDENT_BYTES), NULL) == VP_OK &&
+           bytes_little(packet, 11, 1) <= VORBIS_MAX_CHANNELS;
+}
+
+/* Lengths in bytes of up to 255, of which the last is less: Xiph's lacing. */
+static size_t laced(struct bytes headers, size_t *at)
+{
+    size_t n = 0, byte;
+    do {
+        byte = (size_t)bytes_little(headers, (*at)++, 1);
+        n += byte;
+    } while (byte == 255);
+    return n;
+}
+
+/* Either 2, the lengths of the first two packets, laced, and the packets; or each packet behind its
+ * length in 16 bits. */
+bool vorbis_are_sane_headers(struct bytes headers)
+{
+    size_t ident_at, setup_at, n_setup = SIZE_MAX;
+    if (bytes_big(headers, 0, 2) == VORBIS_IDENT_BYTES) {
+        ident_at = 2;
+        setup_at = ident_at + VORBIS_IDENT_BYTES;
+        setup_at += 2 + (size_t)bytes_big(headers, setup_at, 2);
+        n_setup = (size_t)bytes_big(headers, setup_at, 2);
+        setup_at += 2;
+    } else {
+        ident_at = 1;
+        const size_t n_ident = laced(headers, &ident_at), n_comment = laced(headers, &ident_at);
+        setup_at = ident_at + n_ident + n_comment;
+        if (bytes_little(headers, 0, 1) != 2 || n_ident < VORBIS_IDENT_BYTES)
+            return false;
+    }
+    return is_sane_ident(bytes_from(headers, ident_at, VORBIS_IDENT_BYTES)) &&
+           vorbis_check_setup(bytes_from(headers, setup_at, n_setup), NULL) == VP_OK;
+}
+
+bool vorbis_is_sane_packet(struct bytes packet)
+{
+    switch (bytes_little(packet, 0, 1)) {
+    case 1:
+        return is_sane_ident(packet);
+    case 5:
+        return vorbis_check_setup(packet, NULL) == VP_OK;
+    default:
+        return true;
+    }
+}

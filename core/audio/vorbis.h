@@ -14,7 +14,8 @@
 #define VORBIS_MAX_ENTRIES      262144u
 #define VORBIS_MAX_VALUES       2097152u /* entries x dimensions of books with values */
 
-#define VORBIS_IDENT_BYTES 30u
+#define VORBIS_IDENT_BYTES  30u
+#define VORBIS_MAX_CHANNELS 8u
 
 /* ident: the first packet of a stream, [VORBIS_IDENT_BYTES]. VP_ERR_AUDIO_UNDECODABLE: a decoder
  * would refuse it. */
@@ -23,5 +24,13 @@ enum vp_status vorbis_check_ident(struct bytes ident, struct vp_err *err) VP_MUS
 /* setup: the third packet of a stream. VP_ERR_AUDIO_UNDECODABLE: it is no setup header, its
  * codebooks are cut, or ask for more than the limits above. */
 enum vp_status vorbis_check_setup(struct bytes setup, struct vp_err *err) VP_MUST_CHECK;
+
+/* The three headers as Matroska and libavformat keep them beside the samples: false where they pass
+ * neither check or state more than VORBIS_MAX_CHANNELS. */
+bool vorbis_are_sane_headers(struct bytes headers) VP_MUST_CHECK;
+
+/* A packet among the samples may be a header too, and change the decoder: false where it passes no
+ * check. */
+bool vorbis_is_sane_packet(struct bytes packet) VP_MUST_CHECK;
 
 #endif

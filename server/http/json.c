@@ -118,8 +118,9 @@ void json_put_segmentation(struct json_build *build, const char *key,
 
 static struct json_build supported_containers(void)
 {
-    static const char *const names[] = {"wav", "rf64", "w64", "flac", "ogg",
-                                        "mp3", "aiff", "au",  "caf"};
+    static const char *const names[] = {
+        "wav", "rf64", "bw64", "w64",       "flac", "ogg",      "mp3", "aiff", "au", "caf",
+        "m4a", "mp4",  "3gp",  "quicktime", "webm", "matroska", "amr", "aac",  "asf"};
     struct json_build array = json_begin_array();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         json_put_text(&array, NULL, names[i]);

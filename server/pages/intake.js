@@ -65,7 +65,7 @@ export function intake({
     type: 'file',
     multiple: most > 1,
     id,
-    accept: 'audio/*,video/mp4,video/webm,.flac,.opus,.m4a,.caf,.aiff,.au,.w64',
+    accept: 'audio/*,video/mp4,video/webm,video/quicktime,.flac,.opus,.m4a,.caf,.aiff,.au,.w64,.amr,.3gp,.mka,.wma',
     onchange: () => {
       for (const file of files.files) add(file.name, file);
       files.value = '';

@@ -20,12 +20,11 @@ PROGRAM = Path(os.environ.get("VOICEPRINT_BUILD", ROOT / "build/release")) / "vo
 MODEL = ROOT / "models" / "voiceprint.safetensors"
 FORMATS = Path(os.environ.get("SPEECH_DIR", ROOT / "../shared/audio")) / "formats"
 REFERENCE = "wav-pcm16-16k.wav"
-REDUCED = {"mp3-64k-16k.mp3", "ogg-opus-24kbps.opus", "wav-u8-16k.wav"}
-REFUSED = {  # not on the list of the contract: no decoder, or one with a history of holes
-    "adts-aac-16k.aac", "m4a-aac-16k.m4a", "m4a-aac-44k.m4a", "mka-vorbis-16k.mka",
-    "nist-sphere-16k.sph", "ogg-flac-16k.oga", "raw-s16le-16k.pcm", "wav-adpcm-ima-16k.wav",
-    "wav-adpcm-ms-16k.wav", "wav-gsm-8k.wav", "webm-opus.webm", "wma-16k.wma",
+REDUCED = {
+    "adts-aac-16k.aac", "m4a-aac-16k.m4a", "mp3-64k-16k.mp3", "ogg-opus-24kbps.opus",
+    "wav-adpcm-ima-16k.wav", "wav-adpcm-ms-16k.wav", "wav-u8-16k.wav", "webm-opus.webm", "wma-16k.wma",
 }
+REFUSED = {"nist-sphere-16k.sph", "raw-s16le-16k.pcm"}  # not on the list of the contract
 
 
 def listed() -> list[tuple[str, int]]:

@@ -155,7 +155,6 @@ def test_real_voices(page: Browser, service: Service, speech: Path, trained: Non
                                   "ogg-opus-24kbps.opus", "flac-24bit-48k.flac",
                                   "wav-pcm16-44100.wav", "wav-float32-16k.wav"])
 def test_what_the_browser_decodes(page: Browser, speech: Path, name: str) -> None:
-    """m4a and webm too, which the service alone does not take."""
     page.choose("a", speech / "formats" / name)
     card = page.settled("a")[0]
     assert card.get_attribute("data-state") == "ready", card.text

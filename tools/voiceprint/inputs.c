@@ -31,9 +31,10 @@ static bool add_path(struct inputs *inputs, const char *path)
 /* In a folder other files lie about as well: names decide there, and only there. */
 static bool is_recording(const char *name)
 {
-    static const char *const endings[] = {".wav", ".flac", ".ogg", ".oga",  ".opus",
-                                          ".mp3", ".aiff", ".aif", ".aifc", ".au",
-                                          ".snd", ".caf",  ".w64", ".rf64"};
+    static const char *const endings[] = {".wav",  ".flac", ".ogg",  ".oga", ".opus", ".mp3",
+                                          ".aiff", ".aif",  ".aifc", ".au",  ".snd",  ".caf",
+                                          ".w64",  ".rf64", ".m4a",  ".mp4", ".3gp",  ".mov",
+                                          ".webm", ".mka",  ".amr",  ".aac", ".wma"};
     const char *ending = strrchr(name, '.');
     for (size_t i = 0; ending != NULL && i < sizeof endings / sizeof endings[0]; i++)
         if (strcasecmp(ending, endings[i]) == 0)

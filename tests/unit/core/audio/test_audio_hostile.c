@@ -61,7 +61,7 @@ static const struct lie lies[] = {
     {"12 bits in 2 bytes", WAV, "fmt ", 22, PUT("\x0C\0"), VP_OK},
     {"16-bit floats", WAV, "fmt ", 8, PUT("\x03\0"), VP_ERR_AUDIO_UNDECODABLE},
     {"24-bit floats", WAVF, "fmt ", 22, PUT("\x18\0"), VP_ERR_AUDIO_UNDECODABLE},
-    {"ADPCM", WAV, "fmt ", 8, PUT("\x02\0"), VP_ERR_AUDIO_UNSUPPORTED},
+    {"ADPCM", WAV, "fmt ", 8, PUT("\x02\0"), VP_ERR_AUDIO_UNDECODABLE},
     {"a tag of 0", WAV, "fmt ", 8, PUT("\0\0"), VP_ERR_AUDIO_UNSUPPORTED},
     {"A-law of 2 bytes", WAV, "fmt ", 8, PUT("\x06\0"), VP_ERR_AUDIO_UNDECODABLE},
     {"fmt of 0 bytes", WAV, "fmt ", 4, PUT("\0\0\0\0"), ANY},
@@ -79,7 +79,7 @@ static const struct lie lies[] = {
     {"RIFF of 0 bytes", WAV, NULL, 4, PUT("\0\0\0\0"), VP_OK},
     {"RIFF of 4 GiB", WAV, NULL, 4, PUT("\xFF\xFF\xFF\xFF"), VP_OK},
     {"another GUID", WAVEX, "fmt ", 36, PUT("\x55"), VP_ERR_AUDIO_UNSUPPORTED},
-    {"a GUID of ADPCM", WAVEX, "fmt ", 32, PUT("\x11"), VP_ERR_AUDIO_UNSUPPORTED},
+    {"a GUID of ADPCM", WAVEX, "fmt ", 32, PUT("\x11"), VP_ERR_AUDIO_UNDECODABLE},
     {"extensible, but 16 bytes", WAV, "fmt ", 8, PUT("\xFE\xFF"), VP_ERR_AUDIO_UNSUPPORTED},
     /* RF64: ds64: RIFF size +8, data size +16 */
     {"ds64 of 2^63 bytes", RF64, "ds64", 16, PUT("\0\0\0\0\0\0\0\x80"), ANY},
@@ -115,7 +115,7 @@ static const struct lie lies[] = {
     /* CAF: desc: rate +12, format +20, flags +24, packet +28, frames +32, channels +36, bits +40 */
     {"a rate that is no number", CAF, "desc", 12, PUT("\x7F\xF8\0\0\0\0\0\0"), VP_ERR_AUDIO_RATE},
     {"a negative rate", CAF, "desc", 12, PUT("\xC0\xCF\x40\0\0\0\0\0"), VP_ERR_AUDIO_RATE},
-    {"AAC", CAF, "desc", 20, PUT("aac "), VP_ERR_AUDIO_UNSUPPORTED},
+    {"AAC", CAF, "desc", 20, PUT("aac "), VP_ERR_AUDIO_UNDECODABLE},
     {"0 channels", CAF, "desc", 36, PUT("\0\0\0\0"), VP_ERR_AUDIO_UNDECODABLE},
     {"2^32 - 1 channels", CAF, "desc", 36, PUT("\xFF\xFF\xFF\xFF"), VP_ERR_AUDIO_UNDECODABLE},
     {"packets of 4 GiB", CAF, "desc", 28, PUT("\xFF\xFF\xFF\xFF"), VP_ERR_AUDIO_UNDECODABLE},

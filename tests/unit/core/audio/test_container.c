@@ -87,25 +87,14 @@ static void everything_else_is_refused_by_name(void **state)
         const char *detected;
     } cases[] = {
         HEAD("\0\0\0\x20"
-             "ftypM4A \0\0\0\0",
-             "m4a"),
+             "ftypheic\0\0\0\0",
+             "heif or avif image"),
         HEAD("\0\0\0\x20"
-             "ftypisom\0\0\0\0",
-             "mp4"),
-        HEAD("\0\0\0\x20"
-             "ftyp3gp5\0\0\0\0",
-             "3gp"),
-        HEAD("\0\0\0\x20"
-             "ftypqt  \0\0\0\0",
-             "quicktime"),
-        HEAD("\x1A\x45\xDF\xA3\x9F\x42\x86\x81\x01\x42\x82\x84webm", "webm"),
-        HEAD("\x1A\x45\xDF\xA3\x9F\x42\x86\x81\x01\x42\x82\x88matroska", "matroska"),
+             "ftypavif\0\0\0\0",
+             "heif or avif image"),
         HEAD("\xFF\xF1\x50\x80\x02\x1F\xFC", "aac (adts)"),
         HEAD("\xFF\xF9\x50\x80\x02\x1F\xFC", "aac (adts)"),
         HEAD("ADIF\0\0\0\0", "aac"),
-        HEAD("\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9\0\xAA\0\x62\xCE\x6C", "asf (wma)"),
-        HEAD("#!AMR\n\x3C", "amr"),
-        HEAD("#!AMR-WB\n\x3C", "amr"),
         HEAD("#!SILK_V3", "silk"),
         HEAD("NIST_1A\n   1024\n", "nist sphere"),
         HEAD("wvpk\0\0\0\0", "wavpack"),
@@ -168,11 +157,7 @@ static void codecs_outside_the_list_are_refused_by_name(void **state)
     static const struct {
         unsigned tag;
         const char *detected;
-    } tags[] = {{2, "wav (ms_adpcm)"},
-                {0x11, "wav (ima_adpcm)"},
-                {0x31, "wav (gsm)"},
-                {0x55, "wav (mp3)"},
-                {0x50, "wav (mp2)"},
+    } tags[] = {{0x50, "wav (mp2)"},
                 {0x45, "wav (g726)"},
                 {0x161, "wav (wma)"},
                 {0xFF, "wav (aac)"},
@@ -191,10 +176,7 @@ static void codecs_outside_the_list_are_refused_by_name(void **state)
         int sf_format;
         const char *detected;
     } others[] = {
-        {SF_FORMAT_AIFF | SF_FORMAT_IMA_ADPCM, "aifc (ima4)"},
         {SF_FORMAT_AU | SF_FORMAT_G721_32, "au (encoding 23)"},
-        {SF_FORMAT_CAF | SF_FORMAT_ALAC_16, "caf (alac)"},
-        {SF_FORMAT_W64 | SF_FORMAT_GSM610, "w64 (gsm)"},
         {SF_FORMAT_NIST | SF_FORMAT_PCM_16, "nist sphere"},
         {SF_FORMAT_VOC | SF_FORMAT_PCM_16, "voc"},
         {SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, NULL}, /* the loop itself accepts */
