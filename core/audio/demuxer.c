@@ -2,13 +2,14 @@
  * libavformat over bytes in memory. The demuxer is named, the list of allowed ones holds no other,
  * and there is no protocol, so that references from one file to another end in nothing. What a
  * header may cost is bounded: tracks, bytes fetched, CPU time, one allocation; and where few bytes
- * become much, they are measured first (mp4.h).
+ * become much, they are measured first (mp4.h, matroska.h, ogg.c).
  *
  * avformat_find_stream_info is not called: it would open decoders, for pictures as well.
  */
 #include "audio/demuxer.h"
 
 #include "audio/container.h"
+#include "audio/matroska.h"
 #include "audio/mp4.h"
 
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define OPUS_RATE_HZ 48000
 /* Of CPU time: for a header, and for each packet of the track that comes of it. An hour's recording
  * takes 0.1 s in all. */
-#define MOST_DEMUX_S  0.2
+#define MOST_DEMUX_S  0.1
 #define MOST_PACKET_S 20e-6
 /* Times the length of the file that may be fetched: no demuxer needs it. */
 #define MOST_REREADING 16
@@ -32,9 +33,9 @@ struct demuxer {
     double demuxed_s, began_s; /* CPU time so far; when the present turn began */
     uint64_t n_packets;        /* of the track, so far */
     bool is_out_of_time;
-    AVIOContext *io;           /* owned, its buffer too */
-    AVFormatContext *media;    /* owned */
-    AVPacket *packet;          /* owned */
+    AVIOContext *io;        /* owned, its buffer too */
+    AVFormatContext *media; /* owned */
+    AVPacket *packet;       /* owned */
     int stream;
 };
 
@@ -146,6 +147,8 @@ static enum vp_status open_media(struct demuxer *demuxer, const char *container,
     enum vp_status status = allocate_media(demuxer, format, err);
     if (status == VP_OK && strcmp(format_name, "mov") == 0)
         status = mp4_check(demuxer->file, container, err);
+    if (status == VP_OK && strcmp(format_name, "matroska") == 0)
+        status = matroska_check(demuxer->file, container, err);
     if (status != VP_OK)
         return status;
     turn_begins(demuxer);

@@ -13,11 +13,10 @@
 
 #define MOST_CHANNELS 8
 #define MOST_RATE_HZ  192000
-#define MOST_FAILURES 100    /* packets in a row that cannot be decoded, before it is given up */
-/* For one block of samples, and to find the first. A block is 2048 frames, an honest packet holds
- * hundreds; one without any costs time all the same. Bytes: FLAC's longest frame is of 2 MiB. */
-#define MOST_PACKETS      2048
-#define MOST_PACKET_BYTES ((size_t)1 << 22)
+#define MOST_FAILURES 100 /* packets in a row that cannot be decoded, before it is given up */
+/* For one block of samples, and to find the first. A block is of 2048 frames, an honest packet
+ * holds hundreds; one without any costs time all the same. */
+#define MOST_PACKETS  2048
 #define LEAST_SLACK   4096.0 /* frames of delay and padding: HE-AAC's are the longest */
 #define MOST_PROMISED 1e15
 
@@ -66,7 +65,6 @@ struct ffmpeg_decoder {
     unsigned packet_frames;
     int n_failures;     /* in a row */
     unsigned n_packets; /* for the block at hand */
-    size_t n_bytes;     /* of them */
     bool wants_more;    /* they were not enough */
     bool is_flushing, has_ended;
 };
@@ -147,9 +145,7 @@ static bool is_beyond_ration(struct ffmpeg_decoder *decoder, const AVPacket *pac
 {
     if (packet == NULL)
         return demuxer_is_out_of_time(decoder->demuxer);
-    decoder->n_packets++;
-    decoder->n_bytes += (size_t)packet->size;
-    return decoder->n_packets > MOST_PACKETS || decoder->n_bytes > MOST_PACKET_BYTES;
+    return ++decoder->n_packets > MOST_PACKETS;
 }
 
 /* Gives the decoder the next packet of the track, or at the end its leave. False: it refuses it. */
@@ -230,7 +226,6 @@ bool ffmpeg_decoder_read(struct ffmpeg_decoder *decoder, float *interleaved, siz
 {
     *n_read = 0;
     decoder->n_packets = 0;
-    decoder->n_bytes = 0;
     while (*n_read < n_frames && !decoder->has_ended) {
         const size_t n_left = (size_t)(decoder->frame->nb_samples - decoder->n_taken);
         if (n_left == 0) {

@@ -13,20 +13,12 @@
 #include "audio/ogg.h"
 
 #include "audio/media.h"
+#include "audio/ogg_streams.h"
 #include "audio/vorbis.h"
 
-#include <ogg/ogg.h>
-
-#define HEAD_BYTES      27L /* of a page, up to the table of its segments */
 #define FEED_BYTES      ((size_t)1 << 16)
 #define MAX_SETUP_BYTES ((size_t)1 << 18) /* encoders write some 4 to 8 KiB */
 #define N_HEADERS       3u                /* packets before the first sample of Vorbis */
-/* Of any packet. Comments are the largest, a picture among them; the decoder takes a packet in
- * whole, and of each comment makes several times its bytes. */
-#define MAX_PACKET_BYTES  ((size_t)1 << 20)
-#define MAX_COMMENTS      4096u
-#define MAX_STREAMS       8u     /* at a time: of each, a packet is held */
-#define MAX_EMPTY_PACKETS 65536u /* a writer may end a stream with one; each costs time */
 
 /* Pages of a file, one after another. */
 struct walk {
@@ -61,7 +53,7 @@ static enum page_result next_page(struct walk *walk, ogg_page *page, size_t *n_b
         if (more.n == 0) {
             *n_bytes = walk->sync.headerbytes > 0
                            ? (size_t)walk->sync.headerbytes + (size_t)walk->sync.bodybytes
-                           : HEAD_BYTES;
+                           : OGG_HEAD_BYTES;
             return PAGE_CUT;
         }
         char *room = ogg_sync_buffer(&walk->sync, (long)more.n);
@@ -99,88 +91,33 @@ static enum vp_status check_page(const struct walk *walk, enum page_result resul
     return status_no_memory(err, "an ogg page", FEED_BYTES);
 }
 
-/* A stream's packets. */
-struct packets {
-    int serial;
-    bool is_open;   /* its last page has not come */
-    size_t n_bytes; /* of the packet at hand, so far */
+/* What the pages of a file make. */
+struct content {
+    bool several; /* more than one stream, one behind the other or side by side */
+    bool is_broken;
 };
 
-/* Of a file: one behind the other as in a chain, or side by side. */
-struct streams {
-    struct packets of[MAX_STREAMS];
-    size_t n_empty; /* packets */
-};
-
-/* Where the page's stream is counted; NULL: too many are open at a time. */
-static struct packets *packets_of(struct streams *streams, const ogg_page *page)
-{
-    struct packets *free_one = NULL;
-    for (size_t i = 0; i < MAX_STREAMS; i++) {
-        struct packets *packets = &streams->of[i];
-        if (packets->is_open && packets->serial == ogg_page_serialno(page))
-            return packets;
-        if (!packets->is_open)
-            free_one = packets;
-    }
-    if (free_one != NULL)
-        *free_one = (struct packets){.serial = ogg_page_serialno(page), .is_open = true};
-    return free_one;
-}
-
-/* Counts the page's part of the packet at hand, and the packets behind it. */
-static enum vp_status count_packets(struct streams *streams, const ogg_page *page,
-                                    struct vp_err *err)
-{
-    struct packets *packets = packets_of(streams, page);
-    if (packets == NULL)
-        return container_refuse(err, "ogg of more than %u streams at a time", MAX_STREAMS);
-    for (long i = HEAD_BYTES; i < page->header_len; i++) {
-        packets->n_bytes += page->header[i];
-        if (packets->n_bytes > MAX_PACKET_BYTES)
-            return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                               "the ogg file has a packet of more than 1 MiB, comments or a "
-                               "picture most likely: take them out");
-        if (page->header[i] == 255)
-            continue;
-        streams->n_empty += packets->n_bytes == 0;
-        packets->n_bytes = 0;
-    }
-    if (streams->n_empty > MAX_EMPTY_PACKETS)
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                           "the ogg file is damaged: more than %u of its packets are empty",
-                           MAX_EMPTY_PACKETS);
-    packets->is_open = !ogg_page_eos(page);
-    return VP_OK;
-}
-
-/* *several: more than one stream, one behind the other or side by side. */
-static enum vp_status check_pages(struct bytes file, bool *several, struct vp_err *err)
+static enum vp_status check_pages(struct bytes file, struct content *content, struct vp_err *err)
 {
     struct walk walk;
+    struct ogg_streams streams = {.n_begun = 0};
     enum vp_status status = VP_OK;
-    int serial = 0;
     bool ended = false;
-    struct streams streams = {.n_empty = 0};
-    *several = false;
     walk_begin(&walk, file);
     while (status == VP_OK && walk.at < file.n) {
         ogg_page page;
         size_t n_bytes = 0;
-        const bool first = walk.at == 0;
         const enum page_result result = next_page(&walk, &page, &n_bytes);
         if (result == PAGE_NONE && ended)
             break; /* something was appended: not our business */
         status = check_page(&walk, result, n_bytes, err);
         if (status != VP_OK)
             break;
-        if (first)
-            serial = ogg_page_serialno(&page);
-        if (ogg_page_serialno(&page) != serial || (!first && ogg_page_bos(&page)))
-            *several = true;
-        status = count_packets(&streams, &page, err);
+        status = ogg_streams_add(&streams, &page, err);
         ended = ogg_page_eos(&page);
     }
+    *content = (struct content){streams.n_begun > 1, streams.is_broken};
+    ogg_streams_end(&streams);
     walk_end(&walk);
     return status;
 }
@@ -188,7 +125,7 @@ static enum vp_status check_pages(struct bytes file, bool *several, struct vp_er
 /* Does the page's last packet go on in the next one? */
 static bool is_pending(const ogg_page *page)
 {
-    return page->header_len > HEAD_BYTES && page->header[page->header_len - 1] == 255;
+    return page->header_len > OGG_HEAD_BYTES && page->header[page->header_len - 1] == 255;
 }
 
 static enum vp_status bad_headers(struct vp_err *err)
@@ -197,17 +134,10 @@ static enum vp_status bad_headers(struct vp_err *err)
                        "the ogg file is damaged or cut: its header packets are not whole");
 }
 
-/* "\x03vorbis", length (4) and name of the encoder, count (4) of the comments. The decoder makes
- * memory blocks of each, and they do not all go back to the system. */
-static enum vp_status check_comments(struct bytes packet, struct vp_err *err)
+static enum vp_status packets_missing(struct vp_err *err)
 {
-    if (!bytes_match(packet, 0, "\x03vorbis"))
-        return bad_headers(err);
-    const uint64_t count_at = 11 + bytes_little(packet, 7, 4);
-    if (bytes_little(packet, (size_t)count_at, 4) > MAX_COMMENTS)
-        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
-                           "the ogg file has more than %u comments: take them out", MAX_COMMENTS);
-    return VP_OK;
+    return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                       "the ogg file is damaged: a page is missing in the middle of a packet");
 }
 
 /* Header packet `i` of Vorbis. */
@@ -219,7 +149,7 @@ static enum vp_status check_header(const ogg_packet *packet, unsigned i, struct 
                    ? bad_headers(err)
                    : vorbis_check_ident(bytes_from(bytes, 0, VORBIS_IDENT_BYTES), err);
     if (i == 1)
-        return check_comments(bytes, err);
+        return bytes_match(bytes, 0, "\x03vorbis") ? VP_OK : bad_headers(err);
     return bytes.n > MAX_SETUP_BYTES ? bad_headers(err) : vorbis_check_setup(bytes, err);
 }
 
@@ -240,7 +170,7 @@ static enum vp_status check_headers(struct walk *walk, ogg_stream_state *stream,
         const enum page_result result = next_page(walk, &page, &n_bytes);
         if (result != PAGE_READ)
             return result == PAGE_NO_MEMORY ? check_page(walk, result, 0, err) : bad_headers(err);
-        if (first && (!ogg_page_bos(&page) || page.header_len != HEAD_BYTES + 1))
+        if (first && (!ogg_page_bos(&page) || page.header_len != OGG_HEAD_BYTES + 1))
             return bad_headers(err);
         if (first && ogg_stream_init(stream, ogg_page_serialno(&page)) != 0)
             return status_no_memory(err, "an ogg stream", sizeof *stream);
@@ -248,7 +178,7 @@ static enum vp_status check_headers(struct walk *walk, ogg_stream_state *stream,
             (ogg_page_continued(&page) != 0) != pending || ogg_stream_pagein(stream, &page) != 0)
             return bad_headers(err);
         number = ogg_page_pageno(&page);
-        pending = page.header_len > HEAD_BYTES ? is_pending(&page) : pending;
+        pending = page.header_len > OGG_HEAD_BYTES ? is_pending(&page) : pending;
         int found;
         while (n_packets < N_HEADERS && (found = ogg_stream_packetout(stream, &packet)) != 0) {
             const enum vp_status status =
@@ -274,31 +204,26 @@ static enum vp_status check_vorbis(struct bytes file, struct vp_err *err)
 
 enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err *err)
 {
-    static const char *const others[] = {"\x7F"
-                                         "FLAC",
-                                         "Speex   ",
-                                         "\x80theora",
-                                         "fishead",
-                                         "BBCD",
-                                         "OVP80"};
-    const size_t first_at = (size_t)HEAD_BYTES + (size_t)bytes_little(file, HEAD_BYTES - 1, 1);
+    const size_t first_at =
+        (size_t)OGG_HEAD_BYTES + (size_t)bytes_little(file, OGG_HEAD_BYTES - 1, 1);
     const bool vorbis = bytes_match(file, first_at, "\x01vorbis");
-    bool other = false, several;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        other |= bytes_match(file, first_at, others[i]);
-    if (!vorbis && !other && !bytes_match(file, first_at, "OpusHead") &&
-        bytes_have(file, first_at, 8))
+    const bool opus = bytes_match(file, first_at, "OpusHead");
+    if (bytes_have(file, first_at, 8) && !ogg_is_known(bytes_from(file, first_at, 8)))
         return container_refuse(err, "ogg (unknown codec)");
-    enum vp_status status = check_pages(file, &several, err);
-    if (status == VP_OK && (other || several)) {
+    struct content content;
+    enum vp_status status = check_pages(file, &content, err);
+    if (status != VP_OK)
+        return status;
+    if ((!vorbis && !opus) || content.several) {
         media_of(file, "ogg", "ogg", out);
-        return VP_OK;
+        return content.is_broken ? packets_missing(err) : VP_OK;
     }
     *out = (struct container){
         .name = "ogg",
         .codec = vorbis ? "vorbis" : "opus",
         .full_scale = 0.9999F,
         .data = file,
+        .remarks = content.is_broken ? VP_WARN_DAMAGED : 0,
     };
-    return status == VP_OK && vorbis ? check_vorbis(file, err) : status;
+    return vorbis ? check_vorbis(file, err) : VP_OK;
 }

@@ -171,12 +171,13 @@ static enum vp_status open_ffmpeg(struct source *source, const char *demuxer, st
 }
 
 /* libsndfile refuses Opus whose first position is not what its samples ask for, as streams that
- * were cut out of others have it. */
+ * were cut out of others have it. What was checked of a damaged one is not what libavformat would
+ * see. */
 static enum vp_status open_ogg(struct source *source, const struct container *container,
                                struct vp_err *err)
 {
     const enum vp_status status = open_sndfile(source, container, err);
-    if (status == VP_OK || strcmp(container->codec, "opus") != 0)
+    if (status == VP_OK || strcmp(container->codec, "opus") != 0 || container->remarks != 0)
         return status;
     return open_ffmpeg(source, "ogg", err);
 }

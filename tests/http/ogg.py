@@ -38,13 +38,13 @@ def raw_page(lengths: bytes, body: bytes, number: int, flags: int = 0, granule: 
     return bytes(whole)
 
 
-def pages(packets: list[bytes], number: int) -> list[bytes]:
+def pages(packets: list[bytes], number: int, serial: int = 1) -> list[bytes]:
     """Packets of any length over as many pages as they take."""
     lengths = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
     body, at, flags, out = b"".join(packets), 0, 0, []
     for i in range(0, len(lengths), 255):
         part = lengths[i:i + 255]
-        out.append(raw_page(part, body[at:at + sum(part)], number + len(out), flags))
+        out.append(raw_page(part, body[at:at + sum(part)], number + len(out), flags, 0, serial))
         at, flags = at + sum(part), int(part[-1] == 255)
     return out
 
