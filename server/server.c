@@ -241,20 +241,44 @@ static bool fail(struct vp_err *err, const char *sentence)
     return false;
 }
 
+static void set_shares(struct service *service)
+{
+    const struct config *config = service->config;
+    const size_t whole[N_SHARES] = {
+        [SHARE_CONNECTIONS] = service->connections.max,
+        [SHARE_UPLOADS] = service->uploads.max_bytes,
+        [SHARE_CONVERSATIONS] = service->conversations.max_bytes,
+        [SHARE_CLIPS] = config->queue_size,
+        [SHARE_COMPARISONS] = config->queue_size,
+        [SHARE_DIARIZATIONS] = config->queue_size,
+    };
+    for (enum share share = 0; share < N_SHARES; share++)
+        clients_set_share(&service->clients, share, whole[share],
+                          (unsigned)config->client_share_percent);
+}
+
 /* The service but for its workers and its engine. */
 static bool open_service(struct service *service, const struct config *config, struct vp_err *err)
 {
-    size_t max_connections = 0, headroom = 0;
+    size_t max_connections = 0, headroom = 0, n_wrong = 0;
+    const char *wrong = NULL;
     service->config = config;
+    VP_BUG_IF(!networks_parse(config->trusted_proxies, &service->clients.proxies, &wrong,
+                              &n_wrong)); /* config_validate has read them */
     service->has_admin = *config->admin_listen != 0;
     service->uploads.max_bytes = config->max_buffered_bytes;
     service->conversations.max_bytes = upload_max_bytes(config->diarize_max_body_bytes, true);
     snprintf(service->not_ready_reason, sizeof service->not_ready_reason,
              "the model is being loaded and tested");
+    service->uploads.share = SHARE_UPLOADS;
+    service->conversations.share = SHARE_CONVERSATIONS;
+    service->uploads.make_room = service->conversations.make_room = patience_make_room;
+    service->uploads.owner = service->conversations.owner = service;
     if (!fit_descriptors(config->max_connections, &max_connections, &headroom, err))
         return false;
-    connections_open(&service->connections, config, &service->metrics, max_connections, headroom,
-                     request_on_connection_end);
+    connections_open(&service->connections, config, &service->metrics, &service->clients,
+                     max_connections, headroom, request_on_connection_end);
+    set_shares(service);
     return *config->api_keys_file == 0 ||
            keys_load(config->api_keys_file, &service->keys, err) == VP_OK;
 }

@@ -1,6 +1,7 @@
 /* The table of keys, and what a value may be. Where values come from is config_load.c's part. */
 #include "config/config.h"
 
+#include "util/address.h"
 #include "util/crash.h"
 
 #include <ctype.h>
@@ -91,6 +92,12 @@ static const struct key keys[] = {
      "where listen is one, else all"},
     {"cors_origins", TEXT, AT(cors_origins), "", 0, ROOM(cors_origins), NULL,
      "origins that browsers may call from, comma separated, * for all; empty: none"},
+    {"client_share_percent", COUNT, AT(client_share_percent), "25", 1, 100, NULL,
+     "of upload memory, connections and queue places: what one address, or one API key, keeps "
+     "when others need them; 100: whoever comes first keeps all"},
+    {"trusted_proxies", TEXT, AT(trusted_proxies), "", 0, ROOM(trusted_proxies), NULL,
+     "addresses and networks of balancers whose Forwarded or X-Forwarded-For is believed, comma "
+     "separated; empty: none"},
     {"drain_delay_s", NUMBER, AT(drain_delay_s), "5", 0, 3600, NULL,
      "after SIGTERM: how long to go on serving while balancers take notice"},
     {"drain_timeout_s", NUMBER, AT(drain_timeout_s), "20", 0, 3600, NULL,
@@ -298,9 +305,23 @@ bool config_names_segmentation(const struct config *config)
     return *given != 0 && strcmp(given, "none") != 0 && strcmp(given, "auto") != 0;
 }
 
+static bool validate_proxies(const struct config *config, struct config_error *error)
+{
+    struct networks networks;
+    const char *wrong = NULL;
+    size_t n_wrong = 0;
+    if (networks_parse(config->trusted_proxies, &networks, &wrong, &n_wrong))
+        return true;
+    snprintf(error->message, sizeof error->message,
+             "trusted_proxies: \"%.*s\" is no address and no network such as 10.0.0.0/8, or one "
+             "more than %d",
+             n_wrong < 100 ? (int)n_wrong : 100, wrong, MAX_NETWORKS);
+    return false;
+}
+
 bool config_validate(const struct config *config, struct config_error *error)
 {
-    if (!validate_kernel(config->kernel, error))
+    if (!validate_kernel(config->kernel, error) || !validate_proxies(config, error))
         return false;
     const char *wrong = NULL;
     if (config->max_duration_s <= config->min_duration_s)

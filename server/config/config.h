@@ -16,9 +16,11 @@
 struct config {
     char listen[256], admin_listen[256]; /* host:port; admin empty: the same listener */
     char model[4096];
-    char api_keys_file[4096]; /* empty: no keys asked */
-    char allowed_hosts[1024]; /* comma separated, "*" for all; empty: see hosts.h */
-    char cors_origins[1024];  /* comma separated, "*" for all; empty: off */
+    char api_keys_file[4096];    /* empty: no keys asked */
+    char allowed_hosts[1024];    /* comma separated, "*" for all; empty: see hosts.h */
+    char trusted_proxies[1024];  /* comma separated, see address.h; empty: none */
+    size_t client_share_percent; /* see clients.h; 100: no shares */
+    char cors_origins[1024];     /* comma separated, "*" for all; empty: off */
     enum vp_kernel kernel;
     size_t workers, threads_per_request, queue_size, max_connections, max_clips;
     size_t min_body_rate_bytes_per_s; /* of an upload, over ten seconds; 0: none */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <nettle/memops.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,13 +78,20 @@ enum vp_status keys_load(const char *path, struct keys **out, struct vp_err *err
     return status;
 }
 
+/* The key in an Authorization value, NULL: there is none. */
+static const char *token_of(const char *authorization)
+{
+    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
+        return NULL;
+    return authorization + 7 + strspn(authorization + 7, " ");
+}
+
 bool keys_accept(const struct keys *keys, const char *authorization)
 {
     unsigned char guess[KEY_MAX_BYTES] = {0};
-    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
+    const char *token = token_of(authorization);
+    if (token == NULL)
         return false;
-    const char *token = authorization + 7;
-    token += strspn(token, " ");
     size_t n = strlen(token);
     bool fits = n > 0 && n < KEY_MAX_BYTES;
     if (fits)
@@ -93,6 +101,15 @@ bool keys_accept(const struct keys *keys, const char *authorization)
         found |= memeql_sec(guess, keys->key[i], KEY_MAX_BYTES);
     explicit_bzero(guess, sizeof guess);
     return fits && found != 0;
+}
+
+void keys_digest(const char *authorization, unsigned char digest[KEY_DIGEST_BYTES])
+{
+    const char *token = token_of(authorization);
+    struct sha256_ctx context;
+    sha256_init(&context);
+    sha256_update(&context, strlen(token), (const unsigned char *)token);
+    sha256_digest(&context, KEY_DIGEST_BYTES, digest);
 }
 
 void keys_free(struct keys *keys)

@@ -10,34 +10,46 @@
 
 enum { STEP_BYTES = 64 * 1024 };
 
+size_t budget_left(const struct budget *budget)
+{
+    return budget->max_bytes - budget->used_bytes;
+}
+
 static bool reserve(struct body *body, size_t n_bytes)
 {
     struct budget *budget = body->budget;
-    if (n_bytes > budget->max_bytes - budget->used_bytes) {
+    if (n_bytes > budget_left(budget) && budget->make_room != NULL)
+        budget->make_room(budget, &body->holder, n_bytes);
+    if (n_bytes > budget_left(budget)) {
         budget->was_short = true;
         return false;
     }
     budget->used_bytes += n_bytes;
     body->reserved_bytes += n_bytes;
+    holder_take(&body->holder, budget->share, n_bytes);
     return true;
 }
 
 static void drop(struct body *body)
 {
-    if (body->budget != NULL)
+    if (body->budget != NULL) {
         body->budget->used_bytes -= body->reserved_bytes;
+        holder_give(&body->holder, body->budget->share, body->reserved_bytes);
+    }
+    holder_close(&body->holder);
     spent_free(body->bytes, body->room_bytes);
     body->reserved_bytes = 0;
     body->bytes = NULL;
     body->n_bytes = body->room_bytes = 0;
 }
 
-enum body_fault body_open(struct body *body, struct budget *budget, size_t max_bytes,
-                          uint64_t declared_bytes)
+enum body_fault body_open(struct body *body, struct budget *budget, const struct holder *holder,
+                          size_t max_bytes, uint64_t declared_bytes)
 {
     ON_LOOP();
     memset(body, 0, sizeof *body);
     body->budget = budget;
+    holder_copy(&body->holder, holder);
     body->max_bytes = max_bytes;
     size_t first = declared_bytes;
     if (declared_bytes == BODY_LENGTH_UNKNOWN)
@@ -46,6 +58,8 @@ enum body_fault body_open(struct body *body, struct budget *budget, size_t max_b
         body->fault = BODY_TOO_LARGE;
     if (body->fault == BODY_GOOD && !reserve(body, first))
         body->fault = BODY_NO_BUDGET;
+    if (body->fault != BODY_GOOD)
+        drop(body);
     return body->fault;
 }
 
@@ -109,6 +123,7 @@ void body_move(struct body *from, struct body *to)
     *to = *from;
     from->bytes = NULL;
     from->n_bytes = from->room_bytes = from->reserved_bytes = 0;
+    from->holder = (struct holder){NULL, NULL};
 }
 
 void body_close(struct body *body)

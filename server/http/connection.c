@@ -31,6 +31,7 @@ static void name_peer(struct connection *connection, struct MHD_Connection *hand
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    (void)address_of_socket(address, &connection->address);
     char host[48] = "";
     unsigned port = 0;
     if (address != NULL && address->sa_family == AF_INET) {
@@ -70,6 +71,29 @@ static void unlink_from(struct connections *list, struct connection *connection)
         list->last = connection->previous;
 }
 
+/* Counts the connection for its address, unless that is a trusted proxy's. False: it has to end,
+ * because memory is short, or because its address has more than its share while little of the room
+ * above `max` is left: the second half of that is for the others. */
+static bool count(struct connections *list, struct connection *connection)
+{
+    connection->is_of_proxy = networks_have(&list->clients->proxies, &connection->address);
+    if (connection->is_of_proxy)
+        return true;
+    if (!holder_open(&connection->holder, list->clients, &connection->address, NULL))
+        return false;
+    holder_take(&connection->holder, SHARE_CONNECTIONS, 1);
+    return list->n < list->max + list->headroom / 2 ||
+           !holder_is_over(&connection->holder, SHARE_CONNECTIONS);
+}
+
+/* From here on it is as good as gone. */
+static void uncount(struct connection *connection)
+{
+    if (connection->holder.address != NULL)
+        holder_give(&connection->holder, SHARE_CONNECTIONS, 1);
+    holder_close(&connection->holder);
+}
+
 static void add(struct connections *list, struct MHD_Connection *handle, void **socket_context)
 {
     const union MHD_ConnectionInfo *info =
@@ -87,8 +111,12 @@ static void add(struct connections *list, struct MHD_Connection *handle, void **
     name_peer(connection, handle);
     const int unsent = UNSENT_BYTES;
     (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-    if (!tap_add(connection->fd, &connection->wire))
-        connection_cut(connection); /* nobody would judge its framing */
+    if (!tap_add(connection->fd, &connection->wire)) { /* nobody would judge its framing */
+        connection_cut(connection);
+    } else if (!count(list, connection)) {
+        connection_cut(connection);
+        list->metrics->connections_evicted++;
+    }
     link_first(list, connection);
     list->n++;
     connection_enter(connection, CONNECTION_NEW, list->config->header_timeout_s);
@@ -112,6 +140,7 @@ static void drop(struct connection *connection)
 {
     struct connections *list = connection->list;
     list->on_end(connection);
+    uncount(connection);
     if (connection->linger && !connection->cut)
         start_lingering(list, connection->fd);
     tap_remove(connection->fd);
@@ -162,6 +191,7 @@ void connection_cut(struct connection *connection)
     ON_LOOP();
     if (!connection->cut && connection->fd >= 0)
         shutdown(connection->fd, SHUT_RDWR);
+    uncount(connection);
     connection->cut = true;
 }
 
@@ -241,12 +271,13 @@ void connections_tick(struct connections *list, uint64_t now_ns)
 }
 
 void connections_open(struct connections *list, const struct config *config,
-                      struct metrics *metrics, size_t max, size_t headroom,
+                      struct metrics *metrics, struct clients *clients, size_t max, size_t headroom,
                       connection_on_end *on_end)
 {
     memset(list, 0, sizeof *list);
     list->config = config;
     list->metrics = metrics;
+    list->clients = clients;
     list->max = max;
     list->headroom = headroom;
     list->on_end = on_end;

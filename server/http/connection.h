@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "http/body.h"
+#include "http/clients.h"
 #include "http/metrics.h"
 #include "http/pace.h"
 #include "http/wire.h"
@@ -54,6 +55,10 @@ struct connection {
     bool cut;                    /* shut down already */
     bool peer_left;              /* because the client had closed its side */
     struct pace recent, lasting; /* of the upload, see patience.h */
+    struct address address;      /* the peer's; zeros where it has none */
+    bool is_of_proxy;            /* a trusted one: it asks for many, and no share binds it */
+    bool is_chosen;              /* while patience.c looks for uploads to end */
+    struct holder holder;        /* on whose account it is open; nobody once it is cut */
     char peer[64];
 };
 
@@ -68,8 +73,9 @@ struct lingering {
 enum { MAX_LINGERING = 64, LEAST_HEADROOM = 64, MOST_HEADROOM = 4096 };
 
 struct connections {
-    const struct config *config; /* borrowed, as the next */
+    const struct config *config; /* borrowed, as the next two */
     struct metrics *metrics;
+    struct clients *clients;
     connection_on_end *on_end;
     struct connection *first, *last; /* by since_ns, newest first */
     size_t n, max;                   /* above max somebody is made to leave */
@@ -95,7 +101,7 @@ void connection_cut(struct connection *connection); /* [loop] shutdown(fd), once
 bool connection_peer_left(const struct connection *connection);
 /* An empty list of at most `max`, and `headroom` more for a moment. [start] */
 void connections_open(struct connections *connections, const struct config *config,
-                      struct metrics *metrics, size_t max, size_t headroom,
+                      struct metrics *metrics, struct clients *clients, size_t max, size_t headroom,
                       connection_on_end *on_end);
 /* Deadlines, clients that left, lingering; who must leave is eviction.h's. [loop] */
 void connections_tick(struct connections *connections, uint64_t now_ns);

@@ -1,4 +1,5 @@
-/* Those are cut first that cost somebody least. What has come in whole and is read is never cut. */
+/* Those go first whose address has more than its share, and among them, as among all others, those
+ * that cost somebody least. What has come in whole and is read is never cut. */
 #include "http/eviction.h"
 
 #include "util/clock.h"
@@ -73,19 +74,44 @@ static bool may_be_cut(struct connection *at, enum reason reason, uint64_t now_n
     return false;
 }
 
+/* Cuts at most `most`, the oldest first; of those alone that have more than their share when
+ * `over_share`, which ends with the share. Returns how many. */
+static size_t cut(const struct connections *list, enum reason reason, bool over_share, size_t most,
+                  uint64_t now_ns)
+{
+    size_t n_cut = 0;
+    for (struct connection *at = list->last; at != NULL && n_cut < most; at = at->previous) {
+        if ((over_share && !holder_is_over(&at->holder, SHARE_CONNECTIONS)) ||
+            !may_be_cut(at, reason, now_ns))
+            continue;
+        connection_cut(at);
+        n_cut++;
+    }
+    return n_cut;
+}
+
+/* Somebody has more than its share, only too recently to be cut, and there is room for others until
+ * then: to the second half of it none of those is let in who has more than its share. */
+static bool can_wait(const struct connections *list)
+{
+    if (list->n >= list->max + list->headroom / 2)
+        return false;
+    for (const struct connection *at = list->first; at != NULL; at = at->next)
+        if (holder_is_over(&at->holder, SHARE_CONNECTIONS))
+            return true;
+    return false;
+}
+
 void connections_evict(struct connections *list, uint64_t now_ns)
 {
     ON_LOOP();
     size_t n_over = list->n > list->max ? list->n - list->max : 0, n_cut = 0;
     if (n_over > MOST_A_TICK)
         n_over = MOST_A_TICK;
-    for (enum reason reason = UNHEARD; reason < N_REASONS && n_cut < n_over; reason++) {
-        for (struct connection *at = list->last; at != NULL && n_cut < n_over; at = at->previous) {
-            if (!may_be_cut(at, reason, now_ns))
-                continue;
-            connection_cut(at);
-            n_cut++;
-        }
-    }
+    for (enum reason reason = UNHEARD; reason < N_REASONS && n_cut < n_over; reason++)
+        n_cut += cut(list, reason, true, n_over - n_cut, now_ns);
+    if (!can_wait(list))
+        for (enum reason reason = UNHEARD; reason < N_REASONS && n_cut < n_over; reason++)
+            n_cut += cut(list, reason, false, n_over - n_cut, now_ns);
     list->metrics->connections_evicted += n_cut;
 }

@@ -12,8 +12,8 @@
 
 /* What we answer, or libmicrohttpd answers for us; the last stands for any other code. 499: the
  * client left. 408: cut at a deadline. */
-static const unsigned codes[N_CODES] = {200, 204, 400, 401, 404, 405, 408, 413, 414,
-                                        415, 417, 422, 431, 499, 500, 503, 505, 0};
+static const unsigned codes[N_CODES] = {200, 204, 400, 401, 403, 404, 405, 408, 413, 414,
+                                        415, 417, 422, 429, 431, 499, 500, 503, 505, 0};
 static const double bounds_s[N_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                            0.5,   1,      2.5,   5,    10,    30,   60};
 static const char *const route_names[N_ROUTE_LABELS] = {"embed",   "compare", "diarize", "info",
@@ -182,6 +182,9 @@ static void put_gauges(FILE *out, const struct gauges *gauges)
                (double)gauges->diarizations);
     put_number(out, "voiceprintd_connections", "gauge", "Open connections.",
                (double)gauges->connections);
+    put_number(out, "voiceprintd_clients", "gauge",
+               "Addresses and keys that hold a connection, an upload or a place in the queue.",
+               (double)gauges->clients);
     put_number(out, "voiceprintd_upload_bytes_buffered", "gauge", "Memory reserved for uploads.",
                (double)gauges->upload_bytes);
     put_head(out, "voiceprintd_state", "gauge", "1 for the state the service is in.");

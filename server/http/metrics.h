@@ -35,7 +35,7 @@ enum stage {
     STAGE_SLICE, /* of a diarization */
     N_STAGES
 };
-enum { N_BUCKETS = 15, N_CODES = 18 };
+enum { N_BUCKETS = 15, N_CODES = 20 };
 
 struct histogram {
     uint64_t buckets[N_BUCKETS]; /* not cumulative; above the last bound only in count */
@@ -57,7 +57,7 @@ struct metrics {
 
 /* What is not counted but read off at the moment of asking. */
 struct gauges {
-    size_t queue_depth, queue_capacity, workers, workers_busy, connections, upload_bytes,
+    size_t queue_depth, queue_capacity, workers, workers_busy, connections, clients, upload_bytes,
         diarizations;
     const char *state;                                  /* loading, ready, draining, stuck */
     const char *version, *model_digest, *blas, *kernel; /* "" while nothing is loaded */

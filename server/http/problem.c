@@ -27,6 +27,7 @@ static const struct problem_rule rules[N_PROBLEMS] = {
     [PROBLEM_INVALID_SAMPLES] = {"invalid-samples", 422, "Invalid samples", false, false},
     [PROBLEM_UNSUPPORTED_RATE] = {"unsupported-rate", 422, "Unsupported sample rate", false, false},
     [PROBLEM_TOO_MANY_CHANNELS] = {"too-many-channels", 422, "Too many channels", false, false},
+    [PROBLEM_SHARE_USED_UP] = {"share-used-up", 429, "Share used up", false, true},
     [PROBLEM_INFERENCE_FAILED] = {"inference-failed", 500, "Inference failed", false, false},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded", false, true},
     [PROBLEM_OVERLOADED_MEMORY] = {"overloaded-memory", 503, "Upload memory is full", false, true},
@@ -98,6 +99,14 @@ void problem_set_overloaded(struct problem *problem)
 {
     problem_set(problem, PROBLEM_OVERLOADED,
                 "all workers are busy and the queue is full; try again, or another instance");
+}
+
+void problem_set_share(struct problem *problem, const char *what)
+{
+    problem_set(problem, PROBLEM_SHARE_USED_UP,
+                "others need %s, and the address or key of this request holds more than its share "
+                "of it (client_share_percent); send less at a time, and try again",
+                what);
 }
 
 void problem_set_no_memory(struct problem *problem)

@@ -31,6 +31,7 @@ enum problem_kind {
     PROBLEM_INVALID_SAMPLES,
     PROBLEM_UNSUPPORTED_RATE,
     PROBLEM_TOO_MANY_CHANNELS,
+    PROBLEM_SHARE_USED_UP,
     PROBLEM_INFERENCE_FAILED,
     PROBLEM_OVERLOADED,
     PROBLEM_OVERLOADED_MEMORY,
@@ -74,6 +75,8 @@ void problem_set_field(struct problem *problem, const char *field, const char *f
     VP_PRINTF(3, 4);
 /* All workers are busy and the queue is full. [any] */
 void problem_set_overloaded(struct problem *problem);
+/* Somebody within his share needs `what`, of which this client holds more than its own. [any] */
+void problem_set_share(struct problem *problem, const char *what);
 /* An allocation failed. [any] */
 void problem_set_no_memory(struct problem *problem);
 /* The engine's error as a problem; err->status is not VP_OK. [any] */

@@ -1,6 +1,7 @@
 /* Who is let in. */
 #include "request/admission.h"
 
+#include "http/forwarded.h"
 #include "util/thread.h"
 
 #include <stdio.h>
@@ -113,11 +114,32 @@ static void refuse_memory(struct request *request)
                 "too many uploads at once for the memory set aside for them; try again");
 }
 
+/* On whose account the request is: of its client's address, which a trusted proxy knows, and of its
+ * key. */
+static bool open_holder(struct request *request)
+{
+    struct service *service = request->service;
+    const struct connection *connection = request->connection;
+    struct address address = connection->address;
+    unsigned char digest[KEY_DIGEST_BYTES];
+    const bool has_key = service->keys != NULL && request->route->needs_key;
+    if (connection->is_of_proxy)
+        (void)forwarded_address(request->handle, &service->clients.proxies, &address);
+    if (has_key)
+        keys_digest(request->head.authorization, digest);
+    return holder_open(&request->holder, &service->clients, &address, has_key ? digest : NULL);
+}
+
 void admission_open_body(struct request *request)
 {
     ON_LOOP();
     struct service *service = request->service;
-    uint64_t declared = request->head.declared_bytes;
+    const uint64_t declared = request->head.declared_bytes;
+    const bool is_long = request->route->is_diarization;
+    if (!open_holder(request)) {
+        problem_set_no_memory(&request->problem);
+        return;
+    }
     request->route->on_head(request);
     if (request->problem.kind != PROBLEM_NONE)
         return;
@@ -126,13 +148,13 @@ void admission_open_body(struct request *request)
         return;
     }
     if (request->needs_worker &&
-        (request->route->is_diarization ? queue_is_full(&service->queue, JOB_DIARIZE, true)
-                                        : queue_is_full(&service->queue, JOB_EMBED, false))) {
+        !queue_has_place(&service->queue, is_long ? JOB_DIARIZE : JOB_EMBED, is_long,
+                         &request->holder)) {
         problem_set_overloaded(&request->problem);
         return;
     }
-    enum body_fault fault =
-        body_open(&request->body, request->uploads, request->max_body_bytes, declared);
+    enum body_fault fault = body_open(&request->body, request->uploads, &request->holder,
+                                      request->max_body_bytes, declared);
     if (fault == BODY_TOO_LARGE)
         refuse_size(request);
     else if (fault == BODY_NO_BUDGET)

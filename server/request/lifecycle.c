@@ -47,6 +47,7 @@ static void end(struct request *request, unsigned status)
     crash_set_request(NULL);
     queue_drop(&request->service->queue, &request->ticket);
     body_close(&request->body);
+    holder_close(&request->holder);
     ndjson_close(&request->stream);
     free(request->target);
     request->service->n_open_requests--;
@@ -206,7 +207,7 @@ void request_submit(struct request *request, struct job *job)
 {
     ON_LOOP();
     struct service *service = request->service;
-    if (queue_is_full(&service->queue, job->kind, job->is_large)) {
+    if (!queue_make_place(&service->queue, job->kind, job->is_large, &job->holder)) {
         problem_set_overloaded(&request->problem);
         job_free(job);
         return;
@@ -250,6 +251,8 @@ static void on_expired(struct ticket *ticket, enum problem_kind kind, bool had_b
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
     if (kind == PROBLEM_OVERLOADED) /* as long work, which its body turned out to be */
         problem_set_overloaded(&request->problem);
+    else if (kind == PROBLEM_SHARE_USED_UP)
+        problem_set_share(&request->problem, "a place in the queue");
     else
         problem_set(&request->problem, kind, "%s",
                     kind == PROBLEM_DRAINING ? "the service stopped before this request was done"

@@ -15,6 +15,8 @@
 static const double recent_s = 2.0;
 /* A train in a tunnel: so long an upload may stand still when nobody else needs its memory. */
 static const double lasting_s = 10.0;
+/* Uploads that end for one other: a millisecond's work. */
+enum { MOST_AT_ONCE = 32 };
 /* Until the client has read what it was told. */
 static const double farewell_s = 2.0;
 
@@ -79,7 +81,6 @@ static void send_off(struct connection *at, uint64_t now_ns)
     body_refuse(&request->body);
     if (rule->retry)
         metrics->rejected[request->problem.kind]++;
-    metrics->deadlines_missed++;
     at->deadline_ns = now_ns + clock_from_seconds(farewell_s);
 }
 
@@ -87,6 +88,51 @@ static bool is_uploading(const struct connection *at)
 {
     return at->phase == CONNECTION_REQUEST && !at->cut && at->upload != NULL &&
            at->request->state == REQUEST_READING && at->request->status == 0;
+}
+
+/* Of the uploads that hold memory of budget: does this one end, so that n_bytes are there for
+ * other? */
+static bool gives_way(const struct connection *at, const struct budget *budget,
+                      const struct holder *other, size_t n_bytes)
+{
+    return is_uploading(at) && at->upload->budget == budget && at->upload->reserved_bytes > 0 &&
+           holder_gives_way(&at->upload->holder, other, budget->share, n_bytes);
+}
+
+/* Chooses the latest first, as if what it holds were given back already: nobody is chosen who is
+ * within his share then. Returns what of budget would be left. */
+static size_t choose(struct service *service, const struct budget *budget,
+                     const struct holder *other, size_t n_bytes)
+{
+    size_t n_left = budget_left(budget), n_chosen = 0;
+    for (struct connection *at = service->connections.first;
+         at != NULL && n_left < n_bytes && n_chosen < MOST_AT_ONCE; at = at->next) {
+        if (!gives_way(at, budget, other, n_bytes))
+            continue;
+        at->is_chosen = true;
+        holder_give(&at->upload->holder, budget->share, at->upload->reserved_bytes);
+        n_left += at->upload->reserved_bytes;
+        n_chosen++;
+    }
+    return n_left;
+}
+
+void patience_make_room(struct budget *budget, const struct holder *other, size_t n_bytes)
+{
+    ON_LOOP();
+    struct service *service = budget->owner;
+    const uint64_t now_ns = clock_now_ns();
+    const bool is_enough = choose(service, budget, other, n_bytes) >= n_bytes;
+    for (struct connection *at = service->connections.first; at != NULL; at = at->next) {
+        if (!at->is_chosen)
+            continue;
+        at->is_chosen = false;
+        holder_take(&at->upload->holder, budget->share, at->upload->reserved_bytes);
+        if (!is_enough) /* it would end for nothing */
+            continue;
+        problem_set_share(&at->request->problem, "the memory for uploads");
+        send_off(at, now_ns);
+    }
 }
 
 void patience_tick(struct service *service, uint64_t now_ns)
@@ -111,6 +157,7 @@ void patience_tick(struct service *service, uint64_t now_ns)
         else
             continue;
         send_off(at, now_ns);
+        service->metrics.deadlines_missed++;
     }
     service->uploads.was_short = service->conversations.was_short = false;
 }

@@ -9,6 +9,10 @@
 
 #include "request/service.h"
 
+/* A budget's make_room; its owner is the struct service. Of the uploads that give way to `other`
+ * the latest end first, with 429, until n_bytes are free; none does if that cannot be reached.
+ * [loop] */
+void patience_make_room(struct budget *budget, const struct holder *other, size_t n_bytes);
 /* To be called each tick: it also measures. [loop] */
 void patience_tick(struct service *service, uint64_t now_ns);
 

@@ -16,10 +16,34 @@ enum { LONG_REST = 4 };
 /* The weight of the latest job in the moving average: the last twenty or so count. */
 static const double newest_weight = 0.1;
 
+/* What a job's place is of. */
+static enum share share_of(enum job_kind kind, bool is_long)
+{
+    if (!is_long)
+        return SHARE_CLIPS;
+    return kind == JOB_DIARIZE ? SHARE_DIARIZATIONS : SHARE_COMPARISONS;
+}
+
+/* Long work has its place until it is done, whether it waits or runs. */
+static void begin_long(struct queue *queue, struct job *job)
+{
+    queue->n_long[job->kind]++;
+    holder_take(&job->holder, share_of(job->kind, true), 1);
+}
+
+static void end_long(struct queue *queue, struct job *job)
+{
+    queue->n_long[job->kind]--;
+    holder_give(&job->holder, share_of(job->kind, true), 1);
+}
+
+/* A clip has its place while it waits. */
 static void enter(struct queue *queue, struct ticket *ticket, enum ticket_place place)
 {
     struct ticket_list *list = &queue->at[place];
     ticket->place = place;
+    if (place == TICKET_CLIPS)
+        holder_take(&ticket->job->holder, SHARE_CLIPS, 1);
     ticket->previous = list->last;
     ticket->next = NULL;
     if (list->last != NULL)
@@ -34,6 +58,8 @@ static void enter_first(struct queue *queue, struct ticket *ticket, enum ticket_
 {
     struct ticket_list *list = &queue->at[place];
     ticket->place = place;
+    if (place == TICKET_CLIPS)
+        holder_take(&ticket->job->holder, SHARE_CLIPS, 1);
     ticket->previous = NULL;
     ticket->next = list->first;
     if (list->first != NULL)
@@ -49,6 +75,8 @@ static void leave(struct queue *queue, struct ticket *ticket)
     struct ticket_list *list = &queue->at[ticket->place];
     if (ticket->place == TICKET_OUT)
         return;
+    if (ticket->place == TICKET_CLIPS)
+        holder_give(&ticket->job->holder, SHARE_CLIPS, 1);
     if (ticket->previous != NULL)
         ticket->previous->next = ticket->next;
     else
@@ -110,23 +138,26 @@ void queue_submit(struct queue *queue, struct ticket *ticket, struct job *job)
     ticket->job = job;
     ticket->turn_ns = job->queued_ns;
     job->is_long = job->is_large;
-    queue->n_long[job->kind] += job->is_long;
+    if (job->is_long)
+        begin_long(queue, job);
     enter(queue, ticket, job->is_long ? TICKET_LONG : TICKET_CLIPS);
 }
 
 void queue_drop(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
-    if (ticket->place == TICKET_RUNNING) {
-        ticket->job->ticket = NULL;
-        job_cancel(ticket->job);
-    } else {
-        if (ticket->place == TICKET_LONG)
-            queue->n_long[ticket->job->kind]--;
-        job_free(ticket->job);
-    }
+    struct job *job = ticket->job;
+    const enum ticket_place place = ticket->place;
     leave(queue, ticket);
     ticket->job = NULL;
+    if (place == TICKET_RUNNING) {
+        job->ticket = NULL;
+        job_cancel(job);
+        return;
+    }
+    if (place == TICKET_LONG)
+        end_long(queue, job);
+    job_free(job);
 }
 
 static void expire(struct queue *queue, struct ticket *ticket, enum problem_kind kind)
@@ -134,6 +165,42 @@ static void expire(struct queue *queue, struct ticket *ticket, enum problem_kind
     const bool had_begun = ticket->start_deadline_ns == UINT64_MAX;
     queue_drop(queue, ticket);
     queue->calls->on_expired(ticket, kind, had_begun);
+}
+
+/* Of those that wait for such a place and give way to holder, the one that came last; NULL: none.
+ */
+static struct ticket *who_gives_way(const struct queue *queue, enum job_kind kind, bool is_large,
+                                    const struct holder *holder)
+{
+    const enum share share = share_of(kind, is_large);
+    struct ticket *found = NULL;
+    for (struct ticket *at = queue->at[is_large ? TICKET_LONG : TICKET_CLIPS].first; at != NULL;
+         at = at->next)
+        if ((!is_large || at->job->kind == kind) &&
+            holder_gives_way(&at->job->holder, holder, share, 1) &&
+            (found == NULL || at->job->queued_ns >= found->job->queued_ns))
+            found = at;
+    return found;
+}
+
+bool queue_has_place(const struct queue *queue, enum job_kind kind, bool is_large,
+                     const struct holder *holder)
+{
+    ON_LOOP();
+    return !queue_is_full(queue, kind, is_large) ||
+           who_gives_way(queue, kind, is_large, holder) != NULL;
+}
+
+bool queue_make_place(struct queue *queue, enum job_kind kind, bool is_large,
+                      const struct holder *holder)
+{
+    ON_LOOP();
+    if (!queue_is_full(queue, kind, is_large))
+        return true;
+    struct ticket *last = who_gives_way(queue, kind, is_large, holder);
+    if (last != NULL)
+        expire(queue, last, PROBLEM_SHARE_USED_UP);
+    return last != NULL;
 }
 
 /* Returns false after expiring or dropping the ticket. */
@@ -200,7 +267,7 @@ struct ticket *queue_take_back(struct queue *queue, struct job *job)
     struct ticket *ticket = job->ticket;
     if (job->is_long) {
         queue->n_long_turns--;
-        queue->n_long[job->kind]--;
+        end_long(queue, job);
     } else if (job->status != VP_ERR_CANCELLED) {
         queue->mean_turn_s += (queue->mean_turn_s > 0 ? newest_weight : 1.0) *
                               (1e-3 * job->turn_ms - queue->mean_turn_s);
@@ -218,14 +285,14 @@ bool queue_again(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
     struct job *job = ticket->job;
-    if (job->is_large && !job->is_long && queue_is_full(queue, job->kind, true)) {
+    if (job->is_large && !job->is_long && !queue_make_place(queue, job->kind, true, &job->holder)) {
         expire(queue, ticket, PROBLEM_OVERLOADED);
         return false;
     }
     job->is_long = job->is_large;
     if (job->is_long) {
         ticket->turn_ns = clock_now_ns() + clock_from_seconds(1e-3 * LONG_REST * job->turn_ms);
-        queue->n_long[job->kind]++;
+        begin_long(queue, job);
         enter(queue, ticket, TICKET_LONG);
     } else { /* it keeps the turn that it came with */
         enter_first(queue, ticket, TICKET_CLIPS);

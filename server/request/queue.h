@@ -57,15 +57,24 @@ struct queue {
     size_t size;                            /* how many may wait, of each kind */
     struct ticket_list at[N_TICKET_PLACES]; /* oldest first; TICKET_OUT stays empty */
     size_t n_long_turns;                    /* turns of long work with workers, orphans too */
-    size_t n_long[N_JOB_KINDS];             /* long work that waits or is with workers, by kind */
+    size_t n_long[N_JOB_KINDS];             /* long work that waits or is with workers, by kind;
+                                             * each is counted for its holder too */
     double mean_turn_s; /* moving average of a clip's time on a worker, without long work */
 };
 
 void queue_init(struct queue *queue, size_t size, const struct workers *workers,
                 const struct queue_calls *calls); /* [start] */
-/* Must another job of this kind be refused? Long work has places of its own, for each kind. [loop]
+/* Are all places for a job of this kind taken? Long work has places of its own, for each kind.
+ * [loop]
  */
 bool queue_is_full(const struct queue *queue, enum job_kind kind, bool is_large);
+/* The same for that holder: false as well when somebody would give way, who holds more than his
+ * share while this one would be within his own. [loop] */
+bool queue_has_place(const struct queue *queue, enum job_kind kind, bool is_large,
+                     const struct holder *holder);
+/* Makes that place, if need be: whoever gives way hears on_expired. False: there is none. [loop] */
+bool queue_make_place(struct queue *queue, enum job_kind kind, bool is_large,
+                      const struct holder *holder) VP_MUST_CHECK;
 /* How many clips wait. [loop] */
 size_t queue_depth(const struct queue *queue);
 /* How many diarizations are under way. [loop] */

@@ -59,7 +59,8 @@ struct request {
 
     struct head head;
     struct query query;
-    bool is_preflight; /* of a browser, from an allowed origin */
+    bool is_preflight;    /* of a browser, from an allowed origin */
+    struct holder holder; /* on whose account; nobody before a POST is let in */
     struct body body;
     size_t max_body_bytes; /* set by the route's on_head */
     bool needs_worker;     /* likewise: a full queue refuses it before the body comes */

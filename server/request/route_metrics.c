@@ -15,6 +15,7 @@ void route_metrics_answer(struct request *request)
         .workers = workers_count(service->workers),
         .workers_busy = workers_busy(service->workers),
         .connections = service->connections.n,
+        .clients = service->clients.n,
         .diarizations = queue_diarizations(&service->queue),
         .upload_bytes = service->uploads.used_bytes + service->conversations.used_bytes,
         .state = service_state(service),

@@ -32,6 +32,7 @@ struct service {
     struct workers *workers;
     struct queue queue;
     struct keys *keys;           /* NULL: none are asked */
+    struct clients clients;      /* who holds how much of what follows */
     struct budget uploads;       /* of clips */
     struct budget conversations; /* of /diarize */
     struct connections connections;

@@ -89,6 +89,7 @@ void job_free(struct job *job)
     conversation_close(&job->conversation);
     free(job->content_type);
     body_close(&job->body);
+    holder_close(&job->holder);
     engine_release(job->engine);
     engine_release(job->opened);
     job->magic = 0;

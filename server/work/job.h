@@ -60,6 +60,7 @@ struct job {
     struct ticket *ticket; /* the loop's: whose place in the queue it is; NULL once nobody waits */
     char request_id[129];
     struct engine *engine;  /* a reference */
+    struct holder holder;   /* on whose account it has its place; references */
     struct body body;       /* moved from the request; holds the clips' bytes */
     job_reader *read;       /* of the body, in the first turn; NULL: it is read, or there is none */
     char *content_type;     /* of the body, owned; NULL: none was said */

@@ -23,7 +23,7 @@ from types import SimpleNamespace
 
 import pytest
 from lenient import Lenient
-from service import IS_SLOW, SLOWNESS, Service, read_all, read_answer, voice
+from service import IS_SLOW, LARGE, SLOWNESS, Service, busy_clip, read_all, read_answer, voice
 from test_wire import BODIES, HEADS
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "container"))
@@ -194,6 +194,26 @@ def test_haproxy_and_nginx(programs: dict[str, str], start, is_shared: bool) -> 
         if line["path"] != "other":
             assert seen[line["request_id"]] == (line["method"], line["path"]), line
     print(f"{len(attacks())} attacks, {len(seen)} requests seen by the balancer, {len(own)} of them by the service")
+
+
+@pytest.mark.skipif(IS_SLOW, reason="of the balancers' making: one build is enough")
+@pytest.mark.parametrize("start", [haproxy, nginx])
+def test_the_client_of_a_balancer_has_a_share_of_its_own(programs: dict[str, str], start) -> None:
+    """The shipped configurations say for whom they ask, whatever a client says of itself."""
+    clip = busy_clip(20)
+    head = b"POST /embed HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7\r\nForwarded: for=203.0.113.7\r\nContent-Length: %d\r\n\r\n"
+    options = {"workers": 1, "queue_size": 4, "model": LARGE, "max_duration_s": 200, "trusted_proxies": "127.0.0.1"}
+    with Service(**options) as service, start(programs[start.__name__], service, False) as front:
+        def ask(source: str, audio: bytes) -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", front.port), timeout=60, source_address=(source, 0))
+            connection.sendall(head % len(audio) + audio)
+            return connection
+        flood = []
+        for n in range(5):
+            flood.append(ask("127.0.0.1", clip))
+            service.wait_for(lambda: service.metric("voiceprintd_workers_busy") == 1 and service.metric("voiceprintd_queue_depth") == n, 10, f"{n} in the queue")
+        assert read_answer(ask("127.0.0.2", CLIP), 60)[0] == 200, "else it would be one client with the flood"
+        assert [read_answer(connection, 60)[0] for connection in flood] == [200] * 4 + [429]
 
 
 def test_a_careless_balancer() -> None:

@@ -63,16 +63,35 @@ static void values_are_read_by_type(void **state)
 static void bad_values_are_refused_and_change_nothing(void **state)
 {
     (void)state;
-    static const char *const bad[][2] = {
-        {"workers", "0"},          {"workers", "1.5"},      {"workers", "-1"},
-        {"workers", "2x"},         {"workers", ""},         {"workers", " 2"},
-        {"workers", "1e99"},       {"queue_size", "nan"},   {"header_timeout_s", "inf"},
-        {"max_body_bytes", "1KB"}, {"max_body_bytes", "0"}, {"max_body_bytes", "1MiBx"},
-        {"threshold", "1.5"},      {"threshold", "x"},      {"calibration", "1"},
-        {"calibration", "1,"},     {"calibration", ",1"},   {"calibration", "1,2,3"},
-        {"log_level", "loud"},     {"log_level", ""},       {"log_level", "info|warn"},
-        {"metrics", "maybe"},      {"listen", ""},          {"nope", "1"},
-        {"min_duration_s", "0.1"}, {"kernel", "sse2"},      {"kernel", "AVX2"}};
+    static const char *const bad[][2] = {{"workers", "0"},
+                                         {"workers", "1.5"},
+                                         {"workers", "-1"},
+                                         {"workers", "2x"},
+                                         {"workers", ""},
+                                         {"workers", " 2"},
+                                         {"workers", "1e99"},
+                                         {"queue_size", "nan"},
+                                         {"header_timeout_s", "inf"},
+                                         {"max_body_bytes", "1KB"},
+                                         {"max_body_bytes", "0"},
+                                         {"max_body_bytes", "1MiBx"},
+                                         {"threshold", "1.5"},
+                                         {"threshold", "x"},
+                                         {"calibration", "1"},
+                                         {"calibration", "1,"},
+                                         {"calibration", ",1"},
+                                         {"calibration", "1,2,3"},
+                                         {"log_level", "loud"},
+                                         {"log_level", ""},
+                                         {"log_level", "info|warn"},
+                                         {"metrics", "maybe"},
+                                         {"listen", ""},
+                                         {"nope", "1"},
+                                         {"client_share_percent", "0"},
+                                         {"client_share_percent", "101"},
+                                         {"min_duration_s", "0.1"},
+                                         {"kernel", "sse2"},
+                                         {"kernel", "AVX2"}};
     struct config before, config;
     config_defaults(&before);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

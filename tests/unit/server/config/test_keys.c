@@ -50,6 +50,18 @@ static void whole_keys_are_accepted_and_nothing_else(void **state)
     keys_free(keys);
 }
 
+static void digests_tell_keys_apart(void **state)
+{
+    (void)state;
+    unsigned char one[KEY_DIGEST_BYTES], same[KEY_DIGEST_BYTES], other[KEY_DIGEST_BYTES];
+    keys_digest("Bearer first-key", one);
+    keys_digest("BEARER   first-key", same);
+    keys_digest("Bearer second-key", other);
+    assert_memory_equal(one, same, sizeof one);
+    assert_memory_not_equal(one, other, sizeof one);
+    assert_null(memmem(one, sizeof one, "first", 5));
+}
+
 /* Every instruction from one stop of the child to the next. */
 struct trace {
     size_t n_instructions;
@@ -152,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_keys_are_accepted_and_nothing_else),
+        cmocka_unit_test(digests_tell_keys_apart),
         cmocka_unit_test(the_way_to_the_answer_is_always_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

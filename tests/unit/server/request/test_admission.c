@@ -23,7 +23,9 @@ static void fresh_service(void)
 
 static struct request request_for(const char *method, const char *path)
 {
-    struct request request = {.service = &service, .uploads = &service.uploads};
+    static struct connection connection;
+    struct request request = {
+        .service = &service, .uploads = &service.uploads, .connection = &connection};
     snprintf(request.method, sizeof request.method, "%s", method);
     request.path = path;
     request.route = routes_find(path);
@@ -174,6 +176,8 @@ static void bodies(void **state)
         assert_int_equal(request.problem.kind, rows[i].kind);
         assert_int_equal(service.uploads.used_bytes > 0, rows[i].kind == PROBLEM_NONE);
         body_close(&request.body);
+        holder_close(&request.holder);
+        assert_int_equal(service.clients.n, 0);
     }
     service.uploads.used_bytes = service.uploads.max_bytes - 9;
     struct request request = request_for("POST", "/embed");
@@ -181,6 +185,7 @@ static void bodies(void **state)
     admission_open_body(&request);
     assert_int_equal(request.problem.kind, PROBLEM_OVERLOADED_MEMORY);
     body_close(&request.body);
+    holder_close(&request.holder);
     assert_true(service.uploads.was_short);
 
     /* Diarizations have memory and places of their own. */
@@ -189,6 +194,7 @@ static void bodies(void **state)
     request.head.declared_bytes = 10;
     admission_open_body(&request);
     assert_int_equal(request.problem.kind, PROBLEM_OVERLOADED);
+    holder_close(&request.holder);
     service.queue.n_long[JOB_DIARIZE] = 0;
     request = request_for("POST", "/diarize");
     request.head.declared_bytes = 10;
@@ -205,6 +211,7 @@ static void bodies(void **state)
     admission_judge_body(&request);
     assert_int_equal(request.problem.kind, PROBLEM_DRAINING);
     body_close(&request.body);
+    holder_close(&request.holder);
 
     assert_true(workers_stop(service.workers, 20));
     mailbox_close(&mailbox);

@@ -57,8 +57,8 @@ static void open_bench(struct bench *bench)
     service->config = &bench->config;
     service->uploads.max_bytes = bench->config.max_buffered_bytes;
     service->conversations.max_bytes = bench->config.diarize_max_body_bytes;
-    connections_open(&service->connections, &bench->config, &service->metrics, 16, LEAST_HEADROOM,
-                     request_on_connection_end);
+    connections_open(&service->connections, &bench->config, &service->metrics, &service->clients,
+                     16, LEAST_HEADROOM, request_on_connection_end);
     assert_int_equal(uv_loop_init(&bench->loop), 0);
     assert_true(mailbox_open(&bench->mailbox, &bench->loop, no_mail, NULL));
     service->workers = workers_start(1, 1, &bench->mailbox, &err);
@@ -103,10 +103,12 @@ static void close_bench(struct bench *bench)
     run(bench);
     assert_int_equal(service->n_open_requests, 0);
     assert_int_equal(service->uploads.used_bytes + service->conversations.used_bytes, 0);
+    assert_true(service->clients.n <= 1); /* that of the connections */
     assert_true(workers_stop(service->workers, 20));
     listener_close(&bench->listener);
     mailbox_close(&bench->mailbox);
     connections_close(&service->connections);
+    assert_int_equal(service->clients.n, 0);
     engine_release(service->engine);
     uv_run(&bench->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&bench->loop), 0);

@@ -99,13 +99,21 @@ static struct job *new_job(enum job_kind kind)
     return job;
 }
 
-static struct ticket *submit(struct bench *bench, size_t i, enum job_kind kind)
+static struct ticket *submit_for(struct bench *bench, size_t i, enum job_kind kind,
+                                 const struct holder *holder)
 {
     struct ticket *ticket = &bench->tickets[i];
     ticket->deadline_ns = clock_now_ns() + clock_from_seconds(100);
     ticket->start_deadline_ns = clock_now_ns() + clock_from_seconds(10);
-    queue_submit(&bench->queue, ticket, new_job(kind));
+    struct job *job = new_job(kind);
+    holder_copy(&job->holder, holder);
+    queue_submit(&bench->queue, ticket, job);
     return ticket;
+}
+
+static struct ticket *submit(struct bench *bench, size_t i, enum job_kind kind)
+{
+    return submit_for(bench, i, kind, &(struct holder){NULL, NULL});
 }
 
 static void the_oldest_clip_goes_first(void **state)
@@ -344,6 +352,82 @@ static void the_end_of_the_drain_ends_all(void **state)
     close_bench(&bench);
 }
 
+static void open_holders(struct clients *clients, struct holder *many, struct holder *few)
+{
+    const struct address a = {.bytes = {1}}, b = {.bytes = {2}};
+    clients_set_share(clients, SHARE_CLIPS, SIZE, 34);
+    clients_set_share(clients, SHARE_DIARIZATIONS, SIZE, 34);
+    assert_true(holder_open(many, clients, &a, NULL) && holder_open(few, clients, &b, NULL));
+}
+
+/* One place each is the share here. The last that came goes, and only for somebody within his. */
+static void long_work_beyond_a_share_gives_way(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct clients clients = {.tree = NULL};
+    struct holder many, few;
+    open_bench(&bench, 1);
+    open_holders(&clients, &many, &few);
+    for (size_t i = 0; i < SIZE; i++)
+        submit_for(&bench, i, JOB_DIARIZE, &many);
+    assert_true(queue_is_full(&bench.queue, JOB_DIARIZE, true));
+    assert_false(queue_has_place(&bench.queue, JOB_DIARIZE, true, &many));
+    assert_false(queue_make_place(&bench.queue, JOB_DIARIZE, true, &many));
+    assert_int_equal(told.n_expired, 0);
+    assert_true(queue_has_place(&bench.queue, JOB_DIARIZE, true, &few));
+    assert_int_equal(told.n_expired, 0); /* asking alone changes nothing */
+    assert_true(queue_make_place(&bench.queue, JOB_DIARIZE, true, &few));
+    assert_ptr_equal(told.expired, &bench.tickets[SIZE - 1]);
+    assert_int_equal(told.kind, PROBLEM_SHARE_USED_UP);
+    submit_for(&bench, SIZE - 1, JOB_DIARIZE, &few);
+    assert_false(queue_has_place(&bench.queue, JOB_DIARIZE, true, &few));
+    assert_false(queue_make_place(&bench.queue, JOB_DIARIZE, true, &few));
+    assert_int_equal(told.n_expired, 1);
+    /* What is with a worker keeps its place until it is back, dropped or not. */
+    struct ticket *running = queue_next(&bench.queue);
+    assert_non_null(running);
+    struct job *job = running->job;
+    assert_true(job->is_long);
+    for (size_t i = 0; i < SIZE; i++)
+        queue_drop(&bench.queue, &bench.tickets[i]);
+    holder_close(&many);
+    holder_close(&few);
+    assert_int_equal(clients.n, 1);
+    assert_null(queue_take_back(&bench.queue, job));
+    assert_int_equal(clients.n, 0);
+    close_bench(&bench);
+}
+
+static void clips_beyond_a_share_give_way(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct config config = {.model = "/no/such/model"};
+    struct clients clients = {.tree = NULL};
+    struct holder many, few;
+    open_bench(&bench, 1);
+    open_holders(&clients, &many, &few);
+    struct job *busy = job_new_open(&config);
+    assert_non_null(busy);
+    workers_give(bench.workers, busy); /* busy until the loop takes it back */
+    for (size_t i = 0; i < SIZE; i++)
+        submit_for(&bench, i, JOB_EMBED, &many);
+    assert_false(queue_make_place(&bench.queue, JOB_EMBED, false, &many));
+    assert_true(queue_make_place(&bench.queue, JOB_EMBED, false, &few));
+    assert_ptr_equal(told.expired, &bench.tickets[SIZE - 1]);
+    submit_for(&bench, SIZE - 1, JOB_EMBED, &few);
+    for (size_t i = 0; i < SIZE; i++)
+        queue_drop(&bench.queue, &bench.tickets[i]);
+    holder_close(&many);
+    holder_close(&few);
+    assert_int_equal(clients.n, 0);
+    assert_true(workers_stop(bench.workers, 20)); /* joins: the job is in the mailbox now */
+    job_free(mailbox_take(&bench.mailbox));
+    bench.workers = workers_start(1, 1, &bench.mailbox, &(struct vp_err){0});
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,6 +442,8 @@ int main(void)
         cmocka_unit_test(a_job_that_turns_out_large_becomes_long),
         cmocka_unit_test(the_wait_follows_the_pace),
         cmocka_unit_test(the_end_of_the_drain_ends_all),
+        cmocka_unit_test(long_work_beyond_a_share_gives_way),
+        cmocka_unit_test(clips_beyond_a_share_give_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
