@@ -342,7 +342,10 @@ void server_close(struct server *server)
     struct job *next;
     for (struct job *job = mailbox_take(&server->mailbox); job != NULL; job = next) {
         next = job->next;
-        job_free(job);
+        if (job->kind == JOB_OPEN_ENGINE)
+            job_free(job);
+        else /* nobody waits for it; it gives its place back and is freed */
+            VP_BUG_IF(queue_take_back(&service->queue, job) != NULL);
     }
     mailbox_close(&server->mailbox);
     job_free(service->open_job);

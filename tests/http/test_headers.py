@@ -143,7 +143,7 @@ def test_metrics_are_well_formed_and_count() -> None:
         names = re.compile(r'^[a-z_:]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [0-9.e+-]+$')
         for line in text.splitlines():
             assert line.startswith("# HELP ") or line.startswith("# TYPE ") or names.match(line), line
-        for name in ("queue_depth", "queue_capacity", "workers", "workers_busy", "connections", "upload_bytes_buffered",
+        for name in ("queue_depth", "queue_capacity", "workers", "workers_busy", "connections", "clients", "upload_bytes_buffered",
                      "audio_seconds_total", "clients_gone_total", "inference_invalid_total", "state", "build_info", "rejected_total",
                      "audio_warnings_total", "http_requests_total", "http_request_duration_seconds_bucket",
                      "stage_duration_seconds_sum", "loop_turn_seconds_bucket", "loop_turn_longest_seconds"):

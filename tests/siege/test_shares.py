@@ -162,7 +162,7 @@ def keyed(key: str) -> str:
 def test_a_key_that_floods_the_queue(tmp_path: Path, source: str, key: str) -> None:
     keys = tmp_path / "keys"
     keys.write_text("flooder\nother\n")
-    clip = busy_clip(120 if IS_SLOW else 20)
+    clip = busy_clip(20)
     with Service(workers=1, queue_size=4, model=LARGE, max_duration_s=200, api_keys_file=keys) as service:
         flood = []
         for n in range(5):  # the first is with the worker, the others wait
