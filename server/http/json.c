@@ -180,6 +180,17 @@ struct json_build json_problem(const struct problem *problem, const char *reques
     return root;
 }
 
+char *json_take_answer(struct json_build root, size_t *n_bytes, struct problem *problem)
+{
+    const struct json_build was = root;
+    char *text = json_take_text(root, n_bytes);
+    if (was.fault == JSON_NOT_FINITE)
+        problem_set_not_finite(problem, was.member);
+    else if (text == NULL)
+        problem_set_no_memory(problem);
+    return text;
+}
+
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -12,16 +12,18 @@
 enum { JSON_MAX_BYTES = 1 << 20 };
 
 /* A string that may hold anything from outside: bytes that are no plain ASCII become '?'. NULL when
- * memory is short. [loop] */
+ * memory is short. [any] */
 json_t *json_text(const char *text);
-/* [dim] numbers, or one string of base64 over little-endian float32. [loop] */
+/* [dim] numbers, or one string of base64 over little-endian float32. [any] */
 void json_put_embedding(struct json_build *build, const char *key, const float *embedding,
                         size_t dim, bool base64);
-struct json_build json_audio(const struct vp_clip_info *info);   /* [loop] the object "audio" */
-struct json_build json_quality(const struct vp_clip_info *info); /* [loop] the object "quality" */
-/* {name, digest, license, origin}, or null for none. [loop] */
+struct json_build json_audio(const struct vp_clip_info *info);   /* [any] the object "audio" */
+struct json_build json_quality(const struct vp_clip_info *info); /* [any] the object "quality" */
+/* {name, digest, license, origin}, or null for none. [any] */
 void json_put_segmentation(struct json_build *build, const char *key,
                            const vp_segmentation *segmentation);
+/* The text of an answer, malloc'd; NULL: problem says why there is none. Takes root. [any] */
+char *json_take_answer(struct json_build root, size_t *n_bytes, struct problem *problem);
 /* problem+json for one request. [loop] */
 struct json_build json_problem(const struct problem *problem, const char *request_id,
                                size_t queue_depth);

@@ -109,6 +109,13 @@ void problem_set_share(struct problem *problem, const char *what)
                 what);
 }
 
+void problem_set_not_finite(struct problem *problem, const char *member)
+{
+    problem_set(problem, PROBLEM_INFERENCE_FAILED,
+                "the answer would hold a number that is not finite, in \"%s\"",
+                member != NULL ? member : "?");
+}
+
 void problem_set_no_memory(struct problem *problem)
 {
     problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");

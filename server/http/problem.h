@@ -77,6 +77,8 @@ void problem_set_field(struct problem *problem, const char *field, const char *f
 void problem_set_overloaded(struct problem *problem);
 /* Somebody within his share needs `what`, of which this client holds more than its own. [any] */
 void problem_set_share(struct problem *problem, const char *what);
+/* A number of ours that JSON cannot carry is our failure; member NULL: unknown. [any] */
+void problem_set_not_finite(struct problem *problem, const char *member);
 /* An allocation failed. [any] */
 void problem_set_no_memory(struct problem *problem);
 /* The engine's error as a problem; err->status is not VP_OK. [any] */

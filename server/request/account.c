@@ -10,6 +10,7 @@ void account_job(struct request *request)
     ON_LOOP();
     const struct job *job = request->ticket.job;
     struct metrics *metrics = &request->service->metrics;
+    request->encode_ms = job->encode_ms;
     metrics_add_stage(metrics, STAGE_QUEUE, 1e-3 * job_times(job).queue_ms);
     if (job->kind == JOB_DIARIZE) {
         request->audio_s = job->conversation.progress.heard_s;

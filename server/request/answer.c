@@ -107,33 +107,15 @@ enum MHD_Result answer_asset(struct request *request, const struct asset *asset,
                           reply_asset(&reply, asset, form, is_known, headers));
 }
 
-/* A number of ours that JSON cannot carry is our failure: false, and request->problem says so. */
-static bool is_finite(struct request *request, const struct json_build *root)
-{
-    if (root->fault != JSON_NOT_FINITE)
-        return true;
-    problem_set(&request->problem, PROBLEM_INFERENCE_FAILED,
-                "the answer would hold a number that is not finite, in \"%s\"",
-                root->member != NULL ? root->member : "?");
-    log_event_limited(LOG_ERROR, "not-finite", request->problem.detail);
-    return false;
-}
-
-static enum MHD_Result send_json(struct request *request, unsigned status, const char *type,
-                                 struct json_build root)
-{
-    size_t n_bytes = 0;
-    uint64_t start = clock_now_ns();
-    char *text = json_take_text(root, &n_bytes);
-    request->encode_ms += clock_ms_since(start, clock_now_ns());
-    return answer_text(request, status, type, text, n_bytes);
-}
-
 enum MHD_Result answer_json(struct request *request, unsigned status, struct json_build root)
 {
     ON_LOOP();
-    return is_finite(request, &root) ? send_json(request, status, "application/json", root)
-                                     : answer_problem(request);
+    size_t n_bytes = 0;
+    const uint64_t start_ns = clock_now_ns();
+    char *text = json_take_answer(root, &n_bytes, &request->problem);
+    request->encode_ms += clock_ms_since(start_ns, clock_now_ns());
+    return text != NULL ? answer_text(request, status, "application/json", text, n_bytes)
+                        : answer_problem(request);
 }
 
 static struct json_build problem_of(const struct request *request)
@@ -151,28 +133,21 @@ enum MHD_Result answer_problem(struct request *request)
         metrics->rejected[request->problem.kind]++;
     if (request->problem.kind == PROBLEM_INFERENCE_FAILED)
         metrics->inference_invalid++;
-    return send_json(request, rule->status, "application/problem+json", problem_of(request));
+    size_t n_bytes = 0;
+    char *text = json_take_text(problem_of(request), &n_bytes);
+    return answer_text(request, rule->status, "application/problem+json", text, n_bytes);
 }
 
-static void end_lines(struct request *request, struct json_build root)
+void answer_last_line(struct request *request, char *text, size_t n_bytes)
 {
-    size_t n_bytes = 0;
-    char *text = json_take_text(root, &n_bytes);
+    ON_LOOP();
     ndjson_end(&request->stream, text, n_bytes);
     deadlines_enter(request, AWAITS_READER);
 }
 
 void answer_last_problem(struct request *request)
 {
-    ON_LOOP();
-    end_lines(request, problem_of(request));
-}
-
-void answer_last_line(struct request *request, struct json_build root)
-{
-    ON_LOOP();
-    if (is_finite(request, &root))
-        end_lines(request, root);
-    else
-        answer_last_problem(request);
+    size_t n_bytes = 0;
+    char *text = json_take_text(problem_of(request), &n_bytes);
+    answer_last_line(request, text, n_bytes);
 }

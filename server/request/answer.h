@@ -18,11 +18,13 @@ enum MHD_Result answer_asset(struct request *request, const struct asset *asset,
                              const struct asset_form *form, bool is_known,
                              const struct reply_header *headers);
 enum MHD_Result answer_lines(struct request *request); /* 200 and request->stream */
-/* JSON, taken. A number in it that is not finite makes it inference-failed. */
+/* JSON, taken. A number in it that is not finite makes it inference-failed, a shortage of memory
+ * overloaded-memory. */
 enum MHD_Result answer_json(struct request *request, unsigned status, struct json_build root);
 enum MHD_Result answer_problem(struct request *request); /* request->problem */
 void answer_last_problem(struct request *request);       /* the same as the last line of lines */
-/* The last line of request->stream; root is taken. */
-void answer_last_line(struct request *request, struct json_build root);
+/* The last line of request->stream: text without a newline is malloc'd and taken; NULL: memory was
+ * short, and the answer breaks off. */
+void answer_last_line(struct request *request, char *text, size_t n_bytes);
 
 #endif

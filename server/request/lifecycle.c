@@ -309,6 +309,15 @@ static void set_problem(struct request *request, const struct job *job)
         snprintf(request->problem.field, sizeof request->problem.field, "transcript");
 }
 
+/* The worker has written it. */
+static void end_lines(struct request *request)
+{
+    struct written *written = &request->ticket.job->written;
+    char *text = written->text;
+    written->text = NULL;
+    answer_last_line(request, text, written->n_bytes);
+}
+
 static void on_done(struct ticket *ticket)
 {
     struct request *request = ticket->request;
@@ -322,7 +331,7 @@ static void on_done(struct ticket *ticket)
     if (!ndjson_has_begun(&request->stream))
         resume(request, REQUEST_DONE);
     else if (job->status == VP_OK)
-        answer_last_line(request, request->route->last_line(request));
+        end_lines(request);
     else
         answer_last_problem(request);
 }

@@ -84,16 +84,6 @@ static bool read_body(struct job *job)
     return true;
 }
 
-void route_diarize_body(struct request *request)
-{
-    ON_LOOP();
-    struct job *job = upload_begin(request, JOB_DIARIZE, read_body);
-    if (job == NULL)
-        return;
-    job->is_large = true;
-    request_submit(request, job);
-}
-
 /* ---- the answer ----------------------------------------------------------------------------- */
 
 /* [n] turns; the exclusive ones go without confidence. */
@@ -150,25 +140,21 @@ static struct json_build warnings(const struct vp_diarization_result *result, bo
     return array;
 }
 
-static struct json_build timing(const struct request *request, uint64_t now_ns)
+static struct json_build timing(const struct job *job)
 {
-    const struct job *job = request->ticket.job;
     struct json_build object = json_begin_object();
     json_put_number(&object, "queue", job_times(job).queue_ms);
     json_put_number(&object, "work", job->conversation.work_ms);
-    json_put_number(&object, "total", clock_ms_since(request->started_ns, now_ns));
+    json_put_number(&object, "total", clock_ms_since(job->asked_ns, clock_now_ns()));
     return object;
 }
 
-struct json_build route_diarize_last_line(struct request *request)
+static struct json_build answer_of(const struct job *job)
 {
-    ON_LOOP();
-    const struct job *job = request->ticket.job;
     const struct vp_model_info *info = job->engine->info;
     const struct vp_diarization_result *result =
         vp_diarization_result(job->conversation.diarization);
     const bool is_segmented = result->engine == VP_DIARIZE_SEGMENTATION;
-    uint64_t start = clock_now_ns();
     struct json_build root = json_begin_object();
     json_put_text(&root, "model", info->name);
     json_put_text(&root, "model_digest", info->digest);
@@ -183,55 +169,71 @@ struct json_build route_diarize_last_line(struct request *request)
     json_put_number(&root, "threshold", result->threshold);
     json_put_build(&root, "segments", turns(result->segments, result->n_segments, true));
     json_put_build(&root, "exclusive", turns(result->exclusive, result->n_exclusive, false));
-    json_put_build(&root, "speakers", speakers(result, info->dim, &request->query));
+    json_put_build(&root, "speakers", speakers(result, info->dim, &job->query));
     json_put_build(&root, "warnings", warnings(result, job->conversation.type_guessed));
-    json_put_build(&root, "timing_ms", timing(request, start));
+    json_put_build(&root, "timing_ms", timing(job));
     if (job->conversation.words.written != NULL)
         json_put_build(&root, "transcript", words_json(&job->conversation.words));
-    json_put_text(&root, "request_id", request->id);
-    request->encode_ms = clock_ms_since(start, clock_now_ns());
+    json_put_text(&root, "request_id", job->request_id);
     return root;
 }
 
-static void answer_rttm(struct request *request)
+static char *take(char **text)
 {
-    struct vp_err err;
-    char *text = NULL;
-    size_t n_chars = 0;
-    uint64_t start = clock_now_ns();
-    if (vp_diarization_rttm(vp_diarization_result(request->ticket.job->conversation.diarization),
-                            request->query.uri, &text, &n_chars, &err) != VP_OK)
-        text = NULL;
-    request->encode_ms = clock_ms_since(start, clock_now_ns());
-    (void)answer_text(request, MHD_HTTP_OK, "text/plain; charset=utf-8", text, n_chars);
+    char *taken = *text;
+    *text = NULL;
+    return taken;
 }
 
-/* Gives away a text of the worker's. */
-static void answer_words(struct request *request)
+/* An hour of talk is some thousands of turns: tens of milliseconds, which the loop does not have.
+ */
+static bool write_answer(struct job *job)
 {
-    struct words *words = &request->ticket.job->conversation.words;
-    const bool as_text = request->query.format == FORMAT_TEXT;
-    const char *type = as_text ? "text/plain; charset=utf-8"
-                               : vp_transcript_media_type(vp_transcript_form_of(words->transcript));
-    char **text = as_text ? &words->text : &words->written;
-    char *given = *text;
-    *text = NULL;
-    (void)answer_text(request, MHD_HTTP_OK, type, given,
-                      as_text ? words->n_text : words->n_written);
+    ON_WORKER();
+    struct written *written = &job->written;
+    struct words *words = &job->conversation.words;
+    struct vp_err err;
+    written->type = "text/plain; charset=utf-8";
+    switch (job->query.format) {
+    case FORMAT_RTTM:
+        if (vp_diarization_rttm(vp_diarization_result(job->conversation.diarization),
+                                job->query.uri, &written->text, &written->n_bytes, &err) == VP_OK)
+            return true;
+        problem_set_no_memory(&job->problem);
+        return false;
+    case FORMAT_TRANSCRIPT:
+        written->type = vp_transcript_media_type(vp_transcript_form_of(words->transcript));
+        written->text = take(&words->written);
+        written->n_bytes = words->n_written;
+        return true;
+    case FORMAT_TEXT:
+        written->text = take(&words->text);
+        written->n_bytes = words->n_text;
+        return true;
+    default:
+        written->type = "application/json";
+        written->text = json_take_answer(answer_of(job), &written->n_bytes, &job->problem);
+        return written->text != NULL;
+    }
 }
 
 void route_diarize_done(struct request *request)
 {
     ON_LOOP();
-    switch (request->query.format) {
-    case FORMAT_RTTM:
-        answer_rttm(request);
+    struct written *written = &request->ticket.job->written;
+    (void)answer_text(request, MHD_HTTP_OK, written->type, take(&written->text), written->n_bytes);
+}
+
+/* ---- the job -------------------------------------------------------------------------------- */
+
+void route_diarize_body(struct request *request)
+{
+    ON_LOOP();
+    struct job *job = upload_begin(request, JOB_DIARIZE, read_body);
+    if (job == NULL)
         return;
-    case FORMAT_TRANSCRIPT:
-    case FORMAT_TEXT:
-        answer_words(request);
-        return;
-    default:
-        (void)answer_json(request, MHD_HTTP_OK, route_diarize_last_line(request));
-    }
+    job->is_large = true;
+    job->write = write_answer;
+    job->asked_ns = request->started_ns;
+    request_submit(request, job);
 }

@@ -11,7 +11,6 @@
 #ifndef VP_ROUTES_H
 #define VP_ROUTES_H
 
-#include "http/json_build.h"
 #include "http/metrics.h"
 
 #include <stdbool.h>
@@ -30,8 +29,6 @@ struct route {
     void (*on_head)(struct request *request);
     void (*on_body)(struct request *request);
     void (*on_done)(struct request *request);
-    struct json_build (*last_line)(
-        struct request *request); /* the answer of a stream; NULL: never one */
 };
 
 /* The route of a path without /v1; never NULL: unknown paths have one too (path NULL). [any] */
@@ -46,7 +43,6 @@ void route_compare_done(struct request *request);
 void route_diarize_head(struct request *request);
 void route_diarize_body(struct request *request);
 void route_diarize_done(struct request *request);
-struct json_build route_diarize_last_line(struct request *request);
 void route_info_answer(struct request *request);
 void route_livez_answer(struct request *request);
 void route_readyz_answer(struct request *request);

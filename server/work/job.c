@@ -88,6 +88,7 @@ void job_free(struct job *job)
     }
     conversation_close(&job->conversation);
     free(job->content_type);
+    free(job->written.text);
     body_close(&job->body);
     holder_close(&job->holder);
     engine_release(job->engine);
@@ -222,6 +223,20 @@ static enum vp_status run_clip(struct job *job, vp_scratch *scratch)
     return status == VP_OK ? close_sides(job) : status;
 }
 
+static enum vp_status write_answer(struct job *job)
+{
+    const uint64_t start_ns = clock_now_ns();
+    const bool good = job->write(job);
+    job->encode_ms = clock_ms_since(start_ns, clock_now_ns());
+    if (good)
+        return VP_OK;
+    VP_BUG_IF(job->problem.kind == PROBLEM_NONE);
+    if (job->problem.kind == PROBLEM_INFERENCE_FAILED)
+        return fail(&job->err, VP_ERR_INFERENCE,
+                    "the answer would hold a number that is not finite");
+    return fail(&job->err, VP_ERR_NO_MEMORY, "memory is short for the answer");
+}
+
 static enum vp_status run_on_engine(struct job *job)
 {
     VP_BUG_IF(job->worker >= job->engine->n_workers);
@@ -239,6 +254,8 @@ static enum vp_status run_on_engine(struct job *job)
     } else {
         status = run_clip(job, scratch);
     }
+    if (status == VP_OK && job->is_done && job->write != NULL)
+        status = write_answer(job);
     if (status == VP_ERR_INFERENCE) {
         struct vp_self_test again;
         struct vp_err err;

@@ -53,6 +53,17 @@ struct side {
  * may do it while the client leaves. False: job->problem says why. [any] */
 typedef bool job_reader(struct job *job);
 
+/* Makes the answer of a job that is done, where that takes long: job->written. It looks at nothing
+ * but the job. False: job->problem says why. [worker] */
+typedef bool job_writer(struct job *job);
+
+/* An answer as it goes out. */
+struct written {
+    const char *type; /* its media type, static */
+    char *text;       /* owned; NULL: none, or it was given away */
+    size_t n_bytes;
+};
+
 struct job {
     unsigned magic;
     enum job_kind kind;
@@ -63,6 +74,8 @@ struct job {
     struct holder holder;   /* on whose account it has its place; references */
     struct body body;       /* moved from the request; holds the clips' bytes */
     job_reader *read;       /* of the body, in the first turn; NULL: it is read, or there is none */
+    job_writer *write;      /* of the answer, in the last turn; NULL: the loop makes it */
+    struct written written; /* by it */
     char *content_type;     /* of the body, owned; NULL: none was said */
     struct query query;     /* the request's options */
     struct problem problem; /* what is wrong with the body, when `read` failed */
@@ -78,8 +91,10 @@ struct job {
 
     size_t worker; /* which of the pool has it, and who helps: set when it is handed out */
     struct job_helpers helpers;
+    uint64_t asked_ns;                        /* when the request line came, for `write` */
     uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
     double turn_ms;                           /* the last turn */
+    double encode_ms;                         /* `write` */
     bool is_done;                             /* no turn is left; so it is after an error */
     enum vp_status status;                    /* the result; err when not VP_OK */
     struct vp_err err;

@@ -41,7 +41,7 @@ enum vp_status words_assign(struct words *words, const struct vp_diarization_res
 
 struct json_build words_json(const struct words *words)
 {
-    ON_LOOP();
+    ON_WORKER();
     const enum vp_transcript_form form = vp_transcript_form_of(words->transcript);
     struct json_build object = json_begin_object();
     json_put_text(&object, "form", vp_transcript_form_name(form));

@@ -22,7 +22,7 @@ enum vp_status words_read(struct words *words, struct vp_err *err) VP_MUST_CHECK
 /* Gives the speakers of a result that is done. [worker] */
 enum vp_status words_assign(struct words *words, const struct vp_diarization_result *result,
                             struct vp_err *err) VP_MUST_CHECK;
-/* {form, content, text}: the member of the answer. [loop] */
+/* {form, content, text}: the member of the answer. [worker] */
 struct json_build words_json(const struct words *words);
 void words_close(struct words *words); /* [loop] legal on a zeroed one */
 
