@@ -15,7 +15,7 @@ from service import Service, read_answer, speech, voice, wav
 
 
 @pytest.mark.parametrize("place,statuses", [
-    ("upload:3", {200, 503}), ("job:5", {200, 503}), ("json:3", {200, "closed"}), ("reply:3", {200, "closed"}),
+    ("upload:3", {200, 503}), ("job:5", {200, 503}), ("json:3", {200, 503}), ("reply:3", {200, "closed"}),
     ("decode:3", {200, 503}), ("inference:3", {200, 500}),
     ("upload:7,job:11,json:5,reply:7,decode:5,inference:7", {200, 500, 503, "closed"})])
 def test_faults(place: str, statuses: set) -> None:
@@ -54,7 +54,7 @@ def test_faults(place: str, statuses: set) -> None:
             assert _metric(service, "voiceprintd_inference_invalid_total") >= 1
 
 
-@pytest.mark.parametrize("place,statuses", [("decode:29", {200, 503}), ("json:4", {200, "closed"}), ("reply:4", {200, "closed"}),
+@pytest.mark.parametrize("place,statuses", [("decode:29", {200, 503}), ("json:4", {200, 503}), ("reply:4", {200, "closed"}),
                                             ("upload:9,job:7,json:7,reply:9,decode:29", {200, 503, "closed"})])
 def test_faults_of_conversations(place: str, statuses: set) -> None:
     """A conversation is decoded in as many slices as the machine is slow, so only a rare fault spares some."""
