@@ -23,8 +23,8 @@ void route_compare_head(struct request *request)
         request->max_body_bytes = JSON_MAX_BYTES;
     else if (!request->needs_worker)
         problem_set_field(&request->problem, "content-type",
-                          "/compare takes multipart/form-data (parts a and b) or "
-                          "application/json");
+                          "/compare takes multipart/form-data (parts a and b: curl -F a=@FILE -F "
+                          "b=@FILE) or application/json (curl -H content-type:application/json)");
 }
 
 /* Side index of a part or member name, -1 for any other. */
@@ -136,6 +136,24 @@ static bool is_stored(const struct part *part)
     return strcmp(part->content_type, "application/json") == 0;
 }
 
+/* An object without the type that would tell it: no container begins with a brace. */
+static bool is_untold(const struct part *part)
+{
+    size_t i = 0;
+    while (i < part->n_bytes && memchr(" \t\r\n", part->bytes[i], 4) != NULL)
+        i++;
+    return i < part->n_bytes && part->bytes[i] == '{' && !is_stored(part);
+}
+
+static bool fail_untold(struct job *job, const char *field)
+{
+    problem_set_field(&job->problem, field,
+                      "part \"%s\" is JSON and does not say so: give it the type application/json, "
+                      "curl -F \"%s=@FILE;type=application/json\"",
+                      field, field);
+    return false;
+}
+
 static bool fail_count(struct job *job, const char *field)
 {
     problem_set_field(&job->problem, field,
@@ -163,6 +181,8 @@ static bool count_clips(struct job *job, const struct part *parts, size_t n_part
             problem->clip = n_clips[side];
             return false;
         }
+        if (is_untold(&parts[i]))
+            return fail_untold(job, names[side]);
         if (stored[side] || (is_stored(&parts[i]) && n_clips[side] > 0))
             return fail_count(job, names[side]);
         if (is_stored(&parts[i]))

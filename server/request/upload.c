@@ -9,7 +9,8 @@
 
 enum {
     MULTIPART_OVERHEAD_BYTES = 64 * 1024,
-    MOST_READ_AT_ONCE = 64 * 1024 /* of JSON: 10 ms at the worst, nothing but "{}," */
+    MOST_READ_AT_ONCE = 64 * 1024, /* of JSON: 10 ms at the worst, nothing but "{}," */
+    LEAST_TO_TELL = 2048           /* bytes: chance leaves out three values once in 10^10 */
 };
 
 void upload_media_type(const char *content_type, char *type, size_t room)
@@ -86,6 +87,20 @@ size_t upload_max_bytes(size_t max_bytes, bool is_form)
     return max_bytes + (is_form ? MULTIPART_OVERHEAD_BYTES : 0);
 }
 
+/* `curl --data @FILE` takes CR, LF and NUL out of it, and what follows them in a line, and states
+ * the same type as --data-binary. */
+static bool is_stripped(const struct part *clip)
+{
+    if (strcmp(clip->content_type, "application/x-www-form-urlencoded") != 0 ||
+        clip->n_bytes < LEAST_TO_TELL)
+        return false;
+    static const char taken[] = {'\n', '\r', 0};
+    for (size_t i = 0; i < sizeof taken; i++)
+        if (memchr(clip->bytes, taken[i], clip->n_bytes) != NULL)
+            return false;
+    return true;
+}
+
 /* The part that a name stands for; NULL: the route takes none of that name. */
 static struct part *place_of(const char *name, struct part *clip, struct part *transcript)
 {
@@ -106,7 +121,13 @@ bool upload_find_clip(struct job *job, size_t max_bytes, struct part *clip, stru
         clip->bytes = job->body.bytes;
         clip->n_bytes = job->body.n_bytes;
         upload_media_type(type, clip->content_type, sizeof clip->content_type);
-        return true;
+        if (!is_stripped(clip))
+            return true;
+        problem_set_field(
+            &job->problem, "content-type",
+            "the body has no line ends, as curl --data leaves it, so the recording is "
+            "spoilt: send it with --data-binary @FILE or -F file=@FILE");
+        return false;
     }
     struct part parts[3];
     size_t n_parts = 0;

@@ -135,6 +135,15 @@ def test_wrong_parts(service: Service) -> None:
         assert (response.status_code, problem(response), response.json()["field"]) == (400, "bad-request", field)
 
 
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/octet-stream"])
+def test_json_without_its_type_is_told_the_remedy(service: Service, content_type: str | None) -> None:
+    clip = ("a.wav", voice(1))
+    for text in (json.dumps(stored(service, 1)), " \r\n" + json.dumps(stored(service, 1), indent=2)):
+        response = service.post("/compare", files=[("a", clip), ("b", ("b.json", text, content_type) if content_type else ("b", text))])
+        assert (response.status_code, response.json()["field"]) == (400, "b")
+        assert "b=@FILE;type=application/json" in response.json()["detail"]
+
+
 def test_other_types(service: Service) -> None:
     for headers in ({"Content-Type": "audio/wav"}, {"Content-Type": "application/x-www-form-urlencoded"}, {}):
         response = service.post("/compare", data=voice(), headers=headers)

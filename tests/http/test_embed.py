@@ -108,6 +108,19 @@ def test_curl_without_a_type(service: Service, tmp_path) -> None:
         assert len(json.loads(done.stdout)["embedding"]) == json.loads(done.stdout)["dim"]
 
 
+def test_curl_data_is_told_the_remedy(service: Service, tmp_path) -> None:
+    """--data takes line ends and zeros out of a file."""
+    clip = tmp_path / "a.wav"
+    for audio in (voice(), voice(3, seconds=4)):
+        clip.write_bytes(audio)
+        for path in ("/embed", "/diarize"):
+            done = subprocess.run(["curl", "-sS", "--max-time", "60", "--data", f"@{clip}", service.url + path],
+                                  capture_output=True, check=True, timeout=90)
+            answer = json.loads(done.stdout)
+            assert (answer["status"], answer["field"]) == (400, "content-type")
+            assert "--data-binary @FILE" in answer["detail"] and "-F file=@FILE" in answer["detail"]
+
+
 def test_v1_alias(service: Service) -> None:
     assert service.post("/v1/embed", data=voice()).status_code == 200
 
