@@ -134,6 +134,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="run only the tests whose path contains this")
     parser.add_argument("--pages", action="store_true", help="only the tests in a browser")
     parser.add_argument("--first", action="store_true", help="a Python suite ends with its first failure")
+    parser.add_argument("--named", default="", help="of the Python tests, run only those whose name contains this")
     args = parser.parse_args()
 
     if os.environ.get("RECORDINGS") != "required" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
@@ -161,7 +162,7 @@ def main() -> int:
         files = sorted(f for f in folder.glob("test_*.py") if args.only in str(f))
         if files:  # the folder by itself, so that conftest.py may leave some of its files out
             run_pytest(folder, files if args.only else [folder], args.build, tally,
-                       ["--exitfirst"] if args.first else [])
+                       [*(["--exitfirst"] if args.first else []), *(["-k", args.named] if args.named else [])])
 
     for name, seconds in sorted(tally.seconds.items(), key=lambda item: -item[1])[:N_SLOWEST]:
         print(f"slow: {seconds:6.1f} s  {name}")

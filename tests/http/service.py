@@ -22,7 +22,7 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("VOICEPRINT_BUILD", ROOT / "build/release"))
 EMULATOR = shlex.split(os.environ.get("EMULATOR", ""))  # for a build for another processor
-IS_SLOW = BUILD.name in ("asan", "tsan") or EMULATOR  # time limits are wider
+IS_SLOW = BUILD.name in ("asan", "tsan", "coverage") or EMULATOR  # time limits are wider
 SLOWNESS = 8.0 if IS_SLOW else 1.0
 UNTRAINED = ROOT / "build/models/untrained.safetensors"
 # A net that embeds in a few milliseconds: most tests are not about the network.
