@@ -147,7 +147,7 @@ static void no_voice_gets_lost(void **state)
     (void)state;
     bool tracked;
     const struct vp_diarize_options cleaned = options;
-    for (size_t n_voices = 2; n_voices <= 6; n_voices++) {
+    for (unsigned n_voices = 2; n_voices <= 6; n_voices++) {
         options = cleaned;
         options.num_speakers = n_voices;
         if (n_voices % 2 == 0) /* pauses and short turns as they are */
