@@ -398,17 +398,17 @@ $(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
 
 # A fuzz target has libFuzzer's main; it may see the internals of core, and those of the server that
 # need neither loop nor connection.
-FUZZ_SERVER := $(patsubst %,server/%.o,http/wire http/problem http/multipart http/json http/json_build http/query util/crash util/fault)
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER:%=build/fuzz/%)
+FUZZ_SERVER := $(patsubst %,server/%.o,http/wire http/tap util/thread http/problem http/multipart http/json http/json_build http/query util/crash util/fault)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/limit.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER:%=build/fuzz/%)
 	@echo '  fuzz  $<'
-	@clang-14 $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) -fsanitize=fuzzer $< $(FUZZ_SERVER:%=build/fuzz/%) \
-	    build/fuzz/libvoiceprint.a -o $@ $(PKG_LIBS) -lm -lpthread
+	@clang-14 $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) -fsanitize=fuzzer -Wl,--wrap=LLVMFuzzerTestOneInput $< tests/fuzz/limit.c $(FUZZ_SERVER:%=build/fuzz/%) \
+	    build/fuzz/libvoiceprint.a -o $@ $(PKG_LIBS) $(PKG_SERVER_LIBS) -lm -lpthread
 
 # The same targets with a main of their own, which `make test` runs on the kept files.
-$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(FUZZ_SERVER:%=$(BUILD)/%) $(LIB)
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c tests/fuzz/limit.c $(FUZZ_SERVER:%=$(BUILD)/%) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  test  $<'
-	@$(CC) $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) -lm -lpthread
+	@$(CC) $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=LLVMFuzzerTestOneInput $^ -o $@ $(PKG_LIBS) $(PKG_SERVER_LIBS) -lm -lpthread
 
 $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)

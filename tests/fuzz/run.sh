@@ -16,7 +16,7 @@ for program in "$@"; do
     dictionary=tests/fuzz/$target.dict
     [ -e "$dictionary" ] && dictionary="-dict=$dictionary" || dictionary=
     # shellcheck disable=SC2086 # an option or none
-    ASAN_OPTIONS=allocator_may_return_null=1 "$program" "$corpus" "tests/fuzz/seeds/$target" \
+    ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=1 "$program" "$corpus" "tests/fuzz/seeds/$target" \
         $dictionary -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=0 \
         -print_final_stats=1 -verbosity=1 -artifact_prefix="build/fuzz/$target-" 2>&1 |
         tee "build/fuzz/$target.log" | grep -E '^stat::|ERROR|SUMMARY|Test unit' || true
