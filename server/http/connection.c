@@ -21,7 +21,8 @@ enum {
     LINGER_BYTES = 64 << 20,     /* four uploads of max_body_bytes' default */
     LINGER_TICK_BYTES = 8 << 20, /* all together in a tick of 50 ms: 160 MiB/s */
     UNSENT_BYTES = 128 << 10,    /* of an answer, in the kernel, for a client that does not read */
-    UNTAKEN_TICKS = 10           /* half a second */
+    UNTAKEN_TICKS = 10,          /* half a second */
+    MOST_LOOKED_AT = 1024 /* in a tick: a millisecond's work. Of more, each part in its turn */
 };
 /* Until a client that goes on sending sees the refusal: a round trip, and one retransmission. */
 static const double linger_s = 2.0;
@@ -71,9 +72,8 @@ static void unlink_from(struct connections *list, struct connection *connection)
         list->last = connection->previous;
 }
 
-/* Counts the connection for its address, unless that is a trusted proxy's. False: it has to end,
- * because memory is short, or because its address has more than its share while little of the room
- * above `max` is left: the second half of that is for the others. */
+/* Counts the connection for its address, unless that is a trusted proxy's. False: memory is short.
+ */
 static bool count(struct connections *list, struct connection *connection)
 {
     connection->is_of_proxy = networks_have(&list->clients->proxies, &connection->address);
@@ -82,8 +82,7 @@ static bool count(struct connections *list, struct connection *connection)
     if (!holder_open(&connection->holder, list->clients, &connection->address, NULL))
         return false;
     holder_take(&connection->holder, SHARE_CONNECTIONS, 1);
-    return list->n < list->max + list->headroom / 2 ||
-           !holder_is_over(&connection->holder, SHARE_CONNECTIONS);
+    return true;
 }
 
 /* From here on it is as good as gone. */
@@ -111,12 +110,8 @@ static void add(struct connections *list, struct MHD_Connection *handle, void **
     name_peer(connection, handle);
     const int unsent = UNSENT_BYTES;
     (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-    if (!tap_add(connection->fd, &connection->wire)) { /* nobody would judge its framing */
-        connection_cut(connection);
-    } else if (!count(list, connection)) {
-        connection_cut(connection);
-        list->metrics->connections_evicted++;
-    }
+    if (!tap_add(connection->fd, &connection->wire) || !count(list, connection))
+        connection_cut(connection); /* nobody would judge its framing, or count it */
     link_first(list, connection);
     list->n++;
     connection_enter(connection, CONNECTION_NEW, list->config->header_timeout_s);
@@ -258,8 +253,10 @@ static void look_for_end(struct connection *at)
 void connections_tick(struct connections *list, uint64_t now_ns)
 {
     ON_LOOP();
+    const uint64_t n_parts = 1 + list->n / MOST_LOOKED_AT;
+    uint64_t i = list->n_ticks++;
     for (struct connection *at = list->first; at != NULL; at = at->next) {
-        if (!at->cut && at->phase != CONNECTION_ANSWER)
+        if (!at->cut && at->phase != CONNECTION_ANSWER && i++ % n_parts == 0)
             look_for_end(at);
         if (now_ns < at->deadline_ns || at->cut)
             continue;

@@ -82,6 +82,7 @@ struct connections {
     size_t headroom;                 /* above it, as descriptors allow */
     struct lingering lingering[MAX_LINGERING];
     size_t n_lingering;
+    uint64_t n_ticks;
 };
 
 /* What libmicrohttpd may have open, so that a new connection can come in while an idle one is made

@@ -90,8 +90,7 @@ static size_t cut(const struct connections *list, enum reason reason, bool over_
     return n_cut;
 }
 
-/* Somebody has more than its share, only too recently to be cut, and there is room for others until
- * then: to the second half of it none of those is let in who has more than its share. */
+/* Somebody has more than its share, only too recently to be cut, and there is room until then. */
 static bool can_wait(const struct connections *list)
 {
     if (list->n >= list->max + list->headroom / 2)
