@@ -134,8 +134,7 @@ static bool set_option(unsigned option, const char *value, struct query *query)
     }
 }
 
-/* Options that contradict each other. */
-static bool judge_speakers(const struct query *query, struct problem *problem)
+bool query_judge(const struct query *query, struct problem *problem)
 {
     if (query->num_speakers != 0 && (query->min_speakers != 0 || query->max_speakers != 0)) {
         problem_set_field(problem, "num_speakers",
@@ -168,12 +167,46 @@ static const struct {
     {"on_damage", "refuse or accept"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
+_Static_assert((int)N_OPTIONS <= (int)QUERY_MAX_OPTIONS, "room for each in a form");
 _Static_assert(1 << (N_OPTIONS - 1) == QUERY_ON_DAMAGE, "an option for each bit");
+
+/* The option's bit; 0: there is none of that name. */
+static unsigned bit_of(const char *name, const char **expected)
+{
+    for (unsigned i = 0; i < N_OPTIONS; i++) {
+        *expected = options[i].expected;
+        if (strcmp(name, options[i].name) == 0)
+            return 1U << i;
+    }
+    return 0;
+}
+
+bool query_takes(const struct query *query, const char *name)
+{
+    const char *expected;
+    return (bit_of(name, &expected) & query->allowed) != 0;
+}
+
+bool query_set(struct query *query, const char *name, const char *value, struct problem *problem)
+{
+    const char *expected;
+    const unsigned bit = bit_of(name, &expected);
+    if ((bit & query->allowed) == 0 || (bit & query->seen) != 0) {
+        problem_set_field(
+            problem, name,
+            bit & query->seen ? "option \"%s\" is given twice" : "unknown option \"%s\"", name);
+        return false;
+    }
+    query->seen |= bit;
+    if (set_option(bit, value, query))
+        return true;
+    problem_set_field(problem, name, "%s must be %s", name, expected);
+    return false;
+}
 
 bool query_parse(const char *text, unsigned allowed, struct query *query, struct problem *problem)
 {
-    unsigned seen = 0;
-    *query = (struct query){.normalize = true, .uri = "audio"};
+    *query = (struct query){.allowed = allowed, .normalize = true, .uri = "audio"};
     if (text != NULL && strlen(text) > QUERY_MAX_BYTES) {
         problem_set_field(problem, "query", "the query is longer than %d bytes", QUERY_MAX_BYTES);
         return false;
@@ -187,22 +220,9 @@ bool query_parse(const char *text, unsigned allowed, struct query *query, struct
             problem_set_field(problem, "query", "the query cannot be decoded");
             return false;
         }
-        unsigned i = 0;
-        while (i < N_OPTIONS && strcmp(name, options[i].name) != 0)
-            i++;
-        const unsigned bit = i < N_OPTIONS ? 1U << i : 0;
-        if ((bit & allowed) == 0 || (bit & seen) != 0) {
-            problem_set_field(problem, name,
-                              bit & seen ? "option \"%s\" is given twice" : "unknown option \"%s\"",
-                              name);
+        if (!query_set(query, name, value, problem))
             return false;
-        }
-        if (!set_option(bit, value, query)) {
-            problem_set_field(problem, name, "%s must be %s", name, options[i].expected);
-            return false;
-        }
-        seen |= bit;
         text = *end == '&' ? end + 1 : NULL;
     }
-    return judge_speakers(query, problem);
+    return query_judge(query, problem);
 }

@@ -1,19 +1,21 @@
-/* The query string: the options of the contract, each at most once; anything else is refused. */
+/* Options of the contract, in the query or in a form: each at most once, anything else is refused.
+ */
 #ifndef VP_QUERY_H
 #define VP_QUERY_H
 
 #include "diarization.h"
 #include "http/problem.h"
 
-enum { QUERY_MAX_BYTES = 2048, URI_ROOM = 65 };
+enum { QUERY_MAX_BYTES = 2048, QUERY_MAX_OPTIONS = 16, URI_ROOM = 65 };
 
 /* The form of an answer of /diarize. The last two need a transcript in the request. */
 enum query_format { FORMAT_JSON = 0, FORMAT_RTTM, FORMAT_TRANSCRIPT, FORMAT_TEXT };
 
 struct query {
-    bool normalize;     /* default true */
-    bool base64;        /* encoding=base64: little-endian float32 */
-    bool has_threshold; /* threshold=x */
+    unsigned allowed, seen; /* bits of the options that the route takes, that were given */
+    bool normalize;         /* default true */
+    bool base64;            /* encoding=base64: little-endian float32 */
+    bool has_threshold;     /* threshold=x */
     double threshold;
     struct vp_clip_options clip; /* on_damage=accept */
     /* For /diarize only. */
@@ -24,6 +26,7 @@ struct query {
     bool embeddings; /* embeddings=true: one for each speaker */
     enum query_format format;
     char uri[URI_ROOM]; /* the recording's name in RTTM */
+    bool lines;         /* no option: the answer is to come in lines, by `Accept` */
 };
 
 enum {
@@ -50,5 +53,12 @@ enum {
  * route takes. False: problem names the option. [any] */
 bool query_parse(const char *text, unsigned allowed, struct query *query,
                  struct problem *problem) VP_MUST_CHECK;
+/* Is name an option that the route takes? [any] */
+bool query_takes(const struct query *query, const char *name) VP_MUST_CHECK;
+/* Sets one option more. False: problem names it. [any] */
+bool query_set(struct query *query, const char *name, const char *value,
+               struct problem *problem) VP_MUST_CHECK;
+/* False: options contradict each other. To be called after the last query_set. [any] */
+bool query_judge(const struct query *query, struct problem *problem) VP_MUST_CHECK;
 
 #endif

@@ -65,10 +65,9 @@ static struct json_build side_report(const struct side *side)
     return report;
 }
 
-static void put_decision(struct json_build *root, const struct request *request,
+static void put_decision(struct json_build *root, const struct query *query,
                          const struct engine *engine, double score)
 {
-    const struct query *query = &request->query;
     if (query->has_threshold || engine->has_threshold) {
         const double threshold = query->has_threshold ? query->threshold : engine->threshold;
         json_put_number(root, "threshold", threshold);
@@ -110,7 +109,7 @@ static void answer(struct request *request, const struct job *job)
     json_put_number(&root, "score", score);
     json_put_text(&root, "metric", "cosine");
     json_put_build(&root, "range", score_range());
-    put_decision(&root, request, engine, score);
+    put_decision(&root, &job->query, engine, score);
     put_calibrated(&root, engine, score);
     json_put_build(&root, "a", side_report(&job->sides[0]));
     json_put_build(&root, "b", side_report(&job->sides[1]));
@@ -236,14 +235,14 @@ static bool read_parts(struct job *job, const struct part *parts, size_t n_parts
 
 static bool read_form(struct job *job)
 {
-    size_t n_parts = 0, max_parts = 2 * job->config->max_clips + 1;
+    size_t n_parts = 0, max_parts = 2 * job->config->max_clips + 1 + upload_n_options(job);
     struct part *parts = calloc(max_parts, sizeof *parts);
     if (parts == NULL)
         problem_set_no_memory(&job->problem);
     bool good = parts != NULL &&
                 multipart_split(job->content_type, job->body.bytes, job->body.n_bytes, parts,
                                 max_parts, &n_parts, &job->problem) &&
-                read_parts(job, parts, n_parts);
+                upload_take_options(job, parts, &n_parts) && read_parts(job, parts, n_parts);
     free(parts);
     return good;
 }

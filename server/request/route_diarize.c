@@ -13,6 +13,24 @@ enum { SLOWEST_BYTES_PER_S = 1 << 20 };
 
 /* ---- the request ---------------------------------------------------------------------------- */
 
+/* Options that this service, or this request, cannot have. They may come in the form, too. */
+static bool judge_options(const struct query *query, const struct engine *engine,
+                          struct problem *problem)
+{
+    if (query->lines && query->format != FORMAT_JSON) {
+        problem_set_field(problem, "format",
+                          "lines of progress end with JSON: ask for another format without "
+                          "`Accept: application/x-ndjson`");
+        return false;
+    }
+    if (query->engine == VP_DIARIZE_SEGMENTATION && engine->segmentation == NULL) {
+        problem_set_field(problem, "engine",
+                          "this service has no segmentation model: leave engine out, or say vad");
+        return false;
+    }
+    return true;
+}
+
 void route_diarize_head(struct request *request)
 {
     ON_LOOP();
@@ -25,13 +43,8 @@ void route_diarize_head(struct request *request)
     request->needs_worker = true;
     if (ndjson_accepted(request->head.accept))
         request->stream.state = NDJSON_WANTED;
-    if (request->stream.state == NDJSON_WANTED && request->query.format != FORMAT_JSON)
-        problem_set_field(&request->problem, "format",
-                          "lines of progress end with JSON: ask for another format without "
-                          "`Accept: application/x-ndjson`");
-    if (request->query.engine == VP_DIARIZE_SEGMENTATION && service->engine->segmentation == NULL)
-        problem_set_field(&request->problem, "engine",
-                          "this service has no segmentation model: leave engine out, or say vad");
+    request->query.lines = request->stream.state == NDJSON_WANTED;
+    (void)judge_options(&request->query, service->engine, &request->problem);
     const double n_bytes = declared < max_bytes ? (double)declared : (double)max_bytes;
     request->body_extra_s = n_bytes / SLOWEST_BYTES_PER_S;
     request->work_timeout_s = service->config->diarize_timeout_s;
@@ -73,6 +86,7 @@ static bool read_body(struct job *job)
     struct conversation *conversation = &job->conversation;
     struct part clip, transcript;
     if (!upload_find_clip(job, job->config->diarize_max_body_bytes, &clip, &transcript) ||
+        !judge_options(&job->query, job->engine, &job->problem) ||
         !judge_transcript(job, &transcript))
         return false;
     set_options(job, &conversation->options);

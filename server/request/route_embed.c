@@ -57,9 +57,8 @@ void route_embed_done(struct request *request)
     json_put_text(&root, "model_digest", info->digest);
     json_put_flag(&root, "untrained", info->untrained);
     json_put_count(&root, "dim", info->dim);
-    json_put_embedding(&root, "embedding", job->sides[0].embedding, info->dim,
-                       request->query.base64);
-    json_put_flag(&root, "normalized", request->query.normalize);
+    json_put_embedding(&root, "embedding", job->sides[0].embedding, info->dim, job->query.base64);
+    json_put_flag(&root, "normalized", job->query.normalize);
     json_put_number(&root, "norm", clip->norm);
     json_put_build(&root, "audio", json_audio(&clip->info));
     json_put_build(&root, "quality", json_quality(&clip->info));

@@ -9,6 +9,7 @@
 
 enum {
     MULTIPART_OVERHEAD_BYTES = 64 * 1024,
+    OPTION_ROOM = 80,              /* of an option's value, with its end */
     MOST_READ_AT_ONCE = 64 * 1024, /* of JSON: 10 ms at the worst, nothing but "{}," */
     LEAST_TO_TELL = 2048           /* bytes: chance leaves out three values once in 10^10 */
 };
@@ -101,6 +102,36 @@ static bool is_stripped(const struct part *clip)
     return true;
 }
 
+static bool read_option(struct job *job, const struct part *part)
+{
+    char value[OPTION_ROOM];
+    if (part->n_bytes >= sizeof value || memchr(part->bytes, 0, part->n_bytes) != NULL) {
+        problem_set_field(&job->problem, part->name, "option \"%s\" is no short text", part->name);
+        return false;
+    }
+    memcpy(value, part->bytes, part->n_bytes);
+    value[part->n_bytes] = 0;
+    return query_set(&job->query, part->name, value, &job->problem);
+}
+
+bool upload_take_options(struct job *job, struct part *parts, size_t *n_parts)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < *n_parts; i++) {
+        if (!query_takes(&job->query, parts[i].name))
+            parts[n++] = parts[i];
+        else if (!read_option(job, &parts[i]))
+            return false;
+    }
+    *n_parts = n;
+    return query_judge(&job->query, &job->problem);
+}
+
+size_t upload_n_options(const struct job *job)
+{
+    return (size_t)__builtin_popcount(job->query.allowed);
+}
+
 /* The part that a name stands for; NULL: the route takes none of that name. */
 static struct part *place_of(const char *name, struct part *clip, struct part *transcript)
 {
@@ -129,10 +160,11 @@ bool upload_find_clip(struct job *job, size_t max_bytes, struct part *clip, stru
             "spoilt: send it with --data-binary @FILE or -F file=@FILE");
         return false;
     }
-    struct part parts[3];
+    struct part parts[3 + QUERY_MAX_OPTIONS];
     size_t n_parts = 0;
-    if (!multipart_split(type, job->body.bytes, job->body.n_bytes, parts, 3, &n_parts,
-                         &job->problem))
+    if (!multipart_split(type, job->body.bytes, job->body.n_bytes, parts, 3 + upload_n_options(job),
+                         &n_parts, &job->problem) ||
+        !upload_take_options(job, parts, &n_parts))
         return false;
     for (size_t i = 0; i < n_parts; i++) {
         struct part *place = place_of(parts[i].name, clip, transcript);

@@ -20,8 +20,13 @@ bool upload_is_json(const char *content_type);
 /* A job with the request's body and options, the body read by `read` unless that is a worker's
  * part. NULL: request->problem is set. The caller owns it. [loop] */
 struct job *upload_begin(struct request *request, enum job_kind kind, job_reader *read);
-/* The recording of a body: all of it, or the one part "file" of a form. Beside it a form may have a
- * part "transcript" where the route takes one (else transcript is NULL); without it
+/* Takes the options of the query among the parts of a form out of them and into job->query. False:
+ * job->problem is set. [any] */
+bool upload_take_options(struct job *job, struct part *parts, size_t *n_parts) VP_MUST_CHECK;
+/* How many parts of a form may be options. [any] */
+size_t upload_n_options(const struct job *job);
+/* The recording of a body: all of it, or the one part "file" of a form. Beside it a form may have
+ * options, and a part "transcript" where the route takes one (else transcript is NULL); without it
  * transcript->bytes is NULL. False: job->problem is set. [any] */
 bool upload_find_clip(struct job *job, size_t max_bytes, struct part *clip,
                       struct part *transcript) VP_MUST_CHECK;

@@ -9,6 +9,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import requests
 from service import Service, problem, speech, voice, wav
 
 WARNINGS = {"short_clip", "low_speech", "low_level", "clipping", "narrowband_source", "channels_differ",
@@ -121,6 +122,44 @@ def test_curl_data_is_told_the_remedy(service: Service, tmp_path) -> None:
             assert "--data-binary @FILE" in answer["detail"] and "-F file=@FILE" in answer["detail"]
 
 
+def form(service: Service, path: str, *fields: tuple[str, str], audio: bytes | None = None) -> requests.Response:
+    """A recording with option fields beside it, before and behind."""
+    half = len(fields) // 2
+    parts = [(name, (None, value)) for name, value in fields]
+    return service.post(path, files=[*parts[:half], ("file", ("a.wav", audio or voice())), *parts[half:]])
+
+
+def test_options_beside_the_file(service: Service) -> None:
+    answer = form(service, "/embed", ("normalize", "False"), ("encoding", "base64")).json()
+    asked = service.embed(voice(), "?normalize=false&encoding=base64").json()
+    assert (answer["normalized"], answer["embedding"], answer["norm"]) == (False, asked["embedding"], asked["norm"])
+    # one in the query, one in the form
+    answer = service.post("/embed?normalize=0", files=[("file", ("a.wav", voice())), ("encoding", (None, "base64"))]).json()
+    assert (answer["normalized"], answer["embedding"]) == (False, asked["embedding"])
+    one, other = ("a", ("a.wav", voice(1))), ("b", ("b.wav", voice(2)))
+    answer = service.post("/compare", files=[one, ("threshold", (None, "-1")), other]).json()
+    assert (answer["threshold"], answer["same_speaker"]) == (-1, True)
+    rttm = form(service, "/diarize", ("format", "rttm"), ("uri", "talk"), ("num_speakers", "1"), audio=voice(seconds=4))
+    assert rttm.headers["Content-Type"].startswith("text/plain")
+    assert rttm.text == service.post("/diarize?format=rttm&uri=talk&num_speakers=1", data=voice(seconds=4)).text
+
+
+@pytest.mark.parametrize("path,fields,field", [
+    ("/embed", [("normalize", "perhaps")], "normalize"), ("/embed", [("threshold", "0.5")], "threshold"),
+    ("/embed", [("normalize", "true"), ("normalize", "true")], "normalize"), ("/embed?encoding=float", [("encoding", "float")], "encoding"),
+    ("/embed", [("encoding", "base64" + "x" * 100)], "encoding"), ("/embed", [("encoding", "base64\0")], "encoding"),
+    ("/diarize", [("num_speakers", "2"), ("min_speakers", "2")], "num_speakers"), ("/diarize?min_speakers=3", [("max_speakers", "2")], "min_speakers"),
+    ("/diarize", [("engine", "segmentation")], "engine")])
+def test_options_beside_the_file_are_judged_alike(service: Service, path: str, fields: list[tuple[str, str]], field: str) -> None:
+    answer = form(service, path, *fields)
+    assert (answer.status_code, problem(answer), answer.json()["field"]) == (400, "bad-request", field)
+
+
+def test_lines_of_progress_and_another_format_in_the_form(service: Service) -> None:
+    answer = service.post("/diarize", files=[("file", ("a.wav", voice())), ("format", (None, "rttm"))], headers={"Accept": "application/x-ndjson"})
+    assert (answer.status_code, answer.json()["field"]) == (400, "format")
+
+
 def test_v1_alias(service: Service) -> None:
     assert service.post("/v1/embed", data=voice()).status_code == 200
 
@@ -163,7 +202,7 @@ def test_silence(service: Service) -> None:
 
 @pytest.mark.parametrize("parts,field", [
     ([("other", ("x.wav", b"abc"))], "other"), ([("file", ("x.wav", b"abc")), ("file", ("y.wav", b"abc"))], "file"),
-    ([("file", ("x.wav", b"abc"))] * 3, "file"), ([("file", ("x.wav", b"abc"))] * 4, "body")])
+    ([("file", ("x.wav", b"abc"))] * 3, "file"), ([("file", ("x.wav", b"abc"))] * 7, "body")])
 def test_wrong_parts(service: Service, parts: list, field: str) -> None:
     response = service.post("/embed", files=parts)
     assert (response.status_code, problem(response)) == (400, "bad-request")
