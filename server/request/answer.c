@@ -7,7 +7,9 @@
 #include "util/thread.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { TIMING_ROOM = 256 };
 
@@ -136,6 +138,51 @@ enum MHD_Result answer_problem(struct request *request)
     size_t n_bytes = 0;
     char *text = json_take_text(problem_of(request), &n_bytes);
     return answer_text(request, rule->status, "application/problem+json", text, n_bytes);
+}
+
+static enum MHD_Result print_header(void *out, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    return fprintf(out, "%s: %s\r\n", name, value) > 0 ? MHD_YES : MHD_NO;
+}
+
+/* A head as libmicrohttpd would write it, malloc'd; NULL: memory was short. */
+static char *head_text(struct MHD_Response *response, const struct problem_rule *rule,
+                       size_t n_body, size_t *n_head)
+{
+    char *head = NULL;
+    FILE *out = open_memstream(&head, n_head);
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "HTTP/1.1 %u %s\r\nContent-Length: %zu\r\n", rule->status, rule->title, n_body);
+    MHD_get_response_headers(response, print_header, out);
+    fputs("\r\n", out);
+    const bool good = !ferror(out);
+    if (fclose(out) == 0 && good)
+        return head;
+    free(head);
+    return NULL;
+}
+
+void answer_on_socket(struct request *request)
+{
+    ON_LOOP();
+    char timing[TIMING_ROOM];
+    struct reply reply = describe(request, timing);
+    size_t n_body = 0, n_head = 0;
+    char *body = json_take_text(problem_of(request), &n_body);
+    reply.close = true;
+    struct MHD_Response *response = reply_text(&reply, "application/problem+json", body, n_body);
+    if (response == NULL)
+        return;
+    const int fd = request->connection->fd;
+    char *head = head_text(response, problem_rule(request->problem.kind), n_body, &n_head);
+    if (head != NULL &&
+        send(fd, head, n_head, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == (ssize_t)n_head)
+        (void)!send(fd, body, n_body, MSG_DONTWAIT | MSG_NOSIGNAL);
+    free(head);
+    MHD_destroy_response(response); /* and the body with it */
 }
 
 void answer_last_line(struct request *request, char *text, size_t n_bytes)

@@ -22,7 +22,10 @@ enum MHD_Result answer_lines(struct request *request); /* 200 and request->strea
  * overloaded-memory. */
 enum MHD_Result answer_json(struct request *request, unsigned status, struct json_build root);
 enum MHD_Result answer_problem(struct request *request); /* request->problem */
-void answer_last_problem(struct request *request);       /* the same as the last line of lines */
+/* The same in mid-upload, where libmicrohttpd cannot answer: written to the socket by us, with the
+ * same headers. What does not fit into the socket's buffer is lost; the connection has to end. */
+void answer_on_socket(struct request *request);
+void answer_last_problem(struct request *request); /* the same as the last line of lines */
 /* The last line of request->stream: text without a newline is malloc'd and taken; NULL: memory was
  * short, and the answer breaks off. */
 void answer_last_line(struct request *request, char *text, size_t n_bytes);

@@ -1,13 +1,10 @@
 /* Whose upload has to end. */
 #include "request/patience.h"
 
-#include "http/json.h"
-#include "request/request.h"
+#include "request/answer.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 /* Before this a pace says nothing: TCP may still be in slow start, or waiting for its first
@@ -41,33 +38,6 @@ static bool is_far_from_whole(const struct connection *at, double seconds)
            (at->recent.bytes_per_s <= 0 || left > seconds * at->recent.bytes_per_s);
 }
 
-/* Writes the answer; what does not fit into the socket's buffer is lost. */
-static void tell(const struct request *request)
-{
-    const struct problem_rule *rule = problem_rule(request->problem.kind);
-    size_t n_body = 0;
-    char *body = json_take_text(
-        json_problem(&request->problem, request->id, queue_depth(&request->service->queue)),
-        &n_body);
-    if (body == NULL)
-        return;
-    char retry[32] = "", head[512];
-    if (rule->retry)
-        snprintf(retry, sizeof retry, "Retry-After: %u\r\n",
-                 service_retry_after_s(request->service));
-    const int n_head =
-        snprintf(head, sizeof head,
-                 "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
-                 "Content-Length: %zu\r\nCache-Control: no-store\r\nX-Request-Id: %s\r\n"
-                 "X-Content-Type-Options: nosniff\r\n%sConnection: close\r\n\r\n",
-                 rule->status, rule->title, n_body, request->id, retry);
-    const int fd = request->connection->fd;
-    if (n_head > 0 && (size_t)n_head < sizeof head &&
-        send(fd, head, (size_t)n_head, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) == n_head)
-        (void)!send(fd, body, n_body, MSG_DONTWAIT | MSG_NOSIGNAL);
-    free(body);
-}
-
 /* Its memory is free at once; what still comes is thrown away for a moment, lest a reset take the
  * answer away from the client. */
 static void send_off(struct connection *at, uint64_t now_ns)
@@ -75,7 +45,7 @@ static void send_off(struct connection *at, uint64_t now_ns)
     struct request *request = at->request;
     struct metrics *metrics = &request->service->metrics;
     const struct problem_rule *rule = problem_rule(request->problem.kind);
-    tell(request);
+    answer_on_socket(request);
     shutdown(at->fd, SHUT_WR);
     request->status = rule->status;
     body_refuse(&request->body);

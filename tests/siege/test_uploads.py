@@ -12,12 +12,13 @@ import pytest
 from service import SLOWNESS, Service, problem, read_answer, voice
 
 CLIP = voice(seconds=10)  # 320 KB
-HEAD = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+HEAD = b"POST %s HTTP/1.1\r\nHost: x\r\nOrigin: http://page.example\r\nContent-Length: %d\r\n\r\n"
 
 
 @pytest.fixture
 def target() -> Iterator[Service]:
-    with Service(workers=1, max_body_bytes="1MiB", max_buffered_bytes="4MiB", diarize_max_body_bytes="8MiB", request_timeout_s=30) as running:
+    with Service(workers=1, max_body_bytes="1MiB", max_buffered_bytes="4MiB", diarize_max_body_bytes="8MiB", request_timeout_s=30,
+                 cors_origins="http://page.example") as running:
         yield running
         attackers.judge_turns(running)
 
@@ -26,6 +27,8 @@ def sent_off(connection: socket.socket) -> tuple[int, str, dict[str, str]]:
     """Status, problem and headers of an answer that came in mid-upload, before the end of the connection."""
     status, headers, body = read_answer(connection, 5)
     assert headers["connection"] == "close" and headers["content-type"] == "application/problem+json"
+    assert headers["access-control-allow-origin"] == "http://page.example" and "Retry-After" in headers["access-control-expose-headers"]
+    assert headers["cache-control"] == "no-store" and headers["server-timing"].startswith("total;dur=")
     answer = json.loads(body)
     assert answer["status"] == status and answer["instance"].endswith(headers["x-request-id"])
     return status, answer["type"].removeprefix("urn:voiceprintd:problem:"), headers
