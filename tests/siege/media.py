@@ -54,10 +54,10 @@ def tags(n: int) -> bytes:
     return element(TAGS, b"".join(short_element(TAG, short_element(SIMPLE_TAG, short_element(TAG_NAME, b"%06x" % i) + short_element(TAG_STRING, b"x"))) for i in range(n)))
 
 
-def blocks(track: int, body: bytes) -> bytes:
+def blocks(track: int, body: bytes, options: str = "-c:a libopus -f matroska") -> bytes:
     """A recording, and behind it a cluster of blocks of one kind, as many as an upload holds."""
     block = short_element(SIMPLE_BLOCK, bytes([0x80 | track]) + b"\0\0\x80" + body)
-    return with_element(b"") + element(CLUSTER, short_element(0xE7, b"\0") + block * (UPLOAD // len(block)))
+    return with_element(b"", options) + element(CLUSTER, short_element(0xE7, b"\0") + block * (UPLOAD // len(block)))
 
 
 # ---- MP4 ------------------------------------------------------------------------------------------
@@ -145,6 +145,7 @@ BOMBS: list[tuple[str, Callable[[], bytes], str | None, str | None]] = [
     ("empty Matroska blocks", lambda: blocks(1, b""), REFUSED, REFUSED),
     ("Matroska blocks of another track", lambda: blocks(2, b"x"), None, None),
     ("Opus packets that are no audio", lambda: blocks(1, b"\xff"), REFUSED, REFUSED),
+    ("FLAC packets without a frame", lambda: blocks(1, b"x", "-c:a flac -f matroska"), REFUSED, REFUSED),
     ("MP4 tags", lambda: with_boxes(itunes_tags(UPLOAD // 72)), None, None),
     ("empty MP4 boxes", lambda: with_boxes(box(b"free", b"") * (UPLOAD // 8)), None, None),
     ("ASF descriptions", lambda: with_descriptions(30), None, None),
