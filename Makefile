@@ -85,6 +85,7 @@ SIMD_OBJ   := $(BUILD)/core/network/simd/conv_avx2.o $(BUILD)/core/network/simd/
 CONV1D_OBJ := $(BUILD)/core/network/simd/conv1d_avx2.o $(BUILD)/core/network/simd/conv1d_avx512.o
 SEG_OBJ    := $(BUILD)/core/segmentation/simd/seg_avx2.o $(BUILD)/core/segmentation/simd/seg_avx512.o
 FBANK_OBJ  := $(BUILD)/core/features/simd/fbank_avx2.o $(BUILD)/core/features/simd/fbank_avx512.o
+VAD_OBJ    := $(BUILD)/core/speech/simd/vad_avx2.o $(BUILD)/core/speech/simd/vad_avx512.o
 endif
 ifeq ($(MACHINE),aarch64)
 SIMD_OBJ   := $(BUILD)/core/network/simd/conv_neon.o
@@ -92,7 +93,8 @@ CONV1D_OBJ := $(BUILD)/core/network/simd/conv1d_neon.o
 endif
 SEG_OBJ    += $(BUILD)/core/segmentation/simd/seg_plain.o
 FBANK_OBJ  += $(BUILD)/core/features/simd/fbank_plain.o
-CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ)
+VAD_OBJ    += $(BUILD)/core/speech/simd/vad_plain.o
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o) $(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ) $(VAD_OBJ)
 SERVER_OBJ := $(SERVER_SRC:%.c=$(BUILD)/%.o) $(BUILD)/assets_table.o
 CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -325,21 +327,28 @@ $(BUILD)/core/features/simd/fbank_avx2.o: SIMD := -march=x86-64-v3 -DLANES=8 -DK
 $(BUILD)/core/features/simd/fbank_avx512.o: SIMD := -march=x86-64-v4 -mprefer-vector-width=512 \
     -DLANES=16 -DKERNEL=fbank_avx512
 $(BUILD)/core/features/simd/fbank_plain.o: SIMD := -DLANES=4 -DKERNEL=fbank_plain
+# Without fused multiply-add the speech detector says the same to the bit on every CPU.
+$(BUILD)/core/speech/simd/vad_avx2.o: SIMD := -march=x86-64-v3 -ffp-contract=off \
+    -DLANES=8 -DKERNEL=vad_avx2
+$(BUILD)/core/speech/simd/vad_avx512.o: SIMD := -march=x86-64-v4 -ffp-contract=off \
+    -mprefer-vector-width=512 -DLANES=16 -DKERNEL=vad_avx512
+$(BUILD)/core/speech/simd/vad_plain.o: SIMD := -ffp-contract=off -DLANES=4 -DKERNEL=vad_plain
 # AddressSanitizer's stand-in for the stack does not keep the 64-byte alignment of vectors there.
 ifeq ($(FLAVOUR),asan)
-$(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ): CFLAGS += --param asan-use-after-return=0
+$(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ) $(VAD_OBJ): CFLAGS += --param asan-use-after-return=0
 endif
 $(SIMD_OBJ): core/network/simd/conv_simd.c
 $(CONV1D_OBJ): core/network/simd/conv1d_simd.c
 $(SEG_OBJ): core/segmentation/simd/seg_simd.c
 $(FBANK_OBJ): core/features/simd/fbank_simd.c
-$(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ):
+$(VAD_OBJ): core/speech/simd/vad_simd.c
+$(SIMD_OBJ) $(CONV1D_OBJ) $(SEG_OBJ) $(FBANK_OBJ) $(VAD_OBJ):
 	@mkdir -p $(@D)
 	@echo '  cc    $< ($(@F))'
 	@$(CC) $(ALL_CFLAGS) -O3 -ffp-contract=fast $(SIMD) -c $< -o $@
 
 # The speech detector's weights are in the library.
-$(BUILD)/core/diarize/speech/vad_weights.o: models/vad.safetensors
+$(BUILD)/core/speech/vad_weights.o: models/vad.safetensors
 $(BUILD)/core/diarize/target/tsvad_weights.o: models/tsvad.safetensors
 
 $(LIB): $(CORE_OBJ)

@@ -10,12 +10,13 @@
  * A clip goes through the scratch step by step, so that a caller can time each step:
  *
  *   vp_clip_decode   bytes of a file -> 16 kHz mono samples        (in the scratch)
+ *   vp_clip_speech   samples         -> which of it is speech      (in the scratch)
  *   vp_clip_fbank    samples         -> log-mel features [T, 80]   (in the scratch)
  *   vp_clip_embed    features        -> embedding [dim]            (to the caller)
  *
- * All memory of a scratch is taken when it is created; vp_clip_fbank and vp_clip_embed never
- * allocate. The library reads no environment and keeps no mutable globals. It prints nothing, but
- * for one line on stderr before it aborts, when an invariant of its own is broken.
+ * All memory of a scratch is taken when it is created; only vp_clip_decode allocates. The library
+ * reads no environment and keeps no mutable globals. It prints nothing, but for one line on stderr
+ * before it aborts, when an invariant of its own is broken.
  *
  * Conventions. Samples are float, 16 kHz mono, full scale 1.0; arrays are row-major, their shapes
  * in brackets. Durations are in seconds, levels in dB of full scale (dBFS). "Owned" results are the
@@ -189,9 +190,10 @@ enum vp_warning {
     VP_WARN_CONTENT_TYPE_GUESSED = 1u << 7, /* never set by the library: HTTP's own */
     VP_WARN_DC_OFFSET = 1u << 8,
     VP_WARN_LENGTH_MISMATCH = 1u << 9, /* the header promises more or less than there is */
-    VP_WARN_DAMAGED = 1u << 10         /* some of it could not be decoded, or is missing */
+    VP_WARN_DAMAGED = 1u << 10,        /* some of it could not be decoded, or is missing */
+    VP_WARN_NO_SPEECH = 1u << 11       /* set by vp_clip_speech alone */
 };
-#define VP_N_WARNINGS 11
+#define VP_N_WARNINGS 12
 /* Name of warning bit i, 0 <= i < VP_N_WARNINGS ("short_clip"). Borrowed static string. */
 const char *vp_warning_name(unsigned i);
 
@@ -203,10 +205,11 @@ struct vp_clip_info {
     unsigned sample_rate_hz;
     unsigned channels;
     double duration_s; /* of the recording; when truncated, what was read of it */
-    double used_s;     /* what the embedding is computed from */
+    double used_s;     /* what was taken of it, less than duration_s where it was truncated */
+    double embedded_s; /* what of that the embedding is computed from; see vp_clip_speech */
     size_t n_samples;  /* at 16 kHz mono */
     size_t n_frames;   /* T = 1 + (n_samples - 400) / 160 */
-    double speech_s;   /* time above the noise floor */
+    double speech_s;   /* time clearly above the noise floor; after vp_clip_speech, of speech */
     double rms_dbfs, peak_dbfs;
     double clipped_ratio; /* share of samples at full scale */
     unsigned warnings;    /* bits of enum vp_warning */
@@ -239,7 +242,22 @@ enum vp_status vp_clip_set_samples(vp_scratch *scratch, const float *samples, si
 const float *vp_clip_samples(const vp_scratch *scratch, size_t *n_samples);
 
 /*
- * Kaldi log-mel features of the clip, mean over time removed: [n_frames, n_mels], row-major.
+ * Listens for speech in the clip; between vp_clip_decode and vp_clip_fbank, and may be left out:
+ * then every frame is embedded. With speech_only, where less than 80 % of the frames are speech,
+ * the others are left out of the features that vp_clip_fbank computes next, before their mean is
+ * removed: otherwise a clip that is mostly pause gets the embedding of the pause. A clip of
+ * continuous speech, and one without any, is embedded whole, to the bit as without this call.
+ * Completes *info, of the clip at hand: speech_s and embedded_s; VP_WARN_LOW_SPEECH where speech_s
+ * is below 2 s or 20 % of used_s (and no longer otherwise), VP_WARN_NO_SPEECH where there is none.
+ * Models of other than 80 mel bins have no speech detector: nothing happens.
+ * VP_ERR_ARGUMENT when the scratch holds no clip. Never allocates.
+ */
+enum vp_status vp_clip_speech(vp_scratch *scratch, bool speech_only, struct vp_clip_info *info,
+                              struct vp_err *err) VP_MUST_CHECK;
+
+/*
+ * Kaldi log-mel features of the clip, mean over time removed: [n_frames, n_mels], row-major. Of all
+ * its frames, or of those of speech, if vp_clip_speech said so.
  * *features is borrowed from the scratch until the next clip; either output may be NULL.
  * VP_ERR_ARGUMENT when the scratch holds no clip.
  */

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 # From the ground up. A room may include those before it.
-CORE = ["base", "features", "audio", "network", "loader", "voice", "segmentation", "cluster", "diarize", "der", "transcript"]
+CORE = ["base", "features", "audio", "network", "loader", "speech", "voice", "segmentation", "cluster", "diarize", "der", "transcript"]
 SERVER = ["util", "config", "http", "work", "request", "."]
 PUBLIC = {"voiceprint", "diarization", "der", "waveform", "transcript"}  # core's headers for code outside core/
 

@@ -106,6 +106,7 @@ static enum vp_status judge(const struct audio_buffer *buffer, const struct vp_l
     quality_measure(buffer->samples, buffer->n_samples, &quality);
     info->n_samples = buffer->n_samples;
     info->n_frames = fbank_n_frames(buffer->n_samples);
+    info->embedded_s = info->used_s;
     info->speech_s = quality.speech_s;
     info->rms_dbfs = quality.rms_dbfs;
     if (!(quality.rms_dbfs >= limits->silence_dbfs))

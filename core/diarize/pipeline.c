@@ -6,8 +6,8 @@
 #include "base/constants.h"
 
 #include "diarize/options.h"
-#include "diarize/speech/vad.h"
 #include "diarize/windows/window_labels.h"
+#include "speech/vad.h"
 #include "voice/scratch.h"
 
 /* Of the whole work, for the progress: measured on ten minutes of conversation, one core. */

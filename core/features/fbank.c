@@ -148,12 +148,3 @@ void fbank_subtract_mean(struct fbank_work *work, float *features, size_t n_fram
             features[t * n_mels + m] -= column_mean;
     }
 }
-
-size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_samples,
-                     float *features)
-{
-    const size_t n_frames = fbank_log_mel(work, samples, n_samples, features);
-    if (n_frames > 0)
-        fbank_subtract_mean(work, features, n_frames);
-    return n_frames;
-}

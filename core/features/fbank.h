@@ -30,20 +30,18 @@ enum vp_status fbank_plan_new(size_t n_mels, enum front_end front_end, enum vp_k
                               struct fbank_plan **out, struct vp_err *err) VP_MUST_CHECK;
 void fbank_plan_free(struct fbank_plan *plan); /* takes; NULL is legal */
 
-/* Buffers for fbank_compute, so that it need not allocate. Borrows plan for its lifetime. */
+/* Buffers for the features, so that computing them need not allocate. Borrows plan for its
+ * lifetime. */
 enum vp_status fbank_work_new(const struct fbank_plan *plan, struct fbank_work **out,
                               struct vp_err *err) VP_MUST_CHECK;
 void fbank_work_free(struct fbank_work *work); /* takes; NULL is legal */
 
 /* samples [n_samples] in [-1, 1] -> features [fbank_n_frames(n_samples), n_mels], mean over time
- * removed. Returns the number of frames; 0 writes nothing. Never allocates, never fails. */
-size_t fbank_compute(struct fbank_work *work, const float *samples, size_t n_samples,
-                     float *features);
-
-/* The two halves of fbank_compute, for streams: features before the mean is removed, and features
- * [n_frames, n_mels], n_frames > 0, less their mean over time, in place. */
+ * not yet removed. Returns the number of frames; 0 writes nothing. Never allocates, never fails. */
 size_t fbank_log_mel(struct fbank_work *work, const float *samples, size_t n_samples,
                      float *features);
+/* features [n_frames, n_mels], n_frames > 0, less their mean over time, in place. Of all frames
+ * that are embedded together, and of no others. */
 void fbank_subtract_mean(struct fbank_work *work, float *features, size_t n_frames);
 
 #endif

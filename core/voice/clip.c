@@ -1,6 +1,8 @@
-/* One clip through a scratch: bytes -> samples -> features -> embedding. */
+/* One clip through a scratch: bytes -> samples -> features -> embedding; clip_speech.c listens for
+ * speech on the way. */
 #include "voice/scratch.h"
 
+#include "voice/clip_speech.h"
 #include "voice/score.h"
 
 static void forget_clip(vp_scratch *scratch)
@@ -9,6 +11,7 @@ static void forget_clip(vp_scratch *scratch)
     scratch->step = SCRATCH_EMPTY;
     scratch->audio.n_samples = 0;
     scratch->n_frames = 0;
+    scratch->leaves_out = false;
 }
 
 enum vp_status vp_clip_decode(vp_scratch *scratch, const struct vp_clip_options *options,
@@ -50,8 +53,13 @@ enum vp_status vp_clip_fbank(vp_scratch *scratch, const float **features, size_t
     if (scratch->step == SCRATCH_EMPTY)
         return status_fail(err, VP_ERR_ARGUMENT, "no clip: vp_clip_decode comes first");
     /* [n_samples] -> [n_frames, n_mels] */
-    scratch->n_frames = fbank_compute(scratch->fbank, scratch->audio.samples,
-                                      scratch->audio.n_samples, scratch->features);
+    if (scratch->step != SCRATCH_LOG_MEL)
+        scratch->n_frames = fbank_log_mel(scratch->fbank, scratch->audio.samples,
+                                          scratch->audio.n_samples, scratch->features);
+    if (scratch->leaves_out)
+        clip_keep_speech(scratch);
+    if (scratch->n_frames > 0)
+        fbank_subtract_mean(scratch->fbank, scratch->features, scratch->n_frames);
     scratch->step = SCRATCH_FEATURES;
     if (features != NULL)
         *features = scratch->features;
@@ -99,7 +107,7 @@ const char *vp_warning_name(unsigned i)
     static const char *const names[VP_N_WARNINGS] = {
         "short_clip",        "low_speech",      "low_level", "clipping",
         "narrowband_source", "channels_differ", "truncated", "content_type_guessed",
-        "dc_offset",         "length_mismatch", "damaged",
+        "dc_offset",         "length_mismatch", "damaged",   "no_speech",
     };
     return i < VP_N_WARNINGS ? names[i] : "unknown";
 }

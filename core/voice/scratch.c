@@ -4,6 +4,7 @@
 #include "base/bug.h"
 #include "base/constants.h"
 #include "base/team.h"
+#include "speech/vad.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,6 +53,8 @@ static void place_buffers(void *ctx, struct arena *arena)
     scratch->audio.samples = arena_floats(arena, scratch->audio.capacity);
     scratch->features =
         arena_rows(arena, fbank_n_frames(scratch->audio.capacity), scratch->model->info.n_mels);
+    scratch->speech = (unsigned char *)arena_floats(
+        arena, fbank_n_frames(scratch->audio.capacity) / sizeof(float) + 1);
 }
 
 enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *limits,
@@ -83,6 +86,9 @@ enum vp_status vp_scratch_new(const vp_model *model, const struct vp_limits *lim
     if (model->speech_fbank != NULL &&
         (status = fbank_work_new(model->speech_fbank, &scratch->speech_fbank, err)) != VP_OK)
         goto out;
+    if (model->info.n_mels == VAD_N_MELS &&
+        (status = detector_new(model->info.kernel, &scratch->detector, err)) != VP_OK)
+        goto out;
     *out = scratch;
 out:
     if (status != VP_OK)
@@ -100,6 +106,7 @@ void vp_scratch_free(vp_scratch *scratch)
     if (scratch->speech_fbank != scratch->fbank)
         fbank_work_free(scratch->speech_fbank);
     fbank_work_free(scratch->fbank);
+    detector_free(scratch->detector);
     arena_free(&scratch->arena);
     free(scratch);
 }
@@ -107,7 +114,8 @@ void vp_scratch_free(vp_scratch *scratch)
 size_t vp_scratch_bytes(const vp_scratch *scratch)
 {
     scratch_check(scratch);
-    return sizeof *scratch + scratch->arena.n_bytes + network_state_bytes(scratch->state);
+    return sizeof *scratch + scratch->arena.n_bytes + network_state_bytes(scratch->state) +
+           (scratch->detector != NULL ? detector_bytes(scratch->detector) : 0);
 }
 
 void scratch_check(const vp_scratch *scratch)

@@ -9,20 +9,24 @@
 
 #include "audio/audio.h"
 #include "base/arena.h"
+#include "speech/detector.h"
 #include "voice/model.h"
 
-enum scratch_step { SCRATCH_EMPTY, SCRATCH_SAMPLES, SCRATCH_FEATURES };
+enum scratch_step { SCRATCH_EMPTY, SCRATCH_SAMPLES, SCRATCH_LOG_MEL, SCRATCH_FEATURES };
 
 struct vp_scratch {
     uint32_t magic;        /* SCRATCH_MAGIC while alive: these pass through void * */
     const vp_model *model; /* borrowed, outlives the scratch */
     struct vp_limits limits;
-    struct arena arena;              /* holds samples and features */
-    struct audio_buffer audio;       /* samples in the arena */
-    float *features;                 /* in the arena, [max_frames, n_mels] */
-    size_t n_frames;                 /* of the clip at hand */
-    struct fbank_work *fbank;        /* owned */
+    struct arena arena;        /* holds samples and features */
+    struct audio_buffer audio; /* samples in the arena */
+    float *features;           /* in the arena, [max_frames, n_mels] */
+    size_t n_frames;           /* that features holds of the clip at hand */
+    unsigned char *speech;     /* in the arena, [max_frames]: 1 where vp_clip_speech heard any, */
+    bool leaves_out;           /* and the other frames are not embedded */
+    struct fbank_work *fbank;  /* owned */
     struct fbank_work *speech_fbank; /* of the speech detector: owned, or fbank itself */
+    struct detector *detector;       /* owned; NULL where the model has other features */
     struct network_state *state;     /* owned */
     enum scratch_step step;
 };

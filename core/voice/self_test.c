@@ -70,6 +70,7 @@ static enum vp_status embed(vp_scratch *scratch, const struct voice *voice, floa
     synthesize(voice, scratch->audio.samples);
     scratch->audio.n_samples = voice->n_samples;
     scratch->step = SCRATCH_SAMPLES;
+    scratch->leaves_out = false;
     enum vp_status status = vp_clip_fbank(scratch, NULL, NULL, err);
     if (status == VP_OK)
         status = vp_clip_embed(scratch, embedding, norm, err);

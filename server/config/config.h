@@ -35,6 +35,7 @@ struct config {
     double compare_max_duration_s;
     double min_duration_s, warn_duration_s, max_duration_s, silence_dbfs;
     bool truncate;                       /* long_audio=truncate */
+    bool speech_only;                    /* pauses are not embedded */
     bool has_threshold, has_calibration; /* else as the model says */
     double threshold, calibration[2];    /* slope, offset */
     enum log_format log_format;

@@ -85,6 +85,7 @@ struct json_build json_quality(const struct vp_clip_info *info)
         if ((info->warnings & 1U << i) != 0)
             json_put_text(&warnings, NULL, vp_warning_name(i));
     json_put_number(&quality, "speech_s", info->speech_s);
+    json_put_number(&quality, "embedded_s", info->embedded_s);
     json_put_number(&quality, "rms_dbfs", finite_dbfs(info->rms_dbfs));
     json_put_number(&quality, "peak_dbfs", finite_dbfs(info->peak_dbfs));
     json_put_number(&quality, "clipped_ratio", info->clipped_ratio);

@@ -129,6 +129,9 @@ static bool set_option(unsigned option, const char *value, struct query *query)
         return set_uri(value, query->uri);
     case QUERY_ON_DAMAGE:
         return set_either(value, "accept", "refuse", &query->clip.accept_damage);
+    case QUERY_SPEECH_ONLY:
+        query->has_speech_only = true;
+        return set_boolean(value, &query->speech_only);
     default:
         return false;
     }
@@ -165,10 +168,11 @@ static const struct {
     {"format", "json, rttm, transcript or text"},
     {"uri", "1 to 64 of the characters A-Z a-z 0-9 . _ -"},
     {"on_damage", "refuse or accept"},
+    {"speech_only", "true or false"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 _Static_assert((int)N_OPTIONS <= (int)QUERY_MAX_OPTIONS, "room for each in a form");
-_Static_assert(1 << (N_OPTIONS - 1) == QUERY_ON_DAMAGE, "an option for each bit");
+_Static_assert(1 << (N_OPTIONS - 1) == QUERY_SPEECH_ONLY, "an option for each bit");
 
 /* The option's bit; 0: there is none of that name. */
 static unsigned bit_of(const char *name, const char **expected)

@@ -18,6 +18,8 @@ struct query {
     bool has_threshold;     /* threshold=x */
     double threshold;
     struct vp_clip_options clip; /* on_damage=accept */
+    bool has_speech_only;        /* speech_only=x: else as configured */
+    bool speech_only;
     /* For /diarize only. */
     unsigned num_speakers, min_speakers, max_speakers; /* 0: not given */
     enum vp_diarize_engine engine;
@@ -43,6 +45,7 @@ enum {
     QUERY_FORMAT = 1 << 10,
     QUERY_URI = 1 << 11,
     QUERY_ON_DAMAGE = 1 << 12,
+    QUERY_SPEECH_ONLY = 1 << 13,
     QUERY_CLIP = QUERY_ON_DAMAGE, /* how a recording is read */
     QUERY_DIARIZE = QUERY_ENCODING | QUERY_THRESHOLD | QUERY_NUM_SPEAKERS | QUERY_MIN_SPEAKERS |
                     QUERY_MAX_SPEAKERS | QUERY_ENGINE | QUERY_MIN_ON | QUERY_MIN_OFF |

@@ -41,6 +41,7 @@ static struct json_build limits(const struct config *config)
     json_put_number(&limits, "warn_duration_s", config->warn_duration_s);
     json_put_number(&limits, "max_duration_s", config->max_duration_s);
     json_put_text(&limits, "long_audio", config->truncate ? "truncate" : "reject");
+    json_put_flag(&limits, "speech_only", config->speech_only);
     json_put_number(&limits, "silence_dbfs", config->silence_dbfs);
     json_put_count(&limits, "workers", config->workers);
     json_put_count(&limits, "threads_per_request", config->threads_per_request);

@@ -125,6 +125,11 @@ static enum vp_status judge_total(struct job *job, const struct clip *clip)
     return VP_ERR_AUDIO_TOO_LONG;
 }
 
+static bool wants_speech_only(const struct job *job)
+{
+    return job->query.has_speech_only ? job->query.speech_only : job->config->speech_only;
+}
+
 static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct clip *clip,
                                  float *embedding)
 {
@@ -142,7 +147,9 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
         return status;
     if (clip->type_guessed)
         clip->info.warnings |= VP_WARN_CONTENT_TYPE_GUESSED;
-    status = vp_clip_fbank(scratch, NULL, NULL, err);
+    status = vp_clip_speech(scratch, wants_speech_only(job), &clip->info, err);
+    if (status == VP_OK)
+        status = vp_clip_fbank(scratch, NULL, NULL, err);
     uint64_t features = clock_now_ns();
     clip->fbank_ms = clock_ms_since(decoded, features);
     if (status != VP_OK)

@@ -4,12 +4,12 @@
  *   speech [on=P] [off=P] [min_on=F] [min_off=F] [pad=F] FILE...
  *
  * writes where there is speech, as RTTM, on standard output (settings as in
- * core/diarize/speech/speech.h, F in frames of 10 ms), and the time that features and detector
+ * core/speech/speech.h, F in frames of 10 ms), and the time that features and detector
  * took, on one core, on standard error.
  */
-#include "diarize/speech/speech.h"
-#include "diarize/speech/vad.h"
+#include "speech/speech.h"
 #include "features/fbank.h"
+#include "speech/vad.h"
 
 #include <sndfile.h>
 #include <stdio.h>
@@ -133,7 +133,8 @@ int main(int argc, char **argv)
     struct clock clock = {0};
     struct vp_err err;
     if (fbank_plan_new(VAD_N_MELS, FRONT_END_HAMMING, VP_KERNEL_BLAS, &plan, &err) != VP_OK ||
-        fbank_work_new(plan, &work, &err) != VP_OK || vad_new(NULL, 0, &vad, &err) != VP_OK)
+        fbank_work_new(plan, &work, &err) != VP_OK ||
+        vad_new(NULL, 0, VP_KERNEL_AVX2, &vad, &err) != VP_OK)
         give_up("cannot start", err.message);
     for (int i = 1; i < argc; i++)
         if (!set(&settings, argv[i]))

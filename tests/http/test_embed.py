@@ -13,7 +13,7 @@ import requests
 from service import Service, problem, speech, voice, wav
 
 WARNINGS = {"short_clip", "low_speech", "low_level", "clipping", "narrowband_source", "channels_differ",
-            "truncated", "content_type_guessed", "dc_offset", "length_mismatch", "damaged"}
+            "truncated", "content_type_guessed", "dc_offset", "length_mismatch", "damaged", "no_speech"}
 
 
 def embedding_of(service: Service, audio: bytes, query: str = "") -> np.ndarray:

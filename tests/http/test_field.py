@@ -59,3 +59,12 @@ def test_damage_is_accepted_on_request(service: Service) -> None:
     assert heard.status_code == 200, heard.text
     assert "length_mismatch" in heard.json()["warnings"]
     assert problem(service.embed(cut, "?on_damage=maybe")) == "bad-request"
+
+
+def test_a_ringing_tone_is_no_speech(boxed: Service) -> None:
+    if not FIELD_DIR.is_dir():
+        pytest.skip(f"left out: no {FIELD_DIR}")
+    tone = (FIELD_DIR / "ringback.flac").read_bytes()
+    assert {"no_speech", "low_speech"} <= set(boxed.embed(tone).json()["quality"]["warnings"])
+    turns = boxed.post("/diarize", data=tone).json()
+    assert turns["num_speakers"] == 0 and "no_speech" in turns["warnings"]

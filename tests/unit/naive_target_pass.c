@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "diarize/speech/vad.h"
 #include "network/resnet_ops.h"
+#include "speech/vad.h"
 #include "unit.h"
 #include "voice/scratch.h"
 
@@ -23,7 +23,7 @@ float *naive_detect(vp_scratch *scratch, const float *samples, size_t n)
     const size_t n_frames = fbank_n_frames(n);
     float *features = floats(n_frames * 80), *probabilities = floats(n_frames + 1);
     fbank_log_mel(scratch->fbank, samples, n, features);
-    assert_int_equal(vad_new(NULL, 0, &vad, NULL), VP_OK);
+    assert_int_equal(vad_new(NULL, 0, VP_KERNEL_BLAS, &vad, NULL), VP_OK);
     const size_t n_pushed = vad_push(vad, features, n_frames, probabilities);
     assert_int_equal(n_pushed + vad_flush(vad, probabilities + n_pushed), n_frames);
     vad_free(vad);

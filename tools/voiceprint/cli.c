@@ -34,6 +34,7 @@ enum option_id {
     OPTION_MAX_DURATION,
     OPTION_TRUNCATE,
     OPTION_ON_DAMAGE,
+    OPTION_SPEECH_ONLY,
     OPTION_UEM,
     OPTION_COLLAR,
     OPTION_SKIP_OVERLAP,
@@ -69,6 +70,7 @@ static const struct option long_options[] = {
     {"max-duration", required_argument, NULL, OPTION_MAX_DURATION},
     {"truncate", no_argument, NULL, OPTION_TRUNCATE},
     {"on-damage", required_argument, NULL, OPTION_ON_DAMAGE},
+    {"speech-only", required_argument, NULL, OPTION_SPEECH_ONLY},
     {"uem", required_argument, NULL, OPTION_UEM},
     {"collar", required_argument, NULL, OPTION_COLLAR},
     {"skip-overlap", no_argument, NULL, OPTION_SKIP_OVERLAP},
@@ -219,6 +221,9 @@ static bool parse_option(int id, const char *value, struct cli *out)
     case OPTION_ON_DAMAGE:
         out->clip.accept_damage = out->diarize.accept_damage = strcmp(value, "accept") == 0;
         return out->clip.accept_damage || strcmp(value, "refuse") == 0;
+    case OPTION_SPEECH_ONLY:
+        out->speech_only = strcmp(value, "true") == 0;
+        return out->speech_only || strcmp(value, "false") == 0;
     case OPTION_UEM:
         out->uem = value;
         return true;
@@ -245,7 +250,7 @@ static void print_help(const struct command *command)
 
 int cli_parse(const struct command *command, int argc, char **argv, struct cli *out)
 {
-    *out = (struct cli){.command = command->name, .jobs = 1, .repeat = 20};
+    *out = (struct cli){.command = command->name, .jobs = 1, .repeat = 20, .speech_only = true};
     vp_limits_default(&out->limits);
     vp_diarize_options_default(&out->diarize);
     out->diarize.max_duration_s = INFINITY;
@@ -357,17 +362,30 @@ bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **
     return false;
 }
 
-bool cli_load_clip(const struct cli *cli, vp_scratch *scratch, const char *path,
-                   struct vp_clip_info *info, struct vp_err *err)
+static bool decode_file(const struct cli *cli, vp_scratch *scratch, const char *path,
+                        struct vp_clip_info *info, struct vp_err *err)
 {
     struct file_bytes file;
     if (!file_bytes_read(path, &file, err))
         return false;
     enum vp_status status = vp_clip_decode(scratch, &cli->clip, file.bytes, file.n, info, err);
     file_bytes_free(&file);
-    if (status == VP_OK)
-        status = vp_clip_fbank(scratch, NULL, NULL, err);
     return status == VP_OK;
+}
+
+bool cli_load_clip(const struct cli *cli, vp_scratch *scratch, const char *path,
+                   struct vp_clip_info *info, struct vp_err *err)
+{
+    return decode_file(cli, scratch, path, info, err) &&
+           vp_clip_fbank(scratch, NULL, NULL, err) == VP_OK;
+}
+
+bool cli_load_voice(const struct cli *cli, vp_scratch *scratch, const char *path,
+                    struct vp_clip_info *info, struct vp_err *err)
+{
+    return decode_file(cli, scratch, path, info, err) &&
+           vp_clip_speech(scratch, cli->speech_only, info, err) == VP_OK &&
+           vp_clip_fbank(scratch, NULL, NULL, err) == VP_OK;
 }
 
 /* ---- results -------------------------------------------------------------------------------- */

@@ -24,7 +24,8 @@ struct cli {
     unsigned repeat;
     struct vp_limits limits;
     struct vp_clip_options clip; /* diarize.accept_damage says the same */
-    const char *uem;             /* score */
+    bool speech_only;
+    const char *uem; /* score */
     double collar_s;
     bool skip_overlap, json;
     struct vp_diarize_options diarize; /* max_duration_s: as --max-duration says, else INFINITY */
@@ -55,9 +56,12 @@ bool cli_open_model(const struct cli *cli, vp_model **out);
 bool cli_find_segmentation(const struct cli *cli, char *path, size_t n_path);
 bool cli_new_scratch(const struct cli *cli, const vp_model *model, vp_scratch **out);
 
-/* Reads a file, decodes it into scratch and computes its features. False with *err filled. */
+/* Reads a file, decodes it into scratch and computes its features: of every frame, or as
+ * --speech-only says. False with *err filled. */
 bool cli_load_clip(const struct cli *cli, vp_scratch *scratch, const char *path,
                    struct vp_clip_info *info, struct vp_err *err);
+bool cli_load_voice(const struct cli *cli, vp_scratch *scratch, const char *path,
+                    struct vp_clip_info *info, struct vp_err *err);
 
 /* "voiceprint: WHAT: why" on stderr, on a line of its own even beside a progress bar. */
 void cli_complain(const char *what, const char *format, ...) VP_PRINTF(2, 3);

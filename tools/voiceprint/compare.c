@@ -10,17 +10,18 @@ static bool embed(const struct cli *cli, vp_scratch *scratch, const char *path, 
     struct vp_clip_info info;
     struct vp_err err;
     double norm, unit;
-    if (!cli_load_clip(cli, scratch, path, &info, &err) ||
+    if (!cli_load_voice(cli, scratch, path, &info, &err) ||
         vp_clip_embed(scratch, embedding, &norm, &err) != VP_OK ||
         vp_embedding_normalize(embedding, dim, &unit, &err) != VP_OK) {
         cli_complain(path, "%s", err.message);
         return false;
     }
     json_t *name = json_string(path);
-    *facts = json_pack("{s:o, s:f, s:I, s:f, s:o}", "file",
+    *facts = json_pack("{s:o, s:f, s:I, s:f, s:f, s:f, s:o}", "file",
                        name != NULL ? name : json_string("(name is not UTF-8)"), "norm", norm,
                        "frames", (json_int_t)info.n_frames, "duration_s", info.duration_s,
-                       "warnings", cli_warnings(info.warnings));
+                       "speech_s", info.speech_s, "embedded_s", info.embedded_s, "warnings",
+                       cli_warnings(info.warnings));
     return true;
 }
 
@@ -88,14 +89,16 @@ const struct command command_compare = {
     .summary = "print how alike the voices of two recordings are",
     .help = "One line of JSON: score (cosine, -1 to 1), threshold and same_speaker, calibrated\n"
             "(llr, and p at even prior odds), the last three null unless the model brings them;\n"
-            "and norm, frames, duration_s and warnings of each recording.\n"
+            "and norm, frames, duration_s, speech_s, embedded_s and warnings of each recording.\n"
             "\n"
             "  --model FILE       .onnx or .safetensors\n"
             "  --kernel NAME      auto, blas, avx2, avx512 or neon (default auto)\n"
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
             "  --truncate         take the first max-duration seconds of longer ones instead\n"
-            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
-    .options = " model kernel min-duration max-duration truncate on-damage ",
+            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n"
+            "  --speech-only WORD false: pauses count too (true: leave them out where they are\n"
+            "                     20 % or more)\n",
+    .options = " model kernel min-duration max-duration truncate on-damage speech-only ",
     .run = run,
 };

@@ -33,11 +33,11 @@ static json_t *make_line(const struct batch *batch, const char *path,
         json_array_append_new(values, json_real((double)embedding[i]));
     /* json_string refuses what is not UTF-8, which a file name may be */
     json_t *name = json_string(path);
-    json_t *line =
-        json_pack("{s:o, s:o, s:f, s:I, s:f, s:o}", "file",
-                  name != NULL ? name : json_string("(name is not UTF-8)"), "embedding", values,
-                  "norm", norm, "frames", (json_int_t)info->n_frames, "duration_s",
-                  info->duration_s, "warnings", cli_warnings(info->warnings));
+    json_t *line = json_pack(
+        "{s:o, s:o, s:f, s:I, s:f, s:f, s:f, s:o}", "file",
+        name != NULL ? name : json_string("(name is not UTF-8)"), "embedding", values, "norm", norm,
+        "frames", (json_int_t)info->n_frames, "duration_s", info->duration_s, "speech_s",
+        info->speech_s, "embedded_s", info->embedded_s, "warnings", cli_warnings(info->warnings));
     if (line != NULL && batch->model->untrained)
         json_object_set_new(line, "untrained", json_true());
     return line;
@@ -54,7 +54,7 @@ static void *embed_one(void *ctx, unsigned worker, size_t i)
         abort(); /* not even a few bytes: nothing can be reported either */
     struct vp_clip_info info;
     double norm, unit;
-    if (!cli_load_clip(batch->cli, scratch, path, &info, &outcome->err) ||
+    if (!cli_load_voice(batch->cli, scratch, path, &info, &outcome->err) ||
         vp_clip_embed(scratch, embedding, &norm, &outcome->err) != VP_OK)
         return outcome;
     if (!batch->cli->no_normalize &&
@@ -141,7 +141,8 @@ const struct command command_embed = {
     .arguments = "[OPTION...] FILE|FOLDER...",
     .summary = "print the speaker embedding of each recording as a line of JSON",
     .help = "Each line: file, embedding, norm (L2, before normalisation), frames, duration_s,\n"
-            "warnings; and untrained where the model's weights are random. A recording that\n"
+            "speech_s, embedded_s (how much of it the embedding is of), warnings; and untrained "
+            "where the model's weights are random. A recording that\n"
             "fails gets a line on stderr while the others go on.\n"
             "\n"
             "  --model FILE       .onnx or .safetensors\n"
@@ -152,7 +153,10 @@ const struct command command_embed = {
             "  --min-duration S   refuse shorter ones (default 0.5, at least 0.105)\n"
             "  --max-duration S   refuse longer ones (default 60)\n"
             "  --truncate         embed the first max-duration seconds of longer ones instead\n"
-            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
-    .options = " model kernel no-normalize jobs list min-duration max-duration truncate on-damage ",
+            "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n"
+            "  --speech-only WORD false: pauses count too (true: leave them out where they are\n"
+            "                     20 % or more)\n",
+    .options = " model kernel no-normalize jobs list min-duration max-duration truncate on-damage "
+               "speech-only ",
     .run = run,
 };

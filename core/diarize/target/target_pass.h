@@ -12,8 +12,8 @@
 
 #include "audio/container.h"
 #include "diarize/local/local_speakers.h"
-#include "diarize/speech/segments.h"
 #include "diarize/target/tsvad.h"
+#include "speech/segments.h"
 #include "voiceprint.h"
 
 #define TARGET_PASS_LEAST_FRAMES 100u /* of a recording: below, windows know as much */

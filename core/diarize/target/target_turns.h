@@ -8,8 +8,8 @@
 #ifndef VP_TARGET_TURNS_H
 #define VP_TARGET_TURNS_H
 
-#include "diarize/speech/segments.h"
 #include "diarize/turns.h"
+#include "speech/segments.h"
 
 #define TARGET_TURNS_MARGIN_S 0.3 /* around a segment that was detected */
 

@@ -6,9 +6,9 @@
 #define VP_WINDOW_LABELS_H
 
 #include "cluster/partition.h"
-#include "diarize/speech/segments.h"
 #include "diarize/turns.h"
 #include "diarize/windows/window_embeddings.h"
+#include "speech/segments.h"
 
 /*
  * Gives each window the label that suits it and its neighbours best (viterbi), in place. windows

@@ -8,9 +8,9 @@
 #include "audio/intake.h"
 #include "base/array.h"
 #include "diarize/local/segmenter.h"
-#include "diarize/speech/speech.h"
-#include "diarize/speech/vad.h"
 #include "features/frames.h"
+#include "speech/speech.h"
+#include "speech/vad.h"
 #include "voice/score.h"
 #include "voice/scratch.h"
 
@@ -94,7 +94,7 @@ enum vp_status window_pass_new(const vp_model *model, const vp_segmentation *seg
         status =
             frames_new(model->info.n_mels, MONO_BLOCK_SAMPLES, KEPT, &pass->speech_frames, err);
     if (status == VP_OK && model->info.n_mels == VAD_N_MELS)
-        status = vad_new(NULL, 0, &pass->vad, err);
+        status = vad_new(NULL, 0, model->info.kernel, &pass->vad, err);
     if (status == VP_OK)
         status = intake_open(&pass->intake, container, options->max_duration_s, err);
     if (status == VP_OK)

@@ -14,8 +14,8 @@
 #include "audio/container.h"
 #include "diarization.h"
 #include "diarize/local/local_masks.h"
-#include "diarize/speech/segments.h"
 #include "diarize/windows/window_embeddings.h"
+#include "speech/segments.h"
 
 struct window_pass;
 

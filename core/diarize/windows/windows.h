@@ -7,7 +7,7 @@
 #ifndef VP_WINDOWS_H
 #define VP_WINDOWS_H
 
-#include "diarize/speech/segments.h"
+#include "speech/segments.h"
 
 #define WINDOW_FRAMES     150u
 #define WINDOW_STEP       75u

@@ -1,1 +1,1 @@
-"""Training of the speech detector (core/diarize/speech/vad.c); see tools/train/vad/README.md."""
+"""Training of the speech detector (core/speech/vad.c); see tools/train/vad/README.md."""

@@ -1,4 +1,4 @@
-"""The speech detector in PyTorch; core/diarize/speech/vad.c computes the same, frame by frame.
+"""The speech detector in PyTorch; core/speech/vad.c computes the same, frame by frame.
 
 features [B, T, 80]      log-mel, 10 ms a frame, mean not removed
   conv  80 -> 48, 4 frames, every 2nd    [B, S, 48]  S steps of 20 ms; ReLU
@@ -49,6 +49,16 @@ def folded(model: Vad) -> dict[str, Tensor]:
     out["conv.bias"] = out["conv.bias"] - (weight * model.mean[None, :, None]).sum((1, 2))
     out["conv.weight"] = weight
     return out
+
+
+@torch.no_grad()
+def unfold(tensors: dict[str, Tensor], model: Vad) -> None:
+    """Give the model folded parameters, whatever its mean and scale are: the inverse of folded."""
+    parameters = dict(model.named_parameters())
+    for name, value in tensors.items():
+        parameters[name].copy_(value.float())
+    model.conv.bias += (model.conv.weight * model.mean[None, :, None]).sum((1, 2))
+    model.conv.weight /= model.scale[None, :, None]
 
 
 def load(tensors: dict[str, Tensor]) -> Vad:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from train.augment import DB, FLOOR, curves, uniform
-from train.vad.net import N_MELS, STEP_FRAMES, Vad, folded
+from train.vad.net import N_MELS, STEP_FRAMES, Vad, folded, unfold
 
 BATCH = 64
 CROP_FRAMES = 600
@@ -94,6 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=4e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--begin", type=Path, metavar="FILE",
+                        help="weights to go on from, such as models/vad.safetensors")  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> None:
@@ -104,6 +107,8 @@ def main(args: argparse.Namespace) -> None:
     sample = torch.from_numpy(data.features[::40, ::10].reshape(-1, N_MELS).astype(np.float32))
     model.mean.copy_(sample.mean(0))
     model.scale.copy_(1 / sample.std(0))
+    if args.begin is not None:
+        unfold(load_file(args.begin), model)
     average.load_state_dict(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), args.rate, weight_decay=0.01)
     args.out.mkdir(parents=True, exist_ok=True)

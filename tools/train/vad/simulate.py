@@ -13,6 +13,7 @@ import numpy as np
 from scipy import signal
 
 from train import effects
+from train.vad.signals import line_signal
 from train.vad.sounds import HOP, RATE_HZ, Segment, bridge
 
 SECONDS = 30
@@ -186,6 +187,11 @@ def events(sounds: Sounds, rng: np.random.Generator) -> np.ndarray:
 # ---- the whole ------------------------------------------------------------------------------
 
 
+def call_signal(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Tones or music of a call, with an rms of about 1 where they sound, nearer or farther than talkers."""
+    return line_signal(n, rng) * gain(rng.uniform(-12, 12))
+
+
 def line(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Telephone, lossy codec, or neither."""
     draw = rng.random()
@@ -197,13 +203,19 @@ def line(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def conversation(sounds: Sounds, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Samples [N] in [-1, 1], float32, and the label of each frame, bool [N_FRAMES]."""
     total, label = np.zeros(N), np.zeros(N_HOPS, dtype=bool)
-    if rng.random() < 0.88:  # else nobody speaks at all
+    if rng.random() < 0.78:  # else nobody speaks at all
         n_talkers = int(rng.choice([1, 2, 3, 4], p=[0.25, 0.35, 0.25, 0.15]))
         tracks, speech = talk(sounds, rng, n_talkers, dense=rng.random() < 0.15)
+        answered = int(rng.integers(200, 2000)) if rng.random() < 0.2 else 0
+        tracks[:, : answered * HOP], speech[:, :answered] = 0, False
         if rng.random() < 0.5:
             tracks = np.stack([effects.room(track, rng)[:N] for track in tracks])
         total = level_talkers(tracks, speech, rng)
+        if answered:
+            total[: answered * HOP] += call_signal(answered * HOP, rng)
         label = bridge(speech.any(0), 20)
+    elif rng.random() < 0.6:
+        total = call_signal(N, rng)
     if rng.random() < 0.9:
         total += background(sounds, rng) * gain(-min(rng.uniform(0, 50), rng.uniform(3, 60)))
     if rng.random() < 0.3:

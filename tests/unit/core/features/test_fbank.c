@@ -160,7 +160,9 @@ static void difference(const struct options *o, size_t n, double *largest, doubl
     float *samples = malloc(n * sizeof *samples + 1); /* to the byte, so that ASan sees the end */
     assert_non_null(samples);
     memcpy(samples, signal, n * sizeof *samples);
-    const size_t n_frames = fbank_compute(work, samples, n, found);
+    const size_t n_frames = fbank_log_mel(work, samples, n, found);
+    if (n_frames > 0)
+        fbank_subtract_mean(work, found, n_frames);
     assert_int_equal(n_frames, fbank_n_frames(n));
     assert_int_equal(n_frames, plain_fbank(o, samples, n));
     free(samples);
@@ -278,7 +280,8 @@ static void goldens_of_torchaudio(void **state)
         assert_int_equal(golden.shape[0], n_frames);
         assert_int_equal(golden.shape[1], N_MELS);
         assert_true(golden_signal.n >= n_samples);
-        assert_int_equal(fbank_compute(work, golden_signal.data, n_samples, found), n_frames);
+        assert_int_equal(fbank_log_mel(work, golden_signal.data, n_samples, found), n_frames);
+        fbank_subtract_mean(work, found, n_frames);
         double largest = 0.0, mean = 0.0;
         for (size_t i = 0; i < golden.n; i++) {
             const double d = fabs((double)found[i] - (double)golden.data[i]);

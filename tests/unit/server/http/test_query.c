@@ -31,6 +31,9 @@ static void options_are_read(void **state)
     assert_string_equal(query.uri, "a.b");
     assert_true(parse("num_speakers=20", &query, &problem));
     assert_int_equal(query.num_speakers, 20);
+    assert_false(query.has_speech_only);
+    assert_true(query_parse("speech_only=False", QUERY_SPEECH_ONLY, &query, &problem));
+    assert_true(query.has_speech_only && !query.speech_only);
 }
 
 static void what_is_wrong_is_named(void **state)
@@ -48,6 +51,7 @@ static void what_is_wrong_is_named(void **state)
         {"min_off=5.01", "min_off"},
         {"min_off=0x1", "min_off"},
         {"engine=AUTO", "engine"},
+        {"speech_only=maybe", "speech_only"},
         {"uri=a+b", "uri"},
         {"uri=", "uri"},
         {"format=JSON", "format"},

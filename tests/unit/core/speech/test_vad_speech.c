@@ -8,10 +8,10 @@
 #include <glob.h>
 #include <sndfile.h>
 
-#include "diarize/speech/speech.h"
-#include "diarize/speech/vad.h"
 #include "features/fbank.h"
 #include "naive_net.h"
+#include "speech/speech.h"
+#include "speech/vad.h"
 
 #define RATE_HZ   16000
 #define AROUND_S  2
@@ -33,7 +33,8 @@ static int set_up(void **state)
     (void)state;
     struct vp_err err;
     return fbank_plan_new(VAD_N_MELS, FRONT_END_HAMMING, VP_KERNEL_BLAS, &plan, &err) != VP_OK ||
-           fbank_work_new(plan, &work, &err) != VP_OK || vad_new(NULL, 0, &vad, &err) != VP_OK;
+           fbank_work_new(plan, &work, &err) != VP_OK ||
+           vad_new(NULL, 0, VP_KERNEL_BLAS, &vad, &err) != VP_OK;
 }
 
 static int tear_down(void **state)

@@ -4,8 +4,8 @@
  */
 #include "unit.h"
 
-#include "diarize/speech/speech.h"
 #include "naive_net.h"
+#include "speech/speech.h"
 
 #define MOST 400u
 

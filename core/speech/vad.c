@@ -1,12 +1,11 @@
 /*
- * The speech detector's net. Products of a matrix and a vector, written out for lanes of four: the
- * order of additions is fixed, so pieces of any size give the same bits, and at 60,000
- * multiplications each 20 ms no library would be faster.
+ * The speech detector's net: products of a matrix and a vector (vad_kernel.h). The order of
+ * additions is fixed, so pieces of any size give the same bits, and at 60,000 multiplications each
+ * 20 ms no library would be faster.
  */
-#include "diarize/speech/vad.h"
+#include "speech/vad.h"
 
-#include "base/lanes.h"
-#include "loader/small_net.h"
+#include "speech/vad_kernel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +16,6 @@
 #define N_CONV        48u
 #define N_HIDDEN      64u
 #define N_GATES       (3u * N_HIDDEN) /* reset, update, new: PyTorch's order */
-#define N_PANEL       16u             /* outputs of matvec that are summed at once */
 
 struct gru {
     struct small_layer input, hidden; /* -> [N_GATES] each */
@@ -25,6 +23,7 @@ struct gru {
 };
 
 struct vad {
+    const struct vad_kernel *kernel;
     struct small_layer conv; /* [4 frames, 80] -> [48] */
     struct gru gru1, gru2;
     float head[N_HIDDEN], head_bias;
@@ -35,54 +34,29 @@ struct vad {
 
 /* ---- arithmetic ----------------------------------------------------------------------------- */
 
-/* y = W x + b; W lies in panels of N_PANEL outputs, input by input: a convolution takes the frames
- * of its taps, one behind the other. */
-static void multiply(const struct small_layer *m, const float *x, float *y)
-{
-    const size_t n_in = m->n_taps * m->n_in;
-    for (size_t o = 0; o < m->n_out; o += N_PANEL) {
-        const float *w = m->weight + o * n_in;
-        lanes sum[N_PANEL / N_LANES];
-        memcpy(sum, m->bias + o, sizeof sum);
-        for (size_t i = 0; i < n_in; i++, w += N_PANEL) {
-            lanes column[N_PANEL / N_LANES];
-            memcpy(column, w, sizeof column);
-            const lanes value = lanes_fill(x[i]);
-            for (size_t k = 0; k < N_PANEL / N_LANES; k++)
-                sum[k] += column[k] * value;
-        }
-        memcpy(y + o, sum, sizeof sum);
-    }
-}
-
 static float logistic(float x)
 {
     return 1.0F / (1.0F + expf(-x));
 }
 
-/* h = (1 - z) n + z h, with r = s(Wr x + Ur h), z = s(Wz x + Uz h), n = tanh(Wn x + r (Un h)) */
-static void gru_step(struct gru *gru, const float *x)
+/* The unit's state after hearing x */
+static void gru_step(const struct vad_kernel *kernel, struct gru *gru, const float *x)
 {
     float from_x[N_GATES], from_h[N_GATES];
-    multiply(&gru->input, x, from_x);
-    multiply(&gru->hidden, gru->h, from_h);
-    for (size_t i = 0; i < N_HIDDEN; i++) {
-        const float r = logistic(from_x[i] + from_h[i]);
-        const float z = logistic(from_x[N_HIDDEN + i] + from_h[N_HIDDEN + i]);
-        const float n = tanhf(from_x[2 * N_HIDDEN + i] + r * from_h[2 * N_HIDDEN + i]);
-        gru->h[i] = (1.0F - z) * n + z * gru->h[i];
-    }
+    kernel->multiply(&gru->input, x, from_x);
+    kernel->multiply(&gru->hidden, gru->h, from_h);
+    kernel->gru(from_x, from_h, N_HIDDEN, gru->h);
 }
 
 /* One step of the net on the window; the probability of speech VAD_DELAY_STEPS before. */
 static float step(struct vad *vad)
 {
     float conv[N_CONV], logit = vad->head_bias;
-    multiply(&vad->conv, vad->window, conv);
+    vad->kernel->multiply(&vad->conv, vad->window, conv);
     for (size_t i = 0; i < N_CONV; i++)
         conv[i] = fmaxf(conv[i], 0.0F);
-    gru_step(&vad->gru1, conv);
-    gru_step(&vad->gru2, vad->gru1.h);
+    gru_step(vad->kernel, &vad->gru1, conv);
+    gru_step(vad->kernel, &vad->gru2, vad->gru1.h);
     for (size_t i = 0; i < N_HIDDEN; i++)
         logit += vad->head[i] * vad->gru2.h[i];
     vad->n_steps++;
@@ -155,11 +129,13 @@ static enum vp_status load(const void *bytes, size_t n_bytes, struct vad *vad, s
     struct small_layer head = {0};
     struct metadata metadata = {0};
     const struct small_layer_spec specs[] = {
-        {"conv.weight", "conv.bias", N_CONV, VAD_N_MELS, KERNEL_FRAMES, N_PANEL, &vad->conv},
-        {"gru1.weight_ih_l0", "gru1.bias_ih_l0", N_GATES, N_CONV, 0, N_PANEL, &vad->gru1.input},
-        {"gru1.weight_hh_l0", "gru1.bias_hh_l0", N_GATES, N_HIDDEN, 0, N_PANEL, &vad->gru1.hidden},
-        {"gru2.weight_ih_l0", "gru2.bias_ih_l0", N_GATES, N_HIDDEN, 0, N_PANEL, &vad->gru2.input},
-        {"gru2.weight_hh_l0", "gru2.bias_hh_l0", N_GATES, N_HIDDEN, 0, N_PANEL, &vad->gru2.hidden},
+        {"conv.weight", "conv.bias", N_CONV, VAD_N_MELS, KERNEL_FRAMES, VAD_PANEL, &vad->conv},
+        {"gru1.weight_ih_l0", "gru1.bias_ih_l0", N_GATES, N_CONV, 0, VAD_PANEL, &vad->gru1.input},
+        {"gru1.weight_hh_l0", "gru1.bias_hh_l0", N_GATES, N_HIDDEN, 0, VAD_PANEL,
+         &vad->gru1.hidden},
+        {"gru2.weight_ih_l0", "gru2.bias_ih_l0", N_GATES, N_HIDDEN, 0, VAD_PANEL, &vad->gru2.input},
+        {"gru2.weight_hh_l0", "gru2.bias_hh_l0", N_GATES, N_HIDDEN, 0, VAD_PANEL,
+         &vad->gru2.hidden},
         {"head.weight", "head.bias", 1, N_HIDDEN, 0, 1, &head},
     };
     const enum vp_status status = small_net_read(
@@ -173,7 +149,8 @@ static enum vp_status load(const void *bytes, size_t n_bytes, struct vad *vad, s
     return status;
 }
 
-enum vp_status vad_new(const void *bytes, size_t n_bytes, struct vad **out, struct vp_err *err)
+enum vp_status vad_new(const void *bytes, size_t n_bytes, enum vp_kernel kernel, struct vad **out,
+                       struct vp_err *err)
 {
     *out = NULL;
     if (bytes == NULL) {
@@ -183,6 +160,7 @@ enum vp_status vad_new(const void *bytes, size_t n_bytes, struct vad **out, stru
     struct vad *vad = calloc(1, sizeof *vad);
     if (vad == NULL)
         return status_no_memory(err, "the speech detector", sizeof *vad);
+    vad->kernel = vad_kernel_get(kernel);
     const enum vp_status status = load(bytes, n_bytes, vad, err);
     if (status == VP_OK)
         *out = vad;
@@ -201,4 +179,16 @@ void vad_free(struct vad *vad)
     small_layer_clear(&vad->gru2.input);
     small_layer_clear(&vad->gru2.hidden);
     free(vad);
+}
+
+static size_t layer_bytes(const struct small_layer *layer)
+{
+    return (layer->n_taps * layer->n_in + 1) * layer->n_out * sizeof(float);
+}
+
+size_t vad_bytes(const struct vad *vad)
+{
+    return sizeof *vad + layer_bytes(&vad->conv) + layer_bytes(&vad->gru1.input) +
+           layer_bytes(&vad->gru1.hidden) + layer_bytes(&vad->gru2.input) +
+           layer_bytes(&vad->gru2.hidden);
 }

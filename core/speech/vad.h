@@ -31,9 +31,10 @@ struct vad;
 /* A stream at its beginning, with the net in bytes [n_bytes] (borrowed for the call) or, when bytes
  * is NULL, the one in the box. Returns owned *out (vad_free). VP_ERR_MODEL names the tensor that is
  * missing, left over, of another shape or not finite; VP_ERR_NO_MEMORY. */
-enum vp_status vad_new(const void *bytes, size_t n_bytes, struct vad **out,
+enum vp_status vad_new(const void *bytes, size_t n_bytes, enum vp_kernel kernel, struct vad **out,
                        struct vp_err *err) VP_MUST_CHECK;
-void vad_free(struct vad *vad); /* takes; NULL is legal */
+void vad_free(struct vad *vad);          /* takes; NULL is legal */
+size_t vad_bytes(const struct vad *vad); /* memory held */
 
 /* The next n_frames: features [n_frames, VAD_N_MELS]. Writes the probabilities, 0..1, of the frames
  * that are decided by now, in order, and returns how many: at most n_frames + 1, which

@@ -1,6 +1,6 @@
 /* The net in the box as part of the library, so that it is there wherever the program runs. The
  * path is that of the repository, from which the Makefile compiles. */
-#include "diarize/speech/vad.h"
+#include "speech/vad.h"
 
 __asm__(".section .rodata\n"
         ".balign 64\n"

@@ -1,5 +1,5 @@
 /* Which frames are speech. */
-#include "diarize/speech/speech.h"
+#include "speech/speech.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Runs of ones. */
-#include "diarize/speech/segments.h"
+#include "speech/segments.h"
 
 #include <stdlib.h>
 

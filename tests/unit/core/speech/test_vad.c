@@ -5,10 +5,10 @@
  */
 #include "unit.h"
 
-#include "diarize/speech/vad.h"
 #include "draft_safetensors.h"
 #include "naive_net.h"
 #include "npy.h"
+#include "speech/vad.h"
 
 #include <glob.h>
 #include <math.h>
@@ -46,7 +46,7 @@ static struct vad *open_net(const void *bytes, size_t n_bytes)
 {
     struct vad *vad = NULL;
     struct vp_err err = {0};
-    if (vad_new(bytes, n_bytes, &vad, &err) != VP_OK)
+    if (vad_new(bytes, n_bytes, VP_KERNEL_BLAS, &vad, &err) != VP_OK)
         fail_msg("%s", err.message);
     return vad;
 }
@@ -105,6 +105,22 @@ static void pieces_of_any_size_give_the_same_bits(void **state)
     vad_free(vad);
 }
 
+static void every_kernel_says_the_same_bits(void **state)
+{
+    (void)state;
+    static const enum vp_kernel kernels[] = {VP_KERNEL_AVX2, VP_KERNEL_AVX512, VP_KERNEL_NEON};
+    struct vad *plain = open_net(net, n_net), *other = NULL;
+    float expected[N_GOLDEN + 1], out[N_GOLDEN + 1];
+    run(plain, features, N_GOLDEN, N_GOLDEN, expected);
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        assert_int_equal(vad_new(net, n_net, kernels[i], &other, NULL), VP_OK);
+        run(other, features, N_GOLDEN, N_GOLDEN, out);
+        assert_memory_equal(out, expected, N_GOLDEN * sizeof *out);
+        vad_free(other);
+    }
+    vad_free(plain);
+}
+
 static void nothing_in_nothing_out(void **state)
 {
     (void)state;
@@ -124,7 +140,7 @@ static void assert_refused(const struct draft_safetensors *draft, const char *in
     unsigned char *bytes = draft_safetensors_write(draft, &n_bytes);
     struct vad *vad = NULL;
     struct vp_err err = {0};
-    assert_int_equal(vad_new(bytes, n_bytes, &vad, &err), VP_ERR_MODEL);
+    assert_int_equal(vad_new(bytes, n_bytes, VP_KERNEL_BLAS, &vad, &err), VP_ERR_MODEL);
     assert_null(vad);
     if (strstr(err.message, in_sentence) == NULL)
         fail_msg("'%s' does not say '%s'", err.message, in_sentence);
@@ -204,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_pytorch),
         cmocka_unit_test(pieces_of_any_size_give_the_same_bits),
+        cmocka_unit_test(every_kernel_says_the_same_bits),
         cmocka_unit_test(nothing_in_nothing_out),
         cmocka_unit_test(damaged_weights_are_refused_by_name),
         cmocka_unit_test(a_tensor_too_many_is_refused),
