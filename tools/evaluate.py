@@ -133,6 +133,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws")
     parser.add_argument("--plots", type=Path, help="folder for det.png and scores.png")
+    parser.add_argument("--plain", action="store_true", help="embed clips whole, pauses and all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     args = parser.parse_args()
 
@@ -144,7 +145,8 @@ def main() -> int:
         if unknown:
             raise ValueError(f"{unknown[0]} stands in the trials but not in the clip table")
         files = {name: args.audio / name for name in names}
-        embeddings = engine.embed(list(files.values()), args.model, args.program, args.jobs)
+        embeddings = engine.embed(list(files.values()), args.model, args.program, args.jobs,
+                                  ("--speech-only", "false") if args.plain else ())
     except (OSError, ValueError, engine.EngineError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
