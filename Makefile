@@ -236,9 +236,10 @@ build/venv/.done: tools/requirements.txt
 	build/venv/bin/pip install -q -r $<
 	touch $@
 
-lint: deps ## the form of C and shell files and the order of the rooms, as CI asks for it
+lint: deps ## the form of C and shell files, the order of the rooms, the lines of planted faults
 	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
 	$(PYTHON) tools/check_rooms.py
+	$(PYTHON) tests/mutants/run.py --check
 	shellcheck $$(git ls-files '*.sh') .ci/run
 
 EMULATOR = qemu-aarch64 -L $(SYSROOT)

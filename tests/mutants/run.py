@@ -116,6 +116,14 @@ def judge_mutant(copy: Path, mutant: Mutant) -> tuple[bool, str]:
         path.write_text(original)
 
 
+def check_lines(mutants: Sequence[Mutant]) -> int:
+    """Whether every fault can be planted: a line that was changed since takes its fault with it, unseen."""
+    stale = [m for m in mutants if (ROOT / m.file).read_text().count(m.find) != 1]
+    for mutant in stale:
+        print(f"planted fault {mutant.name!r}: `find` does not stand exactly once in {mutant.file}")
+    return 1 if stale else 0
+
+
 def on_copies(copies: Sequence[Path], work: Callable[[Path, Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     """work(copy, item) for each item, in order; no copy serves two at a time."""
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
@@ -139,12 +147,15 @@ def main() -> int:
     parser.add_argument("--seen-green", action="store_true",
                         help="`make test` runs on this very tree anyway: do not run the suites without a fault first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="copies of the tree, worked on side by side")
+    parser.add_argument("--check", action="store_true", help="plant nothing: does each fault still have its line?")
     args = parser.parse_args()
 
     copies = [ROOT / "build" / "mutants" / str(i) for i in range(args.jobs)]
     listed = [entry for file in sorted(Path(__file__).parent.glob("*.toml"))
               for entry in tomllib.loads(file.read_text())["mutant"]]
     mutants = [m for m in (Mutant(**entry) for entry in listed) if args.only in m.name]
+    if args.check:
+        return check_lines(mutants)
     for copy in copies:
         if copy != copies[0] and not copy.exists():
             shutil.copytree(copies[0], copy)  # with its objects, as old as they are
