@@ -65,7 +65,7 @@ def test_a_clip_that_is_mostly_pause_is_embedded_without_it(boxed: Service) -> N
     voice, of_voice = ask(boxed, VOICE)
     assert of_voice["embedded_s"] == of_voice["used_s"] == 3
     paused, quality = ask(boxed, MOSTLY_PAUSE)
-    assert quality["used_s"] == 12 and quality["embedded_s"] == quality["speech_s"] and 2 < quality["speech_s"] < 4
+    assert quality["used_s"] == 12 and 2 < quality["speech_s"] < quality["embedded_s"] < 4.5
     assert not {"low_speech", "no_speech"} & set(quality["warnings"])
     whole, of_whole = ask(boxed, MOSTLY_PAUSE, "?speech_only=false")
     assert of_whole["embedded_s"] == 12 and of_whole["speech_s"] == quality["speech_s"]
@@ -94,7 +94,8 @@ def test_comparisons_too(service: Service) -> None:
     sides = [wav(VOICE)], [wav(MOSTLY_PAUSE), wav(VOICE)]
     both = service.compare(*sides).json()
     assert both["a"]["quality"]["embedded_s"] == 3
-    assert [round(quality["embedded_s"]) for quality in both["b"]["quality"]] == [3, 3]
+    paused, voice = (quality["embedded_s"] for quality in both["b"]["quality"])
+    assert 2.5 < paused < 4.5 and voice == 3
     parts = [("a", ("a.wav", sides[0][0])), *(("b", ("b.wav", clip)) for clip in sides[1])]
     whole = service.post("/compare?speech_only=false", files=parts).json()
     assert [quality["embedded_s"] for quality in whole["b"]["quality"]] == [12, 3]

@@ -58,7 +58,9 @@ class OurEngine:
             return np.load(f"{folder}/fbank.npy")
 
     def embeddings(self, clips: Sequence[Path]) -> list[np.ndarray]:
-        found = engine.embed(list(clips), program=self.program, options=(*self.options, "--no-normalize"))
+        # The others know no speech detector.
+        options = (*self.options, "--no-normalize", "--speech-only", "false")
+        found = engine.embed(list(clips), program=self.program, options=options)
         return [found[clip].astype(np.float32) for clip in clips]
 
     def stages(self, clip: Path) -> dict[str, np.ndarray]:
