@@ -245,11 +245,11 @@ const float *vp_clip_samples(const vp_scratch *scratch, size_t *n_samples);
  * Listens for speech in the clip; between vp_clip_decode and vp_clip_fbank, and may be left out:
  * then every frame is embedded. With speech_only, where less than 80 % of the frames are speech,
  * those more than 0.5 s away from it are left out of the features that vp_clip_fbank computes next,
- * before their mean is removed: otherwise a clip that is mostly pause gets the embedding of the pause. A clip of
- * continuous speech, and one without any, is embedded whole, to the bit as without this call.
- * Completes *info, of the clip at hand: speech_s and embedded_s; VP_WARN_LOW_SPEECH where speech_s
- * is below 2 s or 20 % of used_s (and no longer otherwise), VP_WARN_NO_SPEECH where there is none.
- * Models of other than 80 mel bins have no speech detector: nothing happens.
+ * before their mean is removed: otherwise a clip that is mostly pause gets the embedding of the
+ * pause. A clip of continuous speech, and one without any, is embedded whole, to the bit as without
+ * this call. Completes *info, of the clip at hand: speech_s and embedded_s; VP_WARN_LOW_SPEECH
+ * where speech_s is below 2 s or 20 % of used_s (and no longer otherwise), VP_WARN_NO_SPEECH where
+ * there is none. Models of other than 80 mel bins have no speech detector: nothing happens.
  * VP_ERR_ARGUMENT when the scratch holds no clip. Never allocates.
  */
 enum vp_status vp_clip_speech(vp_scratch *scratch, bool speech_only, struct vp_clip_info *info,

@@ -4,8 +4,8 @@
 
 #include "voice/scratch.h"
 
-/* The scratch's features, mean not removed, without the frames far from speech: n_frames becomes the
- * number of the others, which close up. */
+/* The scratch's features, mean not removed, without the frames far from speech: n_frames becomes
+ * the number of the others, which close up. */
 void clip_keep_speech(vp_scratch *scratch);
 
 #endif
