@@ -17,17 +17,18 @@ static const struct ogg_kind {
     size_t comments_at; /* in the packet: length (4) and name of the encoder, count (4) */
     size_t lead_at;
     unsigned mask, lead; /* mask 0: the second packet */
+    bool is_sound;
 } kinds[] = {
-    {"\x01vorbis", 7, 0, 0xFF, 3},
-    {"OpusHead", 8, 0, 0xFF, 'O'},
+    {"\x01vorbis", 7, 0, 0xFF, 3, true},
+    {"OpusHead", 8, 0, 0xFF, 'O', true},
     {"\x7F"
      "FLAC",
-     4, 0, 0x7F, 4},
-    {"Speex   ", 0, 0, 0, 0},
-    {"\x80theora", 7, 0, 0xFF, 0x81},
-    {"OVP80", 7, 5, 0xFF, 2},
-    {"fishead", 0, 0, 0, 0},
-    {"BBCD", 0, 0, 0, 0},
+     4, 0, 0x7F, 4, true},
+    {"Speex   ", 0, 0, 0, 0, true},
+    {"\x80theora", 7, 0, 0xFF, 0x81, false},
+    {"OVP80", 7, 5, 0xFF, 2, false},
+    {"fishead", 0, 0, 0, 0, false},
+    {"BBCD", 0, 0, 0, 0, false},
 };
 
 static const struct ogg_kind *find_kind(struct bytes packet)
@@ -62,6 +63,11 @@ static enum vp_status begin(struct ogg_streams *streams, struct ogg_stream *stre
     const struct ogg_kind *kind = find_kind((struct bytes){page->body, (size_t)page->body_len});
     if (kind == NULL)
         return container_refuse(err, "ogg (unknown codec)");
+    /* Of such a file libavformat decodes the first part alone, and says nothing. */
+    if (kind->is_sound && streams->sound != NULL && streams->sound != kind)
+        return container_refuse(err, "ogg of several codecs");
+    if (kind->is_sound)
+        streams->sound = kind;
     end(stream);
     if (ogg_stream_init(&stream->state, ogg_page_serialno(page)) != 0)
         return status_no_memory(err, "an ogg stream", sizeof *stream);

@@ -27,6 +27,7 @@ struct ogg_stream {
 
 struct ogg_streams {
     struct ogg_stream of[OGG_MAX_STREAMS];
+    const struct ogg_kind *sound; /* of its streams with sound; static, NULL before the first */
     size_t n_begun;
     size_t n_empty; /* packets */
     bool is_broken; /* a packet lacks its end: decoders differ in what they make of it */
@@ -36,9 +37,9 @@ struct ogg_streams {
 bool ogg_is_known(struct bytes packet) VP_MUST_CHECK;
 
 /* streams: zeros at first, and ogg_streams_end at last. Errors: VP_ERR_AUDIO_UNSUPPORTED (a stream
- * of an unknown kind, too many at a time), VP_ERR_AUDIO_UNDECODABLE (packets that are longer,
- * emptier or of more comments than any writer makes them), VP_ERR_NO_MEMORY. Borrows page for the
- * call. */
+ * of an unknown kind, several codecs, too many at a time), VP_ERR_AUDIO_UNDECODABLE (packets that
+ * are longer, emptier or of more comments than any writer makes them), VP_ERR_NO_MEMORY. Borrows
+ * page for the call. */
 enum vp_status ogg_streams_add(struct ogg_streams *streams, ogg_page *page,
                                struct vp_err *err) VP_MUST_CHECK;
 void ogg_streams_end(struct ogg_streams *streams);

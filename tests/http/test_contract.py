@@ -76,7 +76,7 @@ def test_answers_of_a_service_that_cannot(tmp_path: Path) -> None:
         response = full.embed(voice())
         assert response.status_code == 503 and "queue-timeout" in response.text
         judge(response, "/embed", "POST")
-        held.append(send_embed(full, voice()))
+        held.append(send_embed(full, busy_clip()))
         response = full.embed(voice())
         assert response.status_code == 503
         judge(response, "/embed", "POST")

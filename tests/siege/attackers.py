@@ -55,11 +55,11 @@ def is_closed(connection: socket.socket, within_s: float) -> bool:
     return False
 
 
-def judge_turns(service: Service) -> None:
+def judge_turns(service: Service, most_s: float = 0.02) -> None:
     """No turn of the loop is long: while it works nobody is served. In CPU time, so on any machine."""
     longest_s = service.metric("voiceprintd_loop_turn_longest_seconds")
     print(f"longest turn of the loop: {1e3 * longest_s:.1f} ms")
-    assert 0 < longest_s < 0.02 or IS_SLOW, longest_s
+    assert 0 < longest_s < most_s or IS_SLOW, longest_s
 
 
 class Probe(threading.Thread):

@@ -103,6 +103,7 @@ def test_a_share_comes_back_with_each_request(target: Service) -> None:
     for _ in range(8):
         assert ask(target, OTHER)[0] == 200
         begin(target, OTHER, MIB, 100).close()
+    target.wait_for(lambda: buffered(target) == 0, 5 * SLOWNESS, "the memory back")
     hogs = fill(target)
     assert ask(target, OTHER)[0] == 200
     for hog in hogs:
@@ -162,7 +163,7 @@ def keyed(key: str) -> str:
 def test_a_key_that_floods_the_queue(tmp_path: Path, source: str, key: str) -> None:
     keys = tmp_path / "keys"
     keys.write_text("flooder\nother\n")
-    clip = busy_clip(20)
+    clip = busy_clip(20 if SLOWNESS == 1 else 120)
     with Service(workers=1, queue_size=4, model=LARGE, max_duration_s=200, api_keys_file=keys) as service:
         flood = []
         for n in range(5):  # the first is with the worker, the others wait
@@ -289,7 +290,8 @@ def test_five_thousand_silent_connections(source: str) -> None:
         crowd = [connect(service, source) for _ in range(5000)]
         service.wait_for(lambda: service.metric("voiceprintd_connections") <= 512 + 4, 10 * SLOWNESS, "fewer connections")
         probe.stop().judge()
-        attackers.judge_turns(service)
+        # The system's work for so many sockets is in it, which costs three times as much beside another load.
+        attackers.judge_turns(service, 0.02 if attackers.IS_LONG else 0.05)
         for connection in crowd:
             connection.close()
 
