@@ -35,6 +35,7 @@ def listed() -> list[tuple[str, int]]:
     return [row for row in rows if not row[0].startswith("bad/")]
 
 
+@pytest.mark.skipif("tsan" in str(PROGRAM), reason="minutes there, of one thread")
 def test_every_encoding_is_the_same_voice_or_a_clear_refusal() -> None:
     if not FORMATS.is_dir():
         if os.environ.get("RECORDINGS") == "required":
