@@ -22,9 +22,10 @@ struct vp_scratch {
     struct audio_buffer audio; /* samples in the arena */
     float *features;           /* in the arena, [max_frames, n_mels] */
     size_t n_frames;           /* that features holds of the clip at hand */
-    unsigned char *speech;     /* in the arena, [max_frames]: 1 where vp_clip_speech heard any, */
-    bool leaves_out;           /* and the other frames are not embedded */
-    struct fbank_work *fbank;  /* owned */
+    unsigned char
+        *speech;     /* in the arena, [max_frames]: 1 at and near what vp_clip_speech heard, */
+    bool leaves_out; /* and the other frames are not embedded */
+    struct fbank_work *fbank;        /* owned */
     struct fbank_work *speech_fbank; /* of the speech detector: owned, or fbank itself */
     struct detector *detector;       /* owned; NULL where the model has other features */
     struct network_state *state;     /* owned */

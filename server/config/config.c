@@ -70,7 +70,7 @@ static const struct key keys[] = {
     {"long_audio", CHOICE, AT(truncate), "reject", 0, 1, "reject|truncate",
      "what happens to longer clips"},
     {"speech_only", FLAG, AT(speech_only), "on", 0, 1, "off|on",
-     "embed the speech of a clip without its pauses, where they are 20 % or more"},
+     "leave long pauses out of the embedding of a clip that is less than 80 % speech"},
     {"silence_dbfs", NUMBER, AT(silence_dbfs), "-60", -200, 0, NULL,
      "RMS level below which a clip is refused as silence"},
     {"segmentation_model", TEXT, AT(segmentation_model), "auto", 0, ROOM(segmentation_model), NULL,
