@@ -170,11 +170,14 @@ def main() -> int:
         if failed and failures_of(copies[0], tests):  # once may be a busy machine
             print(f"the suite is red without a fault: tests/run.py --only {tests}: {'; '.join(failed)}")
             return 1
-    survivors = 0
+    survivors: list[str] = []
     for number, (mutant, (killed, how)) in enumerate(zip(mutants, on_copies(copies, try_mutant, mutants)), 1):
-        survivors += not killed
         print(f"  [{number}/{len(mutants)}] {mutant.name}: {how}", flush=True)
-    print(f"{len(mutants) - survivors} passed, {survivors} failed")
+        if not killed:
+            survivors.append(f"planted fault {mutant.name!r}: {how}")
+    for survivor in survivors:
+        print(f"FAILED: {survivor}")
+    print(f"{len(mutants) - len(survivors)} passed, {len(survivors)} failed")
     return 1 if survivors or not mutants else 0
 
 
