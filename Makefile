@@ -280,7 +280,7 @@ bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network: time agains
 	build/venv/bin/python tests/bench/net.py --plot tests/bench/net.png $(BENCH)
 	build/venv/bin/python tests/bench/accuracy.py
 
-bench-service: deps all build/venv/.done ## clips a second, latency, memory and start against FastAPI + ONNX Runtime
+bench-service: deps all build/venv/.done build/venv-peers/.done ## clips a second, latency, memory, start against ONNX Runtime, sherpa-onnx, pyannote.audio
 	@tools/deps.sh wrk
 	build/venv/bin/python tests/bench/service.py $(BENCH)
 	build/venv/bin/python tests/bench/request.py
