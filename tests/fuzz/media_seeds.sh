@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the seeds of fuzz_audio that libavformat reads, by ffmpeg, a fifth of a second each.
+# Makes the seeds of fuzz_audio that libavformat reads, and 16.flac, by ffmpeg, a fifth of a second each.
 set -eu
 cd "$(dirname "$0")/seeds/fuzz_audio"
 make() { # name, ffmpeg's output options
@@ -23,3 +23,4 @@ make gsm.wav -c:a libgsm_ms
 make mp3.wav -c:a libmp3lame -b:a 8k
 make flac.ogg -c:a flac
 make speex.ogg -c:a libspeex
+make 16.flac -c:a flac
