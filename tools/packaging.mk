@@ -9,7 +9,7 @@ BOXED_SEGMENTATION = $(if $(filter no,$(SEGMENTATION)),,$(wildcard models/segmen
 SHARE  := $(DESTDIR)$(PREFIX)/share
 AT_PREFIX := sed 's,/usr/,$(PREFIX)/,g'
 
-.PHONY: install install-programs deb image container-works test-container
+.PHONY: install install-programs deb image container-works container-image test-container
 
 install-programs: all
 	install -d $(DESTDIR)$(PREFIX)/bin
@@ -36,8 +36,10 @@ container-works:
 	@tools/deps.sh podman runc mmdebstrap systemd mandoc python3-venv
 	@$(PYTHON) tests/container/prepare.py --check
 
-test-container: container-works ## build the image and put three replicas behind haproxy and nginx
-	@$(MAKE) --no-print-directory all
+container-image: container-works
 	@$(PYTHON) tests/container/prepare.py --version "$(VERSION)"
+
+test-container: container-image ## build the image and put three replicas behind haproxy and nginx
+	@$(MAKE) --no-print-directory all
 	@$(PYTHON) tests/container/throughput.py
 	@$(PYTHON) -m pytest -q -s -p no:cacheprovider --timeout=240 tests/container

@@ -1,7 +1,8 @@
 """One utterance in many encodings: the model in the box hears the same voice in each.
 
 Bars: cosine with the 16 kHz wav at least 0.98, and 0.85 where much of the sound is gone: a sample
-rate below 16 kHz, a codec of at most 64 kbit/s, or 8 bits.
+rate below 16 kHz, a codec of at most 64 kbit/s, or 8 bits. AddressSanitizer, which takes minutes for a
+network of full size, hears the decoders and a small one: there a file is only embedded or refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("VOICEPRINT_BUILD", ROOT / "build/release")) / "voiceprint"
-MODEL = ROOT / "models" / "voiceprint.safetensors"
+IS_ASAN = PROGRAM.parent.name == "asan"
+MODEL = ROOT / ("tests/golden/models/small.safetensors" if IS_ASAN else "models/voiceprint.safetensors")
 FORMATS = Path(os.environ.get("SPEECH_DIR", ROOT / "../shared/audio")) / "formats"
 REFERENCE = "wav-pcm16-16k.wav"
 REDUCED = {
@@ -35,7 +37,6 @@ def listed() -> list[tuple[str, int]]:
     return [row for row in rows if not row[0].startswith("bad/")]
 
 
-@pytest.mark.skipif("tsan" in str(PROGRAM), reason="minutes there, of one thread")
 def test_every_encoding_is_the_same_voice_or_a_clear_refusal() -> None:
     if not FORMATS.is_dir():
         if os.environ.get("RECORDINGS") == "required":
@@ -52,7 +53,7 @@ def test_every_encoding_is_the_same_voice_or_a_clear_refusal() -> None:
     assert set(rates) - set(found) == REFUSED
     for name in REFUSED:
         assert f"{name}: " in done.stderr and "is not accepted; send WAV" in done.stderr
-    for name, embedding in found.items():
+    for name, embedding in found.items() if not IS_ASAN else ():
         bar = 0.85 if rates[name] < 16000 or name in REDUCED else 0.98
         cosine = float(embedding @ found[REFERENCE])
         assert cosine >= bar, f"{name}: cosine {cosine:.4f}, the bar is {bar}"

@@ -19,9 +19,6 @@ TALK = [("spk001-clip1", "a", 0.5), ("spk004-clip2", "b", 6.0), ("spk001-clip2",
         ("spk004-clip1", "b", 14.5), ("spk004-clip3", "b", 19.5), ("spk001-clip3", "a", 21.5)]
 
 
-pytestmark = pytest.mark.skipif("tsan" in str(PROGRAM), reason="two minutes there; the unit tests run")
-
-
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The recording and its labels."""
