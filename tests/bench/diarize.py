@@ -62,9 +62,10 @@ def run(command: list[str | Path], found: Path) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3
 
 
-def ours(program: Path, model: Path, recordings: list[Path], scratch: Path) -> tuple[Path, float, float]:
+def ours(program: Path, model: Path, segmentation: Path, recordings: list[Path], scratch: Path) -> tuple[Path, float, float]:
     found = scratch / "ours.rttm"
-    processor_s, peak_mb = run([program, "diarize", "--rttm", "--jobs", "1", "--model", model, *recordings], found)
+    processor_s, peak_mb = run([program, "diarize", "--rttm", "--jobs", "1", "--model", model, "--segmentation", segmentation,
+                                *recordings], found)
     return found, processor_s, peak_mb
 
 
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="+", type=Path, help="labelled recordings, 16 kHz")
     parser.add_argument("--program", type=Path, default=ROOT / "build/release/voiceprint")
     parser.add_argument("--model", type=Path, default=ROOT / "models/voiceprint.safetensors")
+    parser.add_argument("--segmentation", type=Path, default=ROOT / "models/segmentation.safetensors")
     parser.add_argument("--python", type=Path, default=ROOT / "build/venv-peers/bin/python", help="that has the peers")
     args = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -117,7 +119,7 @@ def main() -> None:
             for name, cells in results.items():
                 try:
                     found, processor_s, peak_mb = (
-                        ours(args.program, args.model, recordings, scratch) if name == "voiceprint"
+                        ours(args.program, args.model, args.segmentation, recordings, scratch) if name == "voiceprint"
                         else peer(name, args.python, embedding, recordings, scratch))
                 except PeerEnded as ended:
                     cells.append(str(ended))
