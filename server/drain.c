@@ -57,7 +57,7 @@ static bool is_quiet(const struct connections *connections, uint64_t now_ns)
         struct pollfd readable = {.fd = at->fd, .events = POLLIN};
         bool fresh =
             at->phase == CONNECTION_NEW && now_ns - at->since_ns < clock_from_seconds(grace_s);
-        if (fresh || (poll(&readable, 1, 0) > 0 && !connection_peer_left(at)))
+        if (fresh || (poll(&readable, 1, 0) > 0 && !connection_has_ended(at)))
             return false;
     }
     return true;

@@ -175,6 +175,7 @@ void connection_enter(struct connection *connection, enum connection_phase phase
     unlink_from(connection->list, connection);
     link_first(connection->list, connection);
     connection->phase = phase;
+    tap_hold_end(connection->fd, phase == CONNECTION_ANSWER);
     connection->acked_ns = 0;
     connection->since_ns = clock_now_ns();
     connection->deadline_ns =
@@ -190,7 +191,7 @@ void connection_cut(struct connection *connection)
     connection->cut = true;
 }
 
-bool connection_peer_left(const struct connection *connection)
+bool connection_has_ended(const struct connection *connection)
 {
     ON_LOOP();
     char byte;
@@ -236,7 +237,7 @@ static void linger_tick(struct connections *list, uint64_t now_ns)
  */
 static void look_for_end(struct connection *at)
 {
-    if (connection_peer_left(at)) {
+    if (connection_has_ended(at)) {
         at->peer_left = true;
         connection_cut(at);
         return;

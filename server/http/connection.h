@@ -53,7 +53,7 @@ struct connection {
     uint64_t acked_ns;           /* since when it is so many; 0: not looked at in this phase */
     bool linger;                 /* read on after the close */
     bool cut;                    /* shut down already */
-    bool peer_left;              /* because the client had closed its side */
+    bool peer_left;              /* because the client had ended its stream */
     struct pace recent, lasting; /* of the upload, see patience.h */
     struct address address;      /* the peer's; zeros where it has none */
     bool is_of_proxy;            /* a trusted one: it asks for many, and no share binds it */
@@ -98,8 +98,8 @@ struct connection *connection_of(struct MHD_Connection *connection); /* [loop] N
 /* Enters phase now, with seconds until the deadline; 0: none. [loop] */
 void connection_enter(struct connection *connection, enum connection_phase phase, double seconds);
 void connection_cut(struct connection *connection); /* [loop] shutdown(fd), once */
-/* Has the client gone? Looks at the socket without reading. [loop] */
-bool connection_peer_left(const struct connection *connection);
+/* Has the client ended its stream, with nothing of it unread? Looks without reading. [loop] */
+bool connection_has_ended(const struct connection *connection);
 /* An empty list of at most `max`, and `headroom` more for a moment. [start] */
 void connections_open(struct connections *connections, const struct config *config,
                       struct metrics *metrics, struct clients *clients, size_t max, size_t headroom,

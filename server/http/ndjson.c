@@ -102,6 +102,15 @@ void ndjson_progress(struct ndjson *stream, const struct vp_diarize_progress *ne
     wake(stream);
 }
 
+void ndjson_repeat(struct ndjson *stream)
+{
+    ON_LOOP();
+    if (stream->state != NDJSON_OPEN || stream->n_sent < stream->n_line)
+        return;
+    stream->n_sent = 0;
+    wake(stream);
+}
+
 void ndjson_end(struct ndjson *stream, char *text, size_t n_bytes)
 {
     ON_LOOP();

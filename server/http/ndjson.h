@@ -2,7 +2,7 @@
  * An answer that comes in lines of JSON (application/x-ndjson): progress at least every few
  * seconds, so that nothing on the way takes a long piece of work for a dead connection, then the
  * answer or the problem as the last line. Between two lines the connection is suspended; after a
- * call that may wake it (open, progress, end, cut) a run of its listener must follow.
+ * call that may wake it (open, progress, repeat, end, cut) a run of its listener must follow.
  */
 #ifndef VP_NDJSON_H
 #define VP_NDJSON_H
@@ -48,6 +48,8 @@ ssize_t ndjson_read(void *context, uint64_t position, char *into, size_t room);
  * then. [loop] */
 void ndjson_progress(struct ndjson *stream, const struct vp_diarize_progress *news,
                      uint64_t now_ns);
+/* The last line of progress once more, if all of it is out. [loop] */
+void ndjson_repeat(struct ndjson *stream);
 /* The last line: text of n_bytes without a newline, malloc'd and taken; NULL: the answer breaks
  * off. [loop] */
 void ndjson_end(struct ndjson *stream, char *text, size_t n_bytes);

@@ -242,7 +242,8 @@ static void begin_lines(struct request *request)
 
 static bool has_left(const struct ticket *ticket)
 {
-    return connection_peer_left(ticket->request->connection);
+    struct request *request = ticket->request;
+    return presence_is_lost(&request->presence, request->connection->fd, &request->stream);
 }
 
 static void on_expired(struct ticket *ticket, enum problem_kind kind, bool had_begun)

@@ -19,6 +19,7 @@
 #include "http/head.h"
 #include "http/hosts.h"
 #include "http/ndjson.h"
+#include "http/presence.h"
 #include "http/problem.h"
 #include "http/query.h"
 #include "request/routes.h"
@@ -69,6 +70,7 @@ struct request {
     double body_extra_s;   /* set by on_head: longer than others its body may take */
     double work_timeout_s; /* likewise: from the request line to the answer; preset */
     struct ticket ticket;
+    struct presence presence; /* of its client, while it waits */
     struct ndjson stream;
     struct problem problem;
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import signal
+import socket
 import sys
 import threading
 import time
@@ -27,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "siege"))
 
 import mix  # noqa: E402
 import ogg  # noqa: E402
-from service import BUILD, IS_SLOW, Service, send_embed, speech, voice, wav  # noqa: E402
+from service import BUILD, IS_SLOW, Service, read_answer, send_embed, speech, voice, wav  # noqa: E402
 
 KINDS = ["good", "good", "good", "compare", "cut", "flipped", "text", "leave", "half", "probe", "bomb", "diarize", "lines", "hang up",
-         "siege", "siege", "siege"]
+         "half closed", "siege", "siege", "siege"]
 CALL = wav(np.concatenate([speech(2.0, seed=1, pitch_hz=95), speech(2.0, seed=2, pitch_hz=230)]))
 BOMBS = [ogg.vorbis_file(ogg.vorbis_setup(1, 22)), ogg.vorbis_file(ogg.vorbis_setup(4, 14)), ogg.vorbis_file(b"\5vorbis\0")]
 
@@ -38,6 +39,13 @@ BOMBS = [ogg.vorbis_file(ogg.vorbis_setup(1, 22)), ogg.vorbis_file(ogg.vorbis_se
 def turns(response: requests.Response) -> object:
     """What must be the same each time a conversation is diarized."""
     return [(turn["start"], turn["end"], turn["speaker"]) for turn in response.json()["segments"]]
+
+
+def answers(connection: socket.socket) -> bool:
+    try:
+        return read_answer(connection, 60)[0] in (200, 429, 503)
+    except OSError:
+        return False
 
 
 def traffic(service: Service, clips: list[bytes], expected: list[object], tally: Counter, stop: threading.Event, seed: int) -> None:
@@ -79,6 +87,11 @@ def traffic(service: Service, clips: list[bytes], expected: list[object], tally:
                     except TimeoutError:
                         pass
                 tally["hung up"] += 1
+                continue
+            elif kind == "half closed":
+                with send_embed(service, clips[i]) as connection:
+                    connection.shutdown(socket.SHUT_WR)
+                    tally["half closed" if answers(connection) else "wrong"] += 1
                 continue
             elif kind == "siege":
                 attack = rng.choice(mix.ATTACKS)
