@@ -2,10 +2,9 @@
 #include "loader/metadata.h"
 
 #include "base/text.h"
+#include "json_read.h"
 #include "loader/tensor.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +68,9 @@ static enum vp_status parse_self_test(struct metadata *metadata, const char *val
 {
     static const char wanted[] = "a JSON array of numbers with norm 1";
     enum vp_status status = refuse(err, "self_test", "", wanted);
-    errno = 0;
-    json_t *array = json_loads(value, 0, NULL);
-    if (array == NULL && errno == ENOMEM)
+    json_t *array;
+    json_error_t where;
+    if (vp_json_read(value, strlen(value), &array, &where) == VP_ERR_NO_MEMORY)
         return status_no_memory(err, "the self-test vector", strlen(value));
     size_t n = json_array_size(array); /* 0 unless it is an array */
     if (n == 0 || n > MAX_DIM || metadata->self_test != NULL)

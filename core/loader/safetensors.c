@@ -2,10 +2,9 @@
 #include "loader/safetensors.h"
 
 #include "base/text.h"
+#include "json_read.h"
 #include "loader/tensor_set.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,12 +35,11 @@ static enum vp_status parse_header(const unsigned char *bytes, size_t n_bytes, j
         return status_fail(err, VP_ERR_MODEL, "safetensors: a header of %ju bytes is too large",
                            (uintmax_t)length);
     json_error_t where;
-    errno = 0;
-    *header = json_loadb((const char *)bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES,
-                         &where);
-    if (*header == NULL && errno == ENOMEM)
+    const enum vp_status status =
+        vp_json_read((const char *)bytes + LENGTH_BYTES, (size_t)length, header, &where);
+    if (status == VP_ERR_NO_MEMORY)
         return status_no_memory(err, "the header of a model file", (size_t)length);
-    if (*header == NULL)
+    if (status != VP_OK)
         return status_fail(err, VP_ERR_MODEL, "safetensors: the header is no valid JSON: %.140s",
                            where.text);
     if (!json_is_object(*header))

@@ -6,11 +6,11 @@
  *                         "tokens": [{"text": "...", "offsets": {...}}]}]}
  * Either of segments and words may be missing; other members stay as they are.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "json_read.h"
 #include "transcript/items.h"
 
 #define WHERE_CHARS 96
@@ -183,12 +183,11 @@ enum vp_status json_forms_read(struct vp_transcript *transcript, struct vp_err *
     json_error_t error;
     if (most_values(transcript->source, transcript->n_source) > MOST_VALUES)
         return status_fail(err, VP_ERR_ARGUMENT, "the JSON has more than %u values", MOST_VALUES);
-    errno = 0;
-    transcript->root =
-        json_loadb(transcript->source, transcript->n_source, JSON_REJECT_DUPLICATES, &error);
-    if (transcript->root == NULL && errno == ENOMEM)
+    const enum vp_status status =
+        vp_json_read(transcript->source, transcript->n_source, &transcript->root, &error);
+    if (status == VP_ERR_NO_MEMORY)
         return status_no_memory(err, "the transcript's JSON", transcript->n_source);
-    if (transcript->root == NULL)
+    if (status != VP_OK)
         return status_fail(err, VP_ERR_ARGUMENT, "line %d, column %d: not JSON: %s", error.line,
                            error.column, error.text);
     const json_t *transcription = json_object_get(transcript->root, "transcription");

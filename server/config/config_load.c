@@ -1,8 +1,9 @@
 /* Where configuration values come from: a JSON file, the environment, flags; and the CPU count. */
 #include "config/config.h"
 
+#include "json_read.h"
+
 #include <ctype.h>
-#include <jansson.h>
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -75,9 +76,12 @@ static bool load_file(struct config *config, const char *path, struct config_err
     if (text == NULL)
         return false;
     json_error_t where;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-    bool good = root != NULL && json_is_object(root);
-    if (!good)
+    json_t *root;
+    const enum vp_status status = vp_json_read(text, strlen(text), &root, &where);
+    bool good = status == VP_OK && json_is_object(root);
+    if (status == VP_ERR_NO_MEMORY)
+        snprintf(error->message, sizeof error->message, "%.120s: memory is short", path);
+    else if (!good)
         snprintf(error->message, sizeof error->message, "%.120s:%d: %.160s", path,
                  root == NULL ? where.line : 1, root == NULL ? where.text : "no JSON object");
     const char *key;

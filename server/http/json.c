@@ -1,6 +1,8 @@
 /* The JSON of the contract. */
 #include "http/json.h"
 
+#include "json_read.h"
+
 #include <errno.h>
 #include <math.h>
 #include <nettle/base64.h>
@@ -288,13 +290,13 @@ json_t *json_read_object(const void *bytes, size_t n_bytes, const char *field,
                          struct problem *problem)
 {
     json_error_t where;
-    errno = 0;
-    json_t *root = n_bytes <= JSON_MAX_BYTES && bytes != NULL
-                       ? json_loadb(bytes, n_bytes, JSON_REJECT_DUPLICATES, &where)
-                       : NULL;
+    json_t *root = NULL;
+    enum vp_status status = VP_ERR_ARGUMENT;
+    if (n_bytes <= JSON_MAX_BYTES && bytes != NULL)
+        status = vp_json_read(bytes, n_bytes, &root, &where);
     if (root != NULL && json_is_object(root))
         return root;
-    if (root == NULL && errno == ENOMEM)
+    if (status == VP_ERR_NO_MEMORY)
         problem_set_no_memory(problem);
     else if (n_bytes > JSON_MAX_BYTES)
         problem_set_field(problem, field, "the JSON is longer than %d bytes", JSON_MAX_BYTES);

@@ -3,7 +3,6 @@
 
 #include "http/json.h"
 
-#include <errno.h>
 #include <math.h>
 
 static const char digest[] = "sha256:00";
@@ -183,16 +182,15 @@ static void what_comes_from_outside_is_made_plain(void **state)
 
 /* ---- short of memory ------------------------------------------------------------------------ */
 
+/* n_failing of them from first_failing on; 0: none does. The linker puts this in malloc's place. */
 static size_t n_allocations, first_failing, n_failing;
 
-static void *failing_malloc(size_t n)
+extern void *__real_malloc(size_t n);
+extern void *__wrap_malloc(size_t n);
+void *__wrap_malloc(size_t n)
 {
     const size_t i = n_allocations++;
-    if (i >= first_failing && i - first_failing < n_failing) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return malloc(n);
+    return i >= first_failing && i - first_failing < n_failing ? NULL : __real_malloc(n);
 }
 
 static struct json_build make_embedding(void)
@@ -253,22 +251,22 @@ static void assert_whole_or_none(struct json_build (*make)(void))
 static void an_answer_is_whole_or_there_is_none(void **state)
 {
     (void)state;
-    json_set_alloc_funcs(failing_malloc, free);
     assert_whole_or_none(make_embedding);
     assert_whole_or_none(make_audio);
     assert_whole_or_none(make_quality);
     for (size_t i = 0; i < N_PROBLEMS; i++)
         assert_whole_or_none(make_problem);
-    json_set_alloc_funcs(malloc, free);
+    n_failing = 0;
 }
 
-/* Nobody is told that his JSON is wrong because ours has no room. */
+/* Nobody is told that his JSON is wrong because ours has no room. Nor is it read otherwise than it
+ * was written: without memory for its last digits jansson takes the number for another one. */
 static void a_shortage_is_not_blamed_on_the_client(void **state)
 {
     (void)state;
-    static const char body[] = "{\"a\":{\"embedding\":[1,0.5],\"other\":\"text\"},\"b\":null}";
+    static const char body[] = "{\"a\":{\"embedding\":[1,-0.12345678901234567e-05],"
+                               "\"other\":\"text that is longer than sixteen bytes\"},\"b\":null}";
     struct problem problem = {.kind = PROBLEM_NONE};
-    json_set_alloc_funcs(failing_malloc, free);
     first_failing = SIZE_MAX;
     n_failing = 1;
     n_allocations = 0;
@@ -277,12 +275,11 @@ static void a_shortage_is_not_blamed_on_the_client(void **state)
     assert_true(n_all > 5);
     for (first_failing = 0; first_failing < n_all; first_failing++) {
         n_allocations = 0;
-        json_t *root = json_read_object(body, sizeof body - 1, "body", &problem);
-        if (root == NULL)
-            assert_int_equal(problem.kind, PROBLEM_OVERLOADED_MEMORY);
-        json_decref(root);
+        problem.kind = PROBLEM_NONE;
+        assert_null(json_read_object(body, sizeof body - 1, "body", &problem));
+        assert_int_equal(problem.kind, PROBLEM_OVERLOADED_MEMORY);
     }
-    json_set_alloc_funcs(malloc, free);
+    n_failing = 0;
 }
 
 int main(void)
