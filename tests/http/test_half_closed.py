@@ -140,8 +140,8 @@ def go_later(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
 def test_whoever_is_gone_is_noticed(version: str) -> None:
-    with Service(model=LARGE, workers=1, max_duration_s=200) as service:
-        busy = occupy(service, 4)
+    with Service(model=LARGE, workers=1, max_duration_s=200, queue_size=32) as service:
+        busy = occupy(service, 20)  # for longer than this takes, with the small network of a sanitizer's build too
         seconds = [gone_after(service, socket.socket.close, version), gone_after(service, go_later, version)]
         print(f"HTTP/{version}: noticed {seconds[0]:.2f} s after its close, {seconds[1]:.2f} s where it had closed its side before")
         # A tick of 50 ms; and the second that is waited before a client is sought again.
