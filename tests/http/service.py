@@ -197,7 +197,7 @@ class Service:
     def wait_end(self, deadline_s: float = 40.0) -> int:
         """Waits for a service that was asked to end already."""
         try:
-            return self.process.wait(deadline_s * SLOWNESS)
+            return self.process.wait(min(deadline_s * SLOWNESS, PATIENCE_S))
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"no end {deadline_s} s after the signal:\n{self.log()}") from None
