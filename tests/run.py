@@ -58,10 +58,12 @@ def kept_files(program: Path) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*"))
 
 
-def run_unit(program: Path) -> tuple[str, str, float]:
+def run_unit(program: Path, named: str) -> tuple[str, str, float]:
     """One program that reports in TAP: what it printed, how it ended, and its seconds."""
     begun = time.monotonic()
     env = dict(os.environ, **SANITIZERS, CMOCKA_MESSAGE_OUTPUT="TAP")
+    if named:
+        env["UNIT_TEST"] = f"*{named}*"
     try:
         done = subprocess.run([*EMULATOR, program, *kept_files(program)], cwd=ROOT, env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=UNIT_DEADLINE_S, check=False)
@@ -134,7 +136,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="run only the tests whose path contains this")
     parser.add_argument("--pages", action="store_true", help="only the tests in a browser")
     parser.add_argument("--first", action="store_true", help="a Python suite ends with its first failure")
-    parser.add_argument("--named", default="", help="of the Python tests, run only those whose name contains this")
+    parser.add_argument("--named", default="", help="run only the tests whose name contains this")
     args = parser.parse_args()
 
     if os.environ.get("RECORDINGS") != "required" and not Path(os.environ.get("SPEECH_DIR", "")).is_dir():
@@ -150,7 +152,9 @@ def main() -> int:
         tally.skipped += [f"{program.name}: starts no threads" for program in alone]
         programs = [program for program in programs if program not in alone]
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is one process that shares nothing
-        for program, (output, status, seconds) in zip(programs, pool.map(run_unit, programs)):
+        for program, (output, status, seconds) in zip(programs, pool.map(lambda program: run_unit(program, args.named), programs)):
+            if args.named and status == "0" and not re.search(r"^(not )?ok", output, re.M):
+                continue  # no test of that name
             judge_unit(program, output, status, tally)
             tally.seconds[program.name] = seconds
     folders = [ROOT / "tests/http", ROOT / "tests/siege", ROOT / "tests/cli"]
