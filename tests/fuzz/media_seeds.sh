@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the seeds of fuzz_audio that libavformat reads, and 16.flac, by ffmpeg, a fifth of a second each.
+# Makes the seeds of fuzz_audio that libavformat reads, mp3.mp3 and 16.flac, by ffmpeg, a fifth of a second each.
 set -eu
 cd "$(dirname "$0")/seeds/fuzz_audio"
 make() { # name, ffmpeg's output options
@@ -21,6 +21,7 @@ make ima.wav -c:a adpcm_ima_wav
 make ms.wav -c:a adpcm_ms
 make gsm.wav -c:a libgsm_ms
 make mp3.wav -c:a libmp3lame -b:a 8k
+make mp3.mp3 -c:a libmp3lame -b:a 8k -write_xing 0 -id3v2_version 0
 make flac.ogg -c:a flac
 make speex.ogg -c:a libspeex
 make 16.flac -c:a flac

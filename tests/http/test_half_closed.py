@@ -145,7 +145,7 @@ def test_whoever_is_gone_is_noticed(version: str) -> None:
         seconds = [gone_after(service, socket.socket.close, version), gone_after(service, go_later, version)]
         print(f"HTTP/{version}: noticed {seconds[0]:.2f} s after its close, {seconds[1]:.2f} s where it had closed its side before")
         # A tick of 50 ms; and the second that is waited before a client is sought again.
-        assert seconds[0] < 0.4 * SLOWNESS and 0.5 < seconds[1] < 1.5 * SLOWNESS
+        assert seconds[0] < 2 * SLOWNESS and 0.5 < seconds[1] < 5 * SLOWNESS
         assert service.metric("voiceprintd_queue_depth") >= 1, "not because the queue was through"
         assert [line["status"] for line in service.log_lines("request") if line["request_id"] == "gone"] == [499, 499]
         for connection in busy:
