@@ -253,6 +253,8 @@ test-aarch64: aarch64-deps ## cross-built for ARM64, under qemu: the kernels aga
 	done
 	@EMULATOR="$(EMULATOR)" VOICEPRINT_BUILD=$(CURDIR)/build/arm64 $(PYTHON) -m pytest -q -p no:cacheprovider \
 	    --timeout=240 tests/http/test_embed.py -k test_every_field
+	@$(MAKE) --no-print-directory ARCH=arm64 deb
+	@EMULATOR="$(EMULATOR)" $(PYTHON) -m pytest -q -p no:cacheprovider --timeout=240 tests/tools/test_deb.py
 	@EMULATOR="$(EMULATOR)" $(PYTHON) tests/bench/instructions.py --build build/arm64 --frames 50
 
 aarch64-deps:

@@ -1,10 +1,17 @@
 #!/bin/sh
-# Packs `make install` as build/voiceprintd_VERSION_ARCH.deb. Dependencies come from the libraries
+# Packs `make install` as build/voiceprintd_VERSION_ARCH.deb, for ARCH=arm64 what the cross compiler
+# built, against the libraries in SYSROOT. Dependencies come from the libraries
 # that the programs are linked with; no maintainer scripts: the unit brings its own user (DynamicUser)
 # and starts when the administrator says so.
 set -eu
 cd "$(dirname "$0")/.."
-arch=$(dpkg --print-architecture)
+native=$(dpkg --print-architecture)
+arch=${ARCH:-$native}
+installed= # where dpkg-shlibdeps looks for libraries and their packages
+if [ "$arch" != "$native" ]; then
+    export DEB_HOST_ARCH="$arch"
+    installed="--admindir=$SYSROOT/var/lib/dpkg -l$SYSROOT/usr/lib/$(dpkg-architecture -a "$arch" -q DEB_HOST_MULTIARCH)"
+fi
 # A Debian version begins with a digit: v1.2 -> 1.2; a bare commit sorts before every release.
 case ${VERSION:=unknown} in
     v[0-9]*) version=${VERSION#v} ;;
@@ -17,7 +24,7 @@ root=$stage/root
 rm -rf $stage
 mkdir -p $root/DEBIAN $stage/debian
 
-make --no-print-directory install DESTDIR=$root PREFIX=/usr STRIP=-s
+make --no-print-directory install ARCH="${ARCH:-}" DESTDIR=$root PREFIX=/usr STRIP=-s
 # Debian 12 keeps units here.
 mkdir -p $root/lib
 mv $root/usr/lib/systemd $root/lib/systemd
@@ -53,7 +60,9 @@ mkdir -p $doc
 printf 'Source: voiceprintd\n\nPackage: voiceprintd\nArchitecture: any\n' > $stage/debian/control
 # Loaded when a recording needs it (core/audio/ffmpeg_library.h), so no dependency by linkage.
 recommends=libavformat$(pkg-config --modversion libavformat | cut -d. -f1)
-depends=$(cd $stage && dpkg-shlibdeps -O root/usr/bin/* | sed -n 's/^shlibs:Depends=//p')
+# shellcheck disable=SC2086 # two options or none
+shlibs=$(cd $stage && dpkg-shlibdeps $installed -O root/usr/bin/*)
+depends=$(echo "$shlibs" | sed -n 's/^shlibs:Depends=//p')
 cat > $root/DEBIAN/control <<END
 Package: voiceprintd
 Version: $version

@@ -3,6 +3,7 @@
 PREFIX ?= /usr/local
 # `-s` leaves debug symbols out, as the Debian package and the image do.
 STRIP  ?=
+STRIP_PROGRAM := $(if $(ARCH),--strip-program=aarch64-linux-gnu-strip)
 BOXED  := $(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED))
 # With `make model-segmentation` before it, the segmentation network goes along; SEGMENTATION=no: not.
 BOXED_SEGMENTATION = $(if $(filter no,$(SEGMENTATION)),,$(wildcard models/segmentation.safetensors))
@@ -13,7 +14,7 @@ AT_PREFIX := sed 's,/usr/,$(PREFIX)/,g'
 
 install-programs: all
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install $(STRIP) -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install $(if $(STRIP),$(STRIP) $(STRIP_PROGRAM)) -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 
 install: install-programs $(BOXED) ## programs, model, manual pages and systemd unit under DESTDIR PREFIX
 	install -d $(SHARE)/voiceprintd $(SHARE)/man/man1 $(SHARE)/man/man8
@@ -25,8 +26,8 @@ install: install-programs $(BOXED) ## programs, model, manual pages and systemd 
 	$(AT_PREFIX) docs/man/voiceprintd.8 > $(SHARE)/man/man8/voiceprintd.8
 	$(AT_PREFIX) config/voiceprintd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/voiceprintd.service
 
-deb: ## a Debian package in build/
-	@VERSION="$(VERSION)" tools/deb.sh
+deb: $(if $(ARCH),aarch64-deps) ## a Debian package in build/ (ARCH=arm64: for another machine)
+	@VERSION="$(VERSION)" ARCH="$(ARCH)" SYSROOT="$(SYSROOT)" tools/deb.sh
 
 image: ## the container image `voiceprintd`, by docker or podman
 	@VERSION="$(VERSION)" SEGMENTATION="$(SEGMENTATION)" tools/image.sh

@@ -23,8 +23,24 @@ apt-get $options update -q
 apt-get $options install -q -y --no-install-recommends --download-only libc6-dev $libraries
 # shellcheck disable=SC2086
 (cd "$apt/archives" && apt-get $options download -q $headers)
+# With what dpkg-shlibdeps asks of an installed package: its files where they lie, its symbols, that it
+# is there.
+info=$root/var/lib/dpkg/info
+mkdir -p "$info"
+echo 1 > "$info/format" # names of files with the architecture
 for package in "$apt"/archives/*.deb; do
     dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --exclude=./usr/share --keep-directory-symlink
+    name=$(dpkg-deb --field "$package" Package)
+    dpkg-deb --fsys-tarfile "$package" | tar -t |
+        sed "s,^\./lib/,./usr/lib/,; s,^\.,$root,; s,/\$,," > "$info/$name:arm64.list"
+    for kind in shlibs symbols; do
+        dpkg-deb --ctrl-tarfile "$package" | tar -xO "./$kind" > "$info/$name:arm64.$kind" 2> /dev/null ||
+            rm "$info/$name:arm64.$kind"
+    done
+    {
+        dpkg-deb --field "$package"
+        printf 'Status: install ok installed\n\n'
+    } >> "$info/../status"
 done
 rm -rf "$apt/archives"
 
