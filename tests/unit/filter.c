@@ -1,5 +1,5 @@
-/* UNIT_TEST=PATTERN runs only the tests of a program whose names match it (`*` and `?`), as the planted
- * faults do: each names the one test that must turn red. */
+/* UNIT_TEST=PATTERN runs only the tests of a program whose names match it (`*` and `?`), as the
+ * planted faults do: each names the one test that must turn red. */
 #include "unit.h"
 
 __attribute__((constructor)) static void run_only_named(void)
