@@ -114,12 +114,16 @@ struct vp_diarize_options {
     double min_off_s;      /* shorter pauses within one speaker's turn are filled, 0..5 */
     double max_duration_s; /* longer recordings are VP_ERR_AUDIO_TOO_LONG; INFINITY: no limit */
     bool accept_damage;    /* as in struct vp_clip_options */
+    /* As there; or VP_CHANNEL_SPLIT, for recordings with a party or more a channel: each channel is
+     * diarized by itself, numbers of speakers are said of each channel, and the durations of all
+     * count together against max_duration_s. Not with speech. */
+    unsigned channel;
     /* Where there is speech, for callers who know better than the engine: sorted, not touching;
      * borrowed until the result is there. NULL: the engine finds out. Engine VAD only. */
     const struct vp_span *speech;
     size_t n_speech;
 };
-/* Nothing said of speakers, NAN, AUTO, 0.2, 0.3, 3600, no speech given. */
+/* Nothing said of speakers, NAN, AUTO, 0.2, 0.3, 3600, VP_CHANNEL_MIX, no speech given. */
 void vp_diarize_options_default(struct vp_diarize_options *out);
 
 /* ---- running ------------------------------------------------------------------------------ */
@@ -144,7 +148,7 @@ void vp_diarization_free(vp_diarization *diarization);
 struct vp_diarize_progress {
     double fraction;   /* 0..1 of the whole work, never falls; an estimate until the end is seen */
     const char *stage; /* "embed", "cluster", "track", "done": borrowed static string */
-    double heard_s;    /* seconds of the recording behind us */
+    double heard_s;    /* seconds of the recording behind us; of its channels, where it is split */
     bool done;         /* the result is there */
 };
 
@@ -182,6 +186,7 @@ struct vp_turn {
 };
 
 struct vp_diarized_speaker {
+    unsigned channel;       /* in which it speaks, 1 or more; VP_CHANNEL_MIX: all were mixed */
     double speech_s;        /* sum of the turns in segments */
     double share;           /* of all speakers' speech_s */
     size_t n_segments;      /* turns in segments */
@@ -212,7 +217,7 @@ struct vp_diarization_result {
     double duration_s;       /* of the recording */
     double speech_s;         /* time in which anybody speaks */
     double overlap_s;        /* time in which two or more do; 0 where nobody could tell */
-    size_t n_speakers;       /* 0 without speech */
+    size_t n_speakers;       /* 0 without speech; of a split recording: of all channels together */
     bool num_speakers_given; /* num_speakers was asked for and honoured: "request" */
     double threshold;        /* that was used */
     /* All turns, sorted by start, then speaker. Turns of one speaker neither overlap nor touch. */
@@ -229,9 +234,9 @@ struct vp_diarization_result {
 const struct vp_diarization_result *vp_diarization_result(const vp_diarization *diarization);
 
 /*
- * The segments as RTTM: one line a turn, ten fields, milliseconds, channel 1. uri names the
- * recording, [A-Za-z0-9._-]{1,64}, else VP_ERR_ARGUMENT. Returns owned *text (free()), a string of
- * *n_chars, empty without speech. VP_ERR_NO_MEMORY.
+ * The segments as RTTM: one line a turn, ten fields, milliseconds; channel 1 where all were mixed,
+ * else the speaker's. uri names the recording, [A-Za-z0-9._-]{1,64}, else VP_ERR_ARGUMENT. Returns
+ * owned *text (free()), a string of *n_chars, empty without speech. VP_ERR_NO_MEMORY.
  */
 enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, const char *uri,
                                    char **text, size_t *n_chars, struct vp_err *err) VP_MUST_CHECK;

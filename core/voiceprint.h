@@ -58,6 +58,7 @@ enum vp_status {
     VP_ERR_AUDIO_UNDECODABLE, /* truncated, corrupt, or no frames */
     VP_ERR_AUDIO_RATE,        /* sample rate outside 8000..192000 Hz */
     VP_ERR_AUDIO_CHANNELS,    /* more than 8 channels */
+    VP_ERR_AUDIO_NO_CHANNEL,  /* `value` is the channel asked for, `limit` how many there are */
     VP_ERR_AUDIO_SAMPLES,     /* NaN or infinity among the samples */
     VP_ERR_AUDIO_TOO_SHORT,   /* `value` and `limit` in seconds */
     VP_ERR_AUDIO_TOO_LONG,    /* `value` and `limit` in seconds */
@@ -215,8 +216,16 @@ struct vp_clip_info {
     unsigned warnings;    /* bits of enum vp_warning */
 };
 
+/* Which channel of a recording is read: 1, 2, ... VP_MAX_CHANNELS, or one of these words. */
+#define VP_MAX_CHANNELS  8u
+#define VP_CHANNEL_MIX   0u /* the mean of all; where they cancel in it, the loudest */
+#define VP_CHANNEL_SPLIT 9u /* each by itself: of diarizations only (diarization.h) */
+/* "mix", "left" (1), "right" (2), "split" or a number. False on any other word. */
+bool vp_channel_parse(const char *word, unsigned *out) VP_MUST_CHECK;
+
 /* How a recording is to be read. Zeroes are the defaults. */
 struct vp_clip_options {
+    unsigned channel; /* VP_CHANNEL_MIX, or 1 to VP_MAX_CHANNELS: the others are not heard */
     /* Answer however much of the recording is missing. Otherwise more than 2 % or 0.5 s are
      * VP_ERR_AUDIO_UNDECODABLE; less is a warning. */
     bool accept_damage;

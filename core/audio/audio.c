@@ -38,7 +38,7 @@ bool audio_capacity(double max_duration_s, size_t *n_samples)
 /* ---- one pass: decode, mix, resample -------------------------------------------------------- */
 
 static enum vp_status decode_pass(const struct container *container, double max_duration_s,
-                                  int channel, struct audio_buffer *buffer,
+                                  unsigned channel, struct audio_buffer *buffer,
                                   struct mono_facts *facts, struct vp_err *err)
 {
     buffer->n_samples = 0;
@@ -59,14 +59,14 @@ static enum vp_status decode_pass(const struct container *container, double max_
     return status;
 }
 
-/* Decodes with the mean of the channels; where they cancel, again with the loudest one. */
+/* Decodes one channel, or the mean of all; where they cancel, again with the loudest one. */
 static enum vp_status decode_mono(const struct container *container, double max_duration_s,
-                                  struct audio_buffer *buffer, struct mono_facts *facts,
-                                  bool *differ, struct vp_err *err)
+                                  unsigned channel, struct audio_buffer *buffer,
+                                  struct mono_facts *facts, bool *differ, struct vp_err *err)
 {
     *differ = false;
-    int loudest;
-    enum vp_status status = decode_pass(container, max_duration_s, MONO_MEAN, buffer, facts, err);
+    unsigned loudest;
+    enum vp_status status = decode_pass(container, max_duration_s, channel, buffer, facts, err);
     if (status != VP_OK)
         return status;
     *differ = mono_differs(facts);
@@ -168,13 +168,13 @@ void audio_describe(const struct container *container, const struct mono_facts *
 }
 
 static enum vp_status decode(struct audio_buffer *buffer, const struct vp_limits *limits,
-                             const struct container *container, struct vp_clip_info *info,
-                             struct vp_err *err)
+                             const struct container *container, unsigned channel,
+                             struct vp_clip_info *info, struct vp_err *err)
 {
     struct mono_facts facts;
     bool differ;
     enum vp_status status =
-        decode_mono(container, limits->max_duration_s, buffer, &facts, &differ, err);
+        decode_mono(container, limits->max_duration_s, channel, buffer, &facts, &differ, err);
     if (status == VP_OK && facts.more && !limits->truncate)
         status = audio_too_long(container, &facts, limits->max_duration_s, err);
     if (status == VP_OK && !facts.more)
@@ -197,7 +197,7 @@ enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits 
     enum vp_status status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
     container.accept_damage = options->accept_damage;
     if (status == VP_OK)
-        status = decode(buffer, limits, &container, info, err);
+        status = decode(buffer, limits, &container, options->channel, info, err);
     if (status != VP_OK)
         buffer->n_samples = 0;
     return status;
@@ -212,7 +212,7 @@ enum vp_status audio_set_samples(struct audio_buffer *buffer, const struct vp_li
     struct container container; /* bare floats: a recording like any other, checks and all */
     enum vp_status status = container_of_samples(samples, n_samples, &container, err);
     if (status == VP_OK)
-        status = decode(buffer, limits, &container, info, err);
+        status = decode(buffer, limits, &container, VP_CHANNEL_MIX, info, err);
     if (status != VP_OK)
         buffer->n_samples = 0;
     return status;

@@ -7,27 +7,28 @@
 
 #define PROBE_S 300.0 /* of a recording of several channels, to hear whether they cancel */
 
-static enum vp_status open_stream(struct intake *intake, double max_duration_s, int channel,
-                                  struct vp_err *err)
+static enum vp_status open_stream(struct intake *intake, double max_duration_s, struct vp_err *err)
 {
     mono_close(intake->mono);
-    return mono_open(&intake->container, channel, max_duration_s, &intake->mono, err);
+    return mono_open(&intake->container, intake->channel, max_duration_s, &intake->mono, err);
 }
 
 enum vp_status intake_open(struct intake *intake, const struct container *container,
-                           double max_duration_s, struct vp_err *err)
+                           double max_duration_s, unsigned channel, struct vp_err *err)
 {
-    *intake =
-        (struct intake){.container = *container, .max_duration_s = max_duration_s, .probing = true};
-    return open_stream(intake, fmin(max_duration_s, PROBE_S), MONO_MEAN, err);
+    *intake = (struct intake){.container = *container,
+                              .max_duration_s = max_duration_s,
+                              .probing = true,
+                              .channel = channel};
+    return open_stream(intake, fmin(max_duration_s, PROBE_S), err);
 }
 
 enum vp_status intake_open_known(struct intake *intake, const struct container *container,
-                                 double max_duration_s, int channel, struct vp_err *err)
+                                 double max_duration_s, unsigned channel, struct vp_err *err)
 {
     *intake = (struct intake){
         .container = *container, .max_duration_s = max_duration_s, .channel = channel};
-    return open_stream(intake, max_duration_s, channel, err);
+    return open_stream(intake, max_duration_s, err);
 }
 
 void intake_close(struct intake *intake)
@@ -45,20 +46,21 @@ static enum vp_status judge_beginning(const struct intake *intake, unsigned rate
     return audio_judge_loss(&intake->container, &loss, rate_hz, err);
 }
 
-/* A block for no other end than to learn whether the channels cancel; one channel needs none. */
+/* A block for no other end than to learn whether the channels cancel; one alone needs none. */
 static enum vp_status probe(struct intake *intake, float *samples, struct vp_err *err)
 {
     size_t n;
     bool ended = false;
     struct mono_facts facts;
     mono_facts(intake->mono, &facts);
+    const bool mixes = intake->channel == VP_CHANNEL_MIX && facts.channels > 1;
     enum vp_status status = VP_OK;
-    if (facts.channels > 1)
+    if (mixes)
         status = mono_read(intake->mono, samples, MONO_BLOCK_SAMPLES, &n, &ended, err);
-    if (status != VP_OK || (facts.channels > 1 && !ended))
+    if (status != VP_OK || (mixes && !ended))
         return status;
     mono_facts(intake->mono, &facts);
-    int loudest;
+    unsigned loudest;
     const bool lost = mono_lost(&facts, &loudest);
     if (mono_differs(&facts))
         intake->clip.warnings |= VP_WARN_CHANNELS_DIFFER;
@@ -69,8 +71,9 @@ static enum vp_status probe(struct intake *intake, float *samples, struct vp_err
     status = judge_beginning(intake, facts.rate_hz, err);
     if (status != VP_OK)
         return status;
-    intake->channel = lost ? loudest : MONO_MEAN;
-    return open_stream(intake, intake->max_duration_s, intake->channel, err);
+    if (lost)
+        intake->channel = loudest;
+    return open_stream(intake, intake->max_duration_s, err);
 }
 
 /* The recording is over: how long it was, and how loud. */

@@ -14,16 +14,19 @@ struct intake {
     struct mono *mono; /* owned */
     struct levels levels;
     bool probing;
-    int channel;              /* that is heard, or MONO_MEAN; known once a block was read */
+    unsigned
+        channel; /* that is heard, or VP_CHANNEL_MIX; what was asked for until a block was read */
     struct vp_clip_info clip; /* complete once the end was seen, but for n_frames and speech */
 };
 
-/* Borrows container's bytes until closed. Errors as mono_open. */
+/* Borrows container's bytes until closed. channel: one of the recording's, or VP_CHANNEL_MIX.
+ * Errors as mono_open. */
 enum vp_status intake_open(struct intake *intake, const struct container *container,
-                           double max_duration_s, struct vp_err *err) VP_MUST_CHECK;
+                           double max_duration_s, unsigned channel,
+                           struct vp_err *err) VP_MUST_CHECK;
 /* The same recording again: nothing is probed, the channel is known. */
 enum vp_status intake_open_known(struct intake *intake, const struct container *container,
-                                 double max_duration_s, int channel,
+                                 double max_duration_s, unsigned channel,
                                  struct vp_err *err) VP_MUST_CHECK;
 void intake_close(struct intake *intake); /* legal on zeroes */
 

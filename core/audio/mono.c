@@ -22,7 +22,6 @@ struct moments {
 struct mono {
     struct source *source;
     struct resampler *resampler;
-    int channel; /* or MONO_MEAN */
     uint64_t max_frames, n_frames;
     bool more;
     struct moments of_channel[SOURCE_MAX_CHANNELS], of_mix;
@@ -30,15 +29,14 @@ struct mono {
     float mixed[MONO_BLOCK_FRAMES];
 };
 
-enum vp_status mono_open(const struct container *container, int channel, double max_duration_s,
+enum vp_status mono_open(const struct container *container, unsigned channel, double max_duration_s,
                          struct mono **out, struct vp_err *err)
 {
     *out = NULL;
     struct mono *mono = calloc(1, sizeof *mono);
     if (mono == NULL)
         return status_no_memory(err, "a decoder", sizeof *mono);
-    mono->channel = channel;
-    enum vp_status status = source_open(container, &mono->source, err);
+    enum vp_status status = source_open(container, channel, &mono->source, err);
     if (status == VP_OK)
         status = resampler_new(source_rate_hz(mono->source), &mono->resampler, err);
     if (status != VP_OK) {
@@ -104,11 +102,6 @@ static void mix(struct mono *mono, size_t n, unsigned channels)
 {
     const float *interleaved = mono->interleaved;
     float *mixed = mono->mixed;
-    if (mono->channel != MONO_MEAN) {
-        for (size_t i = 0; i < n; i++)
-            mixed[i] = interleaved[i * channels + (size_t)mono->channel];
-        return;
-    }
     const float share = 1.0F / (float)channels;
     for (size_t i = 0; i < n; i++)
         mixed[i] = interleaved[i * channels] + interleaved[i * channels + 1];
@@ -131,7 +124,7 @@ static enum vp_status read_block(struct mono *mono, size_t n_wanted, size_t *n_r
         source_read(mono->source, mono->interleaved, n_wanted, n_read, ended, err);
     if (status != VP_OK)
         return status;
-    const unsigned channels = source_channels(mono->source);
+    const unsigned channels = source_width(mono->source);
     *samples = mono->interleaved;
     if (channels > 1) {
         mix(mono, *n_read, channels);
@@ -186,7 +179,7 @@ void mono_facts(const struct mono *mono, struct mono_facts *out)
     if (mono->n_frames == 0)
         return;
     out->clipped_ratio = (double)source_n_clipped(mono->source) /
-                         ((double)mono->n_frames * source_channels(mono->source));
+                         ((double)mono->n_frames * source_width(mono->source));
     for (size_t c = 0; c < out->channels; c++)
         out->power[c] = power_of(&mono->of_channel[c], mono->n_frames);
     out->mix_power = power_of(&mono->of_mix, mono->n_frames);
@@ -207,11 +200,12 @@ bool mono_differs(const struct mono_facts *facts)
     return facts->mix_power < DIFFER_SHARE * mean_power;
 }
 
-bool mono_lost(const struct mono_facts *facts, int *loudest)
+bool mono_lost(const struct mono_facts *facts, unsigned *loudest)
 {
-    *loudest = 0;
+    unsigned most = 0;
     for (unsigned c = 0; c < facts->channels; c++)
-        if (facts->power[c] > facts->power[*loudest])
-            *loudest = (int)c;
-    return facts->channels > 1 && facts->mix_power < LOST_SHARE * facts->power[*loudest];
+        if (facts->power[c] > facts->power[most])
+            most = c;
+    *loudest = most + 1;
+    return facts->channels > 1 && facts->mix_power < LOST_SHARE * facts->power[most];
 }

@@ -8,7 +8,6 @@
 #include "audio/container.h"
 #include "audio/source.h"
 
-#define MONO_MEAN         (-1)  /* of all channels */
 #define MONO_BLOCK_FRAMES 2048u /* of the recording, that one mono_read takes in at most */
 /* Samples that one block gives at most: 8 kHz doubles them, and the resampler may owe some. */
 #define MONO_BLOCK_SAMPLES (4u * MONO_BLOCK_FRAMES)
@@ -23,14 +22,14 @@ struct mono_facts {
     bool more;         /* the recording goes on beyond the limit */
     float peak;
     double clipped_ratio;
-    double power[SOURCE_MAX_CHANNELS], mix_power; /* without the offset; 0 unless MONO_MEAN */
+    double power[SOURCE_MAX_CHANNELS], mix_power; /* without the offset; 0 unless VP_CHANNEL_MIX */
     struct loss loss; /* complete once the end was reached and there is no more */
 };
 
 /* Opens what container describes, whose bytes are borrowed until mono_close. channel: one of the
- * recording's, or MONO_MEAN. Reading ends at max_duration_s, INFINITY included. Returns owned *out.
- * Errors: VP_ERR_AUDIO_RATE, _CHANNELS, _UNDECODABLE, VP_ERR_NO_MEMORY. */
-enum vp_status mono_open(const struct container *container, int channel, double max_duration_s,
+ * recording's, from 1 on, or VP_CHANNEL_MIX for the mean of all, whatever becomes of them in it.
+ * Reading ends at max_duration_s, INFINITY included. Returns owned *out. Errors: as source_open. */
+enum vp_status mono_open(const struct container *container, unsigned channel, double max_duration_s,
                          struct mono **out, struct vp_err *err) VP_MUST_CHECK;
 void mono_close(struct mono *mono); /* takes; NULL is legal */
 
@@ -46,9 +45,9 @@ void mono_facts(const struct mono *mono, struct mono_facts *out);
 /* How far reading has come, 0..1, by bytes. */
 double mono_progress(const struct mono *mono);
 
-/* Of facts under MONO_MEAN: do the channels differ (two voices, not one), and has their mean lost
- * the voice, so that channel *loudest is to be read instead? */
+/* Of facts under VP_CHANNEL_MIX: do the channels differ (two voices, not one), and has their mean
+ * lost the voice, so that channel *loudest is to be read instead? */
 bool mono_differs(const struct mono_facts *facts) VP_MUST_CHECK;
-bool mono_lost(const struct mono_facts *facts, int *loudest) VP_MUST_CHECK;
+bool mono_lost(const struct mono_facts *facts, unsigned *loudest) VP_MUST_CHECK;
 
 #endif

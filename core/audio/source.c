@@ -35,6 +35,7 @@ struct source {
     struct ffmpeg_decoder *ffmpeg;
     const char *codec; /* static */
     unsigned rate_hz, channels;
+    unsigned channel;            /* that is read, or VP_CHANNEL_MIX: all of them */
     uint64_t n_expected, n_lost; /* frames: as the container tells */
     bool is_estimate;            /* n_expected is the least that there should be */
     unsigned remarks, block_frames;
@@ -211,13 +212,27 @@ static enum vp_status open_decoder(struct source *source, const struct container
     return status == VP_OK ? check_channels(source->channels, err) : status;
 }
 
-enum vp_status source_open(const struct container *container, struct source **out,
+/* Is there a channel of the number asked for? */
+static enum vp_status check_choice(const struct source *source, struct vp_err *err)
+{
+    const unsigned n = source->channels;
+    if (source->channel <= n)
+        return VP_OK;
+    return status_fail_limit(err, VP_ERR_AUDIO_NO_CHANNEL, source->channel, n,
+                             "there is no channel %u: the recording has %u channel%s%s; ask for "
+                             "one that is there, or for channel=mix",
+                             source->channel, n, n == 1 ? "" : "s",
+                             n == 2 ? ", left and right" : "");
+}
+
+enum vp_status source_open(const struct container *container, unsigned channel, struct source **out,
                            struct vp_err *err)
 {
     *out = NULL;
     struct source *source = calloc(1, sizeof *source);
     if (source == NULL)
         return status_no_memory(err, "a decoder", sizeof *source);
+    source->channel = channel;
     source->name = container->name;
     source->full_scale = container->full_scale;
     source->data = container->data;
@@ -230,6 +245,8 @@ enum vp_status source_open(const struct container *container, struct source **ou
     source->remarks = container->remarks;
     enum vp_status status = open_decoder(source, container, err);
     source->ration = strcmp(container->name, "ogg") == 0 ? OGG_RATION : RATION;
+    if (status == VP_OK)
+        status = check_choice(source, err);
     if (status == VP_OK)
         *out = source;
     else
@@ -256,6 +273,11 @@ unsigned source_rate_hz(const struct source *source)
 unsigned source_channels(const struct source *source)
 {
     return source->channels;
+}
+
+unsigned source_width(const struct source *source)
+{
+    return source->channel == VP_CHANNEL_MIX ? source->channels : 1;
 }
 
 const char *source_codec(const struct source *source)
@@ -370,12 +392,21 @@ static enum vp_status judge_work(const struct source *source, struct vp_err *err
     return VP_OK;
 }
 
+/* interleaved [n, channels] -> the channel that is read, [n], in place */
+static void pick(const struct source *source, float *interleaved, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        interleaved[i] = interleaved[i * source->channels + source->channel - 1];
+}
+
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
                            size_t *n_read, bool *ended, struct vp_err *err)
 {
     *n_read = read_frames(source, interleaved, n_frames, ended);
+    if (source->channel != VP_CHANNEL_MIX)
+        pick(source, interleaved, *n_read);
     const enum vp_status status = judge_work(source, err);
-    if (status == VP_OK && inspect(source, interleaved, *n_read * source->channels))
+    if (status == VP_OK && inspect(source, interleaved, *n_read * source_width(source)))
         return VP_OK;
     *n_read = 0;
     if (status != VP_OK)

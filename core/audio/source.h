@@ -8,7 +8,7 @@
 
 #include "audio/container.h"
 
-#define SOURCE_MAX_CHANNELS 8u
+#define SOURCE_MAX_CHANNELS VP_MAX_CHANNELS
 #define SOURCE_MIN_RATE_HZ  8000u
 #define SOURCE_MAX_RATE_HZ  192000u
 /* Larger samples are refused like infinity: their power would leave float's range. The room
@@ -17,21 +17,23 @@
 
 struct source;
 
-/* Opens what container describes; borrows its bytes until source_close. Returns owned *out.
- * Errors: VP_ERR_AUDIO_RATE, _CHANNELS, _UNDECODABLE, VP_ERR_NO_MEMORY. */
-enum vp_status source_open(const struct container *container, struct source **out,
+/* Opens what container describes; borrows its bytes until source_close. channel: the one that is
+ * read, 1 or more, or VP_CHANNEL_MIX for all of them. Returns owned *out. Errors:
+ * VP_ERR_AUDIO_RATE, _CHANNELS, _NO_CHANNEL, _UNDECODABLE, VP_ERR_NO_MEMORY. */
+enum vp_status source_open(const struct container *container, unsigned channel, struct source **out,
                            struct vp_err *err) VP_MUST_CHECK;
 void source_close(struct source *source); /* takes; NULL is legal */
 
 unsigned source_rate_hz(const struct source *source);
-unsigned source_channels(const struct source *source);
+unsigned source_channels(const struct source *source); /* of the recording */
+unsigned source_width(const struct source *source);    /* of those, how many are read */
 const char *source_codec(const struct source *source); /* static */
 
-/* Reads up to n_frames frames into interleaved [n_frames, channels]; fewer at the end (*ended), and
- * where something cannot be decoded, which is skipped and counted: see source_loss. One call is
- * short, whatever the bytes are: of those that give no sound it takes in a few at most.
- * VP_ERR_AUDIO_SAMPLES: NaN, infinity, beyond SOURCE_MAX_SAMPLE. VP_ERR_AUDIO_UNDECODABLE: too much
- * without a sound, or too often. */
+/* Reads up to n_frames frames into interleaved, which has room for [n_frames, channels] and gets
+ * [n_frames, width]; fewer at the end (*ended), and where something cannot be decoded, which is
+ * skipped and counted: see source_loss. One call is short, whatever the bytes are: of those that
+ * give no sound it takes in a few at most. VP_ERR_AUDIO_SAMPLES: NaN, infinity, beyond
+ * SOURCE_MAX_SAMPLE. VP_ERR_AUDIO_UNDECODABLE: too much without a sound, or too often. */
 enum vp_status source_read(struct source *source, float *interleaved, size_t n_frames,
                            size_t *n_read, bool *ended, struct vp_err *err) VP_MUST_CHECK;
 

@@ -24,9 +24,9 @@ static bool take(const float *samples, size_t n, uint64_t at, double samples_a_c
 }
 
 /* One pass over the recording; facts: what mono_facts says behind it. */
-static enum vp_status read_all(const struct container *container, int channel, double duration_s,
-                               struct vp_wave_column *columns, size_t n_columns, float *samples,
-                               struct mono_facts *facts, struct vp_err *err)
+static enum vp_status read_all(const struct container *container, unsigned channel,
+                               double duration_s, struct vp_wave_column *columns, size_t n_columns,
+                               float *samples, struct mono_facts *facts, struct vp_err *err)
 {
     struct mono *mono = NULL;
     bool ended = false;
@@ -49,12 +49,12 @@ static enum vp_status read_all(const struct container *container, int channel, d
     return status;
 }
 
-enum vp_status vp_waveform(const void *bytes, size_t n_bytes, double duration_s,
+enum vp_status vp_waveform(const void *bytes, size_t n_bytes, unsigned channel, double duration_s,
                            struct vp_wave_column *columns, size_t n_columns, struct vp_err *err)
 {
     struct container container;
     struct mono_facts facts;
-    int loudest;
+    unsigned loudest;
     if (!(duration_s > 0.0) || n_columns == 0)
         return status_fail(err, VP_ERR_ARGUMENT, "a waveform needs a duration and columns");
     enum vp_status status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
@@ -63,7 +63,7 @@ enum vp_status vp_waveform(const void *bytes, size_t n_bytes, double duration_s,
     float *samples = calloc(MONO_BLOCK_SAMPLES, sizeof *samples);
     if (samples == NULL)
         return status_no_memory(err, "a block of samples", MONO_BLOCK_SAMPLES * sizeof *samples);
-    status = read_all(&container, MONO_MEAN, duration_s, columns, n_columns, samples, &facts, err);
+    status = read_all(&container, channel, duration_s, columns, n_columns, samples, &facts, err);
     if (status == VP_OK && facts.channels > 1 && mono_lost(&facts, &loudest))
         status =
             read_all(&container, loudest, duration_s, columns, n_columns, samples, &facts, err);

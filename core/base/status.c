@@ -17,6 +17,7 @@ static const char *const names[] = {
     [VP_ERR_AUDIO_UNDECODABLE] = "undecodable-audio",
     [VP_ERR_AUDIO_RATE] = "unsupported-rate",
     [VP_ERR_AUDIO_CHANNELS] = "too-many-channels",
+    [VP_ERR_AUDIO_NO_CHANNEL] = "no-such-channel",
     [VP_ERR_AUDIO_SAMPLES] = "invalid-samples",
     [VP_ERR_AUDIO_TOO_SHORT] = "audio-too-short",
     [VP_ERR_AUDIO_TOO_LONG] = "audio-too-long",

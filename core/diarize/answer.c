@@ -41,6 +41,7 @@ static enum vp_status sum_up(struct answer *answer, const struct answer_voice *v
         speaker->share = speaker->speech_s / total_s;
         /* Pieces that are alike to the last bit: rounding must not publish a cosine above 1. */
         speaker->coherence = fmin(voice->coherence, 1.0);
+        speaker->channel = voice->channel;
         memcpy(answer->embeddings + s * dim, voice->embedding, dim * sizeof(float));
         speaker->embedding = answer->embeddings + s * dim;
     }
@@ -73,7 +74,7 @@ enum vp_status answer_make(struct answer *answer, const struct vp_diarize_option
                            size_t dim, struct vp_err *err)
 {
     struct vp_diarization_result *result = &answer->result;
-    size_t voice_of[VP_DIARIZE_MAX_SPEAKERS];
+    size_t voice_of[TURNS_MAX_SPEAKERS];
     answer->turns = *turns;
     *turns = (struct turns){0};
     turns_clean(&answer->turns, options->min_on_s, options->min_off_s);

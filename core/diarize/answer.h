@@ -19,12 +19,13 @@ struct answer {
 struct answer_voice {
     const float *embedding; /* borrowed for the call, [dim], norm 1 */
     double coherence;
+    unsigned channel; /* in which it was heard, or VP_CHANNEL_MIX */
 };
 
 /*
  * Fills *answer, which starts as zeroes and gets clip, engine and threshold in result, and
- * tells_overlap, beforehand. Takes the raw turns (leaving *turns empty); voices [n_voices] are what
- * turn.speaker counts. VP_ERR_NO_MEMORY.
+ * tells_overlap, beforehand. Takes the raw turns (leaving *turns empty); voices [n_voices], up to
+ * TURNS_MAX_SPEAKERS, are what turn.speaker counts. VP_ERR_NO_MEMORY.
  */
 enum vp_status answer_make(struct answer *answer, const struct vp_diarize_options *options,
                            struct turns *turns, const struct answer_voice *voices, size_t n_voices,

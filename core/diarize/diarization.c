@@ -7,6 +7,7 @@
 
 #include "audio/sniff.h"
 #include "base/constants.h"
+#include "diarize/channels.h"
 #include "diarize/engines.h"
 #include "diarize/options.h"
 #include "voice/scratch.h"
@@ -17,14 +18,51 @@
 #define THRESHOLD    0.70 /* of models that state none */
 
 struct vp_diarization {
-    const vp_model *model; /* borrowed */
-    struct vp_diarize_options options;
+    const vp_model *model;             /* borrowed */
+    struct vp_diarize_options options; /* of the channel at hand, where each goes by itself */
     struct container container;
     struct pipeline pipeline;
     struct answer answer;
-    enum vp_status failed; /* of an earlier step, with its sentence */
+    struct channels channels;            /* where each goes by itself */
+    struct vp_diarize_progress progress; /* behind the last step that went well */
+    enum vp_status failed;               /* of an earlier step, with its sentence */
     struct vp_err failure;
 };
+
+/* The engine and its threshold; they are the same for every channel. */
+static void choose_engine(vp_diarization *diarization, const vp_segmentation *segmentation)
+{
+    const vp_model *model = diarization->model;
+    const struct vp_diarize_options *options = &diarization->options;
+    const bool segments =
+        options->engine == VP_DIARIZE_SEGMENTATION ||
+        (options->engine == VP_DIARIZE_AUTO && segmentation != NULL && options->speech == NULL);
+    const struct diarize_engine *engine = segments ? &diarize_segmentation : &diarize_vad;
+    struct vp_diarization_result *result = &diarization->answer.result;
+    result->engine = engine->name;
+    result->threshold = !isnan(options->threshold)     ? options->threshold
+                        : model->has_diarize_threshold ? model->diarize_threshold
+                                                       : THRESHOLD;
+    diarization->pipeline = (struct pipeline){
+        .model = model,
+        .segmentation = segments ? segmentation : NULL,
+        .container = &diarization->container,
+        .options = options,
+        .engine = engine,
+    };
+}
+
+/* Each channel by itself, the first of them first. */
+static enum vp_status split(vp_diarization *diarization, struct vp_err *err)
+{
+    const enum vp_status status =
+        channels_count(&diarization->channels, &diarization->container, err);
+    if (status != VP_OK)
+        return status;
+    diarization->options.channel = 1;
+    diarization->options.max_duration_s /= diarization->channels.n;
+    return VP_OK;
+}
 
 enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *segmentation,
                                   const struct vp_diarize_options *options, const void *bytes,
@@ -39,24 +77,11 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
         return status_no_memory(err, "a diarization", sizeof *diarization);
     diarization->model = model;
     diarization->options = *options;
-    const bool segments =
-        options->engine == VP_DIARIZE_SEGMENTATION ||
-        (options->engine == VP_DIARIZE_AUTO && segmentation != NULL && options->speech == NULL);
-    const struct diarize_engine *engine = segments ? &diarize_segmentation : &diarize_vad;
-    struct vp_diarization_result *result = &diarization->answer.result;
-    result->engine = engine->name;
-    result->threshold = !isnan(options->threshold)     ? options->threshold
-                        : model->has_diarize_threshold ? model->diarize_threshold
-                                                       : THRESHOLD;
-    diarization->pipeline = (struct pipeline){
-        .model = model,
-        .segmentation = segments ? segmentation : NULL,
-        .container = &diarization->container,
-        .options = &diarization->options,
-        .engine = engine,
-    };
+    choose_engine(diarization, segmentation);
     status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);
     diarization->container.accept_damage = options->accept_damage;
+    if (status == VP_OK && options->channel == VP_CHANNEL_SPLIT)
+        status = split(diarization, err);
     if (status == VP_OK)
         status = pipeline_open(&diarization->pipeline, err);
     if (status == VP_OK)
@@ -72,6 +97,7 @@ void vp_diarization_free(vp_diarization *diarization)
         return;
     pipeline_clear(&diarization->pipeline);
     answer_clear(&diarization->answer);
+    channels_clear(&diarization->channels);
     free(diarization);
 }
 
@@ -82,20 +108,67 @@ size_t vp_diarization_bytes(const vp_diarization *diarization)
 
 /* ---- steps ----------------------------------------------------------------------------------- */
 
-static void report(const vp_diarization *diarization, struct vp_diarize_progress *progress)
+/* Is the answer there, for all channels? */
+static bool is_done(const vp_diarization *diarization)
 {
+    return diarization->failed == VP_OK && diarization->pipeline.stage == STAGE_DONE &&
+           diarization->channels.n_done == diarization->channels.n;
+}
+
+static void report(vp_diarization *diarization)
+{
+    const struct channels *channels = &diarization->channels;
+    const double n = channels->n > 0 ? channels->n : 1;
+    const bool done = is_done(diarization);
     static const char *const stages[] = {
         [STAGE_EMBED] = "embed",
         [STAGE_CLUSTER] = "cluster",
         [STAGE_TRACK] = "track",
         [STAGE_DONE] = "done",
     };
-    *progress = (struct vp_diarize_progress){
-        .fraction = pipeline_fraction(&diarization->pipeline),
+    const double fraction = pipeline_fraction(&diarization->pipeline);
+    diarization->progress = (struct vp_diarize_progress){
+        .fraction = done ? 1.0 : (channels->n_done + fraction) / n,
         .stage = stages[diarization->pipeline.stage],
-        .heard_s = window_pass_heard_s(diarization->pipeline.windows),
-        .done = diarization->pipeline.stage == STAGE_DONE,
+        .heard_s = channels->heard_s,
+        .done = done,
     };
+    if (!done || channels->n == 0)
+        diarization->progress.heard_s += window_pass_heard_s(diarization->pipeline.windows);
+}
+
+/* The answer for a channel is there: on to the next one, or to the answer for all. */
+static enum vp_status next_channel(vp_diarization *diarization, struct vp_err *err)
+{
+    struct channels *channels = &diarization->channels;
+    struct pipeline *pipeline = &diarization->pipeline;
+    channels_take(channels, &diarization->answer);
+    if (channels->n_done == channels->n)
+        return channels_join(channels, &diarization->options, diarization->model->info.dim,
+                             &diarization->answer, err);
+    const struct pipeline next = {
+        .model = pipeline->model,
+        .segmentation = pipeline->segmentation,
+        .container = pipeline->container,
+        .options = pipeline->options,
+        .engine = pipeline->engine,
+    };
+    pipeline_clear(pipeline);
+    *pipeline = next;
+    diarization->options.channel++;
+    return pipeline_open(pipeline, err);
+}
+
+/* A piece of work. */
+static enum vp_status go_on(vp_diarization *diarization, vp_scratch *scratch, struct vp_err *err)
+{
+    enum vp_status status =
+        pipeline_step(&diarization->pipeline, scratch, &diarization->answer, err);
+    if (status == VP_OK && diarization->pipeline.stage == STAGE_DONE && diarization->channels.n > 0)
+        status = next_channel(diarization, err);
+    if (status != VP_OK)
+        channels_explain(&diarization->channels, err);
+    return status;
 }
 
 static double now_s(void)
@@ -118,14 +191,15 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
                            least_s);
     scratch->step = SCRATCH_EMPTY;
     const double start_s = now_s();
-    while (diarization->pipeline.stage != STAGE_DONE && diarization->failed == VP_OK) {
-        diarization->failed = pipeline_step(&diarization->pipeline, scratch, &diarization->answer,
-                                            &diarization->failure);
+    while (diarization->failed == VP_OK && !is_done(diarization)) {
+        diarization->failed = go_on(diarization, scratch, &diarization->failure);
         if (now_s() - start_s >=
             (diarization->pipeline.stage == STAGE_TRACK ? STEP_TRACK_S : STEP_S))
             break;
     }
-    report(diarization, progress);
+    if (diarization->failed == VP_OK) /* else the next channel may not be open */
+        report(diarization);
+    *progress = diarization->progress;
     if (diarization->failed != VP_OK && err != NULL)
         *err = diarization->failure;
     return diarization->failed;
@@ -133,5 +207,5 @@ enum vp_status vp_diarization_step(vp_diarization *diarization, vp_scratch *scra
 
 const struct vp_diarization_result *vp_diarization_result(const vp_diarization *diarization)
 {
-    return diarization->pipeline.stage == STAGE_DONE ? &diarization->answer.result : NULL;
+    return is_done(diarization) ? &diarization->answer.result : NULL;
 }

@@ -115,6 +115,10 @@ enum vp_status options_check(const struct vp_diarize_options *options,
         return status_fail_limit(err, VP_ERR_ARGUMENT, 0.0, 1.0,
                                  "threshold is %g; a cosine lies between -1 and 1",
                                  options->threshold);
+    if (options->channel == VP_CHANNEL_SPLIT && options->speech != NULL)
+        return status_fail(err, VP_ERR_ARGUMENT,
+                           "where there is speech was said of the whole recording, and channel "
+                           "split hears each channel by itself: leave one of them out");
     if (!(options->max_duration_s > 0.0))
         return status_fail(err, VP_ERR_ARGUMENT, "max_duration_s is %g; it must be above 0",
                            options->max_duration_s);

@@ -66,6 +66,7 @@ static enum vp_status conclude(struct pipeline *pipeline, struct answer *answer,
         voices[v] = (struct answer_voice){
             .embedding = pipeline->directions + v * dim,
             .coherence = partition->lengths[v] / (double)partition->sizes[v],
+            .channel = pipeline->options->channel,
         };
     }
     if (status == VP_OK)
@@ -200,7 +201,7 @@ double pipeline_fraction(const struct pipeline *pipeline)
 
 size_t pipeline_bytes(const struct pipeline *pipeline)
 {
-    return window_pass_bytes(pipeline->windows) +
+    return (pipeline->windows != NULL ? window_pass_bytes(pipeline->windows) : 0) +
            (pipeline->cluster != NULL ? cluster_bytes(pipeline->cluster) : 0) +
            (pipeline->tsvad != NULL ? tsvad_bytes(pipeline->tsvad) : 0) +
            (pipeline->locals != NULL ? local_speakers_bytes(pipeline->locals) : 0) +

@@ -7,7 +7,7 @@
 #include "diarization.h"
 
 #define LONGEST_NAME 64u
-/* "SPEAKER name 1 start length <NA> <NA> SPEAKER_00 <NA> <NA>\n" with numbers below 1e9. */
+/* "SPEAKER name channel start length <NA> <NA> SPEAKER_00 <NA> <NA>\n" with numbers below 1e9. */
 #define LONGEST_LINE (LONGEST_NAME + 128u)
 
 static bool is_name(const char *uri)
@@ -45,9 +45,10 @@ enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, c
     for (size_t i = 0; i < result->n_segments; i++) {
         char label[VP_SPEAKER_LABEL_CHARS];
         const struct vp_turn *turn = &result->segments[i];
-        at += snprintf(at, LONGEST_LINE, "SPEAKER %s 1 %.3f %.3f <NA> <NA> %s <NA> <NA>\n", uri,
-                       turn->start_s, turn->end_s - turn->start_s,
-                       vp_speaker_label(turn->speaker, label));
+        const unsigned channel = result->speakers[turn->speaker].channel;
+        at += snprintf(at, LONGEST_LINE, "SPEAKER %s %u %.3f %.3f <NA> <NA> %s <NA> <NA>\n", uri,
+                       channel == VP_CHANNEL_MIX ? 1 : channel, turn->start_s,
+                       turn->end_s - turn->start_s, vp_speaker_label(turn->speaker, label));
     }
     *n_chars = (size_t)(at - *text);
     return VP_OK;

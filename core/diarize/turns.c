@@ -64,8 +64,8 @@ static void join(struct vp_turn *earlier, struct vp_turn *later)
 /* Turns of one speaker that overlap or touch, or whose pause is short and nobody else's. */
 static void fill_pauses(struct turns *turns, double min_off_s)
 {
-    size_t last_of[VP_DIARIZE_MAX_SPEAKERS]; /* index of the speaker's latest turn, plus 1 */
-    for (size_t s = 0; s < VP_DIARIZE_MAX_SPEAKERS; s++)
+    size_t last_of[TURNS_MAX_SPEAKERS]; /* index of the speaker's latest turn, plus 1 */
+    for (size_t s = 0; s < TURNS_MAX_SPEAKERS; s++)
         last_of[s] = 0;
     for (size_t i = 0; i < turns->n; i++) {
         struct vp_turn *turn = &turns->list[i];
@@ -77,7 +77,7 @@ static void fill_pauses(struct turns *turns, double min_off_s)
         bool joined = turn->start_s - before->end_s < TOUCH_S;
         if (!joined && turn->start_s - before->end_s < min_off_s - TOUCH_S) {
             joined = true; /* unless another turn reaches into the pause */
-            for (size_t s = 0; s < VP_DIARIZE_MAX_SPEAKERS; s++)
+            for (size_t s = 0; s < TURNS_MAX_SPEAKERS; s++)
                 if (s != turn->speaker && last_of[s] > 0 &&
                     turns->list[last_of[s] - 1].end_s > before->end_s + TOUCH_S)
                     joined = false;
@@ -131,7 +131,7 @@ void turns_clean(struct turns *turns, double min_on_s, double min_off_s)
 
 size_t turns_renumber(struct turns *turns, size_t n_speakers, size_t *old_of)
 {
-    size_t new_of[VP_DIARIZE_MAX_SPEAKERS], n = 0;
+    size_t new_of[TURNS_MAX_SPEAKERS], n = 0;
     for (size_t s = 0; s < n_speakers; s++)
         new_of[s] = SIZE_MAX;
     for (size_t i = 0; i < turns->n; i++) {

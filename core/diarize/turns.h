@@ -6,6 +6,9 @@
 
 #include "diarization.h"
 
+/* Of all channels of a recording, each heard by itself. */
+#define TURNS_MAX_SPEAKERS (VP_DIARIZE_MAX_SPEAKERS * VP_MAX_CHANNELS)
+
 struct turns {
     struct vp_turn *list; /* owned, [n] */
     size_t n, capacity;

@@ -18,7 +18,7 @@ enum vp_status vp_clip_decode(vp_scratch *scratch, const struct vp_clip_options 
                               const void *bytes, size_t n_bytes, struct vp_clip_info *info,
                               struct vp_err *err)
 {
-    static const struct vp_clip_options defaults = {.accept_damage = false};
+    static const struct vp_clip_options defaults = {.channel = VP_CHANNEL_MIX};
     forget_clip(scratch);
     enum vp_status status =
         audio_decode(&scratch->audio, &scratch->limits, options != NULL ? options : &defaults,

@@ -150,6 +150,10 @@ static void put_members(struct json_build *root, const struct problem *problem, 
         json_put_number(root, "duration_s", problem->value);
         json_put_number(root, "limit_s", problem->limit);
         break;
+    case PROBLEM_NO_SUCH_CHANNEL:
+        json_put_count(root, "channel", (size_t)problem->value);
+        json_put_count(root, "channels", (size_t)problem->limit);
+        break;
     case PROBLEM_NO_SIGNAL:
         json_put_number(root, "rms_dbfs", finite_dbfs(problem->value));
         break;

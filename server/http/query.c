@@ -97,6 +97,11 @@ static bool set_format(const char *value, enum query_format *out)
     return false;
 }
 
+static bool set_channel(const char *value, bool may_split, unsigned *out)
+{
+    return vp_channel_parse(value, out) && (*out != VP_CHANNEL_SPLIT || may_split);
+}
+
 static bool set_option(unsigned option, const char *value, struct query *query)
 {
     switch (option) {
@@ -132,6 +137,8 @@ static bool set_option(unsigned option, const char *value, struct query *query)
     case QUERY_SPEECH_ONLY:
         query->has_speech_only = true;
         return set_boolean(value, &query->speech_only);
+    case QUERY_CHANNEL:
+        return set_channel(value, (query->allowed & QUERY_SPLIT) != 0, &query->clip.channel);
     default:
         return false;
     }
@@ -169,10 +176,11 @@ static const struct {
     {"uri", "1 to 64 of the characters A-Z a-z 0-9 . _ -"},
     {"on_damage", "refuse or accept"},
     {"speech_only", "true or false"},
+    {"channel", "mix, left, right or a number from 1 to 8; of /diarize also split"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 _Static_assert((int)N_OPTIONS <= (int)QUERY_MAX_OPTIONS, "room for each in a form");
-_Static_assert(1 << (N_OPTIONS - 1) == QUERY_SPEECH_ONLY, "an option for each bit");
+_Static_assert(1 << (N_OPTIONS - 1) == QUERY_CHANNEL, "an option for each bit");
 
 /* The option's bit; 0: there is none of that name. */
 static unsigned bit_of(const char *name, const char **expected)

@@ -17,7 +17,7 @@ struct query {
     bool base64;            /* encoding=base64: little-endian float32 */
     bool has_threshold;     /* threshold=x */
     double threshold;
-    struct vp_clip_options clip; /* on_damage=accept */
+    struct vp_clip_options clip; /* on_damage=accept, channel=x */
     bool has_speech_only;        /* speech_only=x: else as configured */
     bool speech_only;
     /* For /diarize only. */
@@ -46,10 +46,12 @@ enum {
     QUERY_URI = 1 << 11,
     QUERY_ON_DAMAGE = 1 << 12,
     QUERY_SPEECH_ONLY = 1 << 13,
-    QUERY_CLIP = QUERY_ON_DAMAGE, /* how a recording is read */
+    QUERY_CHANNEL = 1 << 14,
+    QUERY_SPLIT = 1 << 15,                        /* no option, but a value: channel=split */
+    QUERY_CLIP = QUERY_ON_DAMAGE | QUERY_CHANNEL, /* how a recording is read */
     QUERY_DIARIZE = QUERY_ENCODING | QUERY_THRESHOLD | QUERY_NUM_SPEAKERS | QUERY_MIN_SPEAKERS |
                     QUERY_MAX_SPEAKERS | QUERY_ENGINE | QUERY_MIN_ON | QUERY_MIN_OFF |
-                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI | QUERY_CLIP
+                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI | QUERY_CLIP | QUERY_SPLIT
 };
 
 /* Parses text, the raw part behind '?' or NULL. `allowed` holds the bits of the options that the

@@ -40,6 +40,7 @@ const ADVICE = {
   'no-signal': 'Nothing can be heard. Check that the right microphone is on and not muted.',
   'invalid-samples': 'The file holds values that are not sound. Export it again.',
   'unsupported-rate': 'Save it with a sample rate between 8 and 192 kHz.',
+  'no-such-channel': 'The recording has fewer channels: ask for one that it has.',
   'too-many-channels': 'Save it with one or two channels.',
   'inference-failed': 'This is a fault of the service. Try once more, then tell its operator.',
   overloaded: 'The service is busy with other requests.',

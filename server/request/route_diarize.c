@@ -60,6 +60,7 @@ static void set_options(const struct job *job, struct vp_diarize_options *option
     options->engine = query->engine;
     options->max_duration_s = job->config->diarize_max_duration_s;
     options->accept_damage = query->clip.accept_damage;
+    options->channel = query->clip.channel;
     if (query->has_threshold)
         options->threshold = query->threshold;
     if (query->has_min_on)
@@ -128,6 +129,8 @@ static struct json_build speakers(const struct vp_diarization_result *result, si
         char label[VP_SPEAKER_LABEL_CHARS];
         struct json_build item = json_begin_object();
         json_put_text(&item, "speaker", vp_speaker_label((unsigned)i, label));
+        if (speaker->channel != VP_CHANNEL_MIX)
+            json_put_count(&item, "channel", speaker->channel);
         json_put_number(&item, "speech_s", speaker->speech_s);
         json_put_number(&item, "share", speaker->share);
         json_put_count(&item, "segments", speaker->n_segments);

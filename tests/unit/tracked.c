@@ -103,7 +103,7 @@ enum vp_status tracked_run(const struct audio_file *file, size_t n_frames, size_
     float *probabilities =
         naive_detect(tracked.scratches[1], tracked.samples, tracked_samples_of(n_frames));
     const struct target_pass_known known = {.max_duration_s = max_duration_s,
-                                            .channel = MONO_MEAN,
+                                            .channel = VP_CHANNEL_MIX,
                                             .n_frames = n_frames,
                                             .probabilities = probabilities,
                                             .segments = &tracked.segments,

@@ -35,6 +35,7 @@ enum option_id {
     OPTION_TRUNCATE,
     OPTION_ON_DAMAGE,
     OPTION_SPEECH_ONLY,
+    OPTION_CHANNEL,
     OPTION_UEM,
     OPTION_COLLAR,
     OPTION_SKIP_OVERLAP,
@@ -71,6 +72,7 @@ static const struct option long_options[] = {
     {"truncate", no_argument, NULL, OPTION_TRUNCATE},
     {"on-damage", required_argument, NULL, OPTION_ON_DAMAGE},
     {"speech-only", required_argument, NULL, OPTION_SPEECH_ONLY},
+    {"channel", required_argument, NULL, OPTION_CHANNEL},
     {"uem", required_argument, NULL, OPTION_UEM},
     {"collar", required_argument, NULL, OPTION_COLLAR},
     {"skip-overlap", no_argument, NULL, OPTION_SKIP_OVERLAP},
@@ -224,6 +226,11 @@ static bool parse_option(int id, const char *value, struct cli *out)
     case OPTION_SPEECH_ONLY:
         out->speech_only = strcmp(value, "true") == 0;
         return out->speech_only || strcmp(value, "false") == 0;
+    case OPTION_CHANNEL: /* to take split is for diarize alone */
+        if (!vp_channel_parse(value, &out->clip.channel))
+            return false;
+        out->diarize.channel = out->clip.channel;
+        return out->clip.channel != VP_CHANNEL_SPLIT || strcmp(out->command, "diarize") == 0;
     case OPTION_UEM:
         out->uem = value;
         return true;

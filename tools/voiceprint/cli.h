@@ -23,7 +23,7 @@ struct cli {
     const char *list, *out, *frames;
     unsigned repeat;
     struct vp_limits limits;
-    struct vp_clip_options clip; /* diarize.accept_damage says the same */
+    struct vp_clip_options clip; /* diarize.accept_damage and .channel say the same */
     bool speech_only;
     const char *uem; /* score */
     double collar_s;

@@ -97,8 +97,11 @@ const struct command command_compare = {
             "  --max-duration S   refuse longer ones (default 60)\n"
             "  --truncate         take the first max-duration seconds of longer ones instead\n"
             "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n"
+            "  --channel WORD     left, right or a number: take this channel of recordings that\n"
+            "                     have several, not the mean of all (mix)\n"
             "  --speech-only WORD false: pauses count too (true: leave long ones out where\n"
             "                     less than 80 % of a recording is speech)\n",
-    .options = " model kernel min-duration max-duration truncate on-damage speech-only ",
+    .options = " model kernel min-duration max-duration truncate on-damage channel "
+               "speech-only ",
     .run = run,
 };

@@ -79,12 +79,14 @@ static void show_progress(const struct batch *batch, const char *path,
 }
 
 /* Into a file of the recording's name in --png. */
-static bool draw(const char *folder, const char *name, const struct file_bytes *file,
+static bool draw(const struct cli *cli, const char *name, const struct file_bytes *file,
                  const struct vp_diarization_result *result, struct vp_err *err)
 {
+    const bool splits = cli->diarize.channel == VP_CHANNEL_SPLIT;
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s.png", folder, name);
-    return diarize_png(path, file->bytes, file->n, result, err);
+    snprintf(path, sizeof path, "%s/%s.png", cli->png, name);
+    return diarize_png(path, file->bytes, file->n, splits ? VP_CHANNEL_MIX : cli->diarize.channel,
+                       result, err);
 }
 
 /* The transcript with speakers, as it came or as text. Owned, NULL with *err filled. */
@@ -150,7 +152,7 @@ static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char 
         text = diarize_text(batch->cli, batch->model, batch->segmentation, path, name,
                             vp_diarization_result(diarization), err);
     if (text != NULL && batch->cli->png != NULL &&
-        !draw(batch->cli->png, name, file, vp_diarization_result(diarization), err)) {
+        !draw(batch->cli, name, file, vp_diarization_result(diarization), err)) {
         free(text);
         text = NULL;
     }
@@ -382,10 +384,13 @@ const struct command command_diarize = {
         "  --jobs N           recordings at a time (default 1); the output stays in order\n"
         "  --list FILE        also the recordings of a list, a path a line; - is stdin\n"
         "  --max-duration S   refuse longer ones (default: no limit)\n"
-        "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n",
+        "  --on-damage WORD   accept: answer however much of a recording is missing (refuse)\n"
+        "  --channel WORD     left, right or a number: hear this channel alone, not all of them\n"
+        "                     mixed (mix); split: each by itself, where parties have a channel "
+        "each\n",
     .options =
         " rttm json table out png embeddings num-speakers min-speakers max-speakers threshold "
         "engine min-on min-off speech segmentation transcript text model kernel jobs list "
-        "max-duration on-damage ",
+        "max-duration on-damage channel ",
     .run = run,
 };

@@ -104,7 +104,7 @@ static void draw_axis(struct sheet *sheet, double top)
     }
 }
 
-bool diarize_png(const char *path, const void *bytes, size_t n_bytes,
+bool diarize_png(const char *path, const void *bytes, size_t n_bytes, unsigned channel,
                  const struct vp_diarization_result *result, struct vp_err *err)
 {
     struct sheet sheet = {.result = result};
@@ -115,7 +115,8 @@ bool diarize_png(const char *path, const void *bytes, size_t n_bytes,
     struct vp_wave_column *columns = calloc(n_columns, sizeof *columns);
     if (columns == NULL || !picture_new(WIDTH, axis_top + AXIS_HEIGHT, &sheet.picture))
         goto out;
-    drawn = vp_waveform(bytes, n_bytes, result->duration_s, columns, n_columns, err) == VP_OK;
+    drawn =
+        vp_waveform(bytes, n_bytes, channel, result->duration_s, columns, n_columns, err) == VP_OK;
     if (!drawn)
         goto out;
     draw_wave(&sheet, columns, n_columns);

@@ -6,7 +6,7 @@
 
 /* Draws result over the recording that it is of, which is decoded once more, into the file path.
  * False with *err filled. */
-bool diarize_png(const char *path, const void *bytes, size_t n_bytes,
+bool diarize_png(const char *path, const void *bytes, size_t n_bytes, unsigned channel,
                  const struct vp_diarization_result *result, struct vp_err *err);
 
 #endif

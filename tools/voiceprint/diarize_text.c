@@ -67,6 +67,8 @@ static json_t *speakers(const struct vp_diarization_result *result, size_t dim, 
             json_pack("{s:o, s:o, s:f, s:I, s:f}", "speaker", label(s), "speech_s",
                       seconds(speaker->speech_s), "share", speaker->share, "segments",
                       (json_int_t)speaker->n_segments, "coherence", speaker->coherence);
+        if (speaker->channel != VP_CHANNEL_MIX)
+            json_object_set_new(object, "channel", json_integer((json_int_t)speaker->channel));
         if (embeddings) {
             json_t *values = json_array();
             for (size_t d = 0; d < dim; d++)
@@ -133,6 +135,17 @@ static void print_time(FILE *to, double s)
     fprintf(to, "%3u:%06.3f  ", minutes, s - 60.0 * minutes);
 }
 
+static void print_speaker(FILE *to, unsigned number, const struct vp_diarized_speaker *speaker)
+{
+    char label[VP_SPEAKER_LABEL_CHARS];
+    fprintf(to, "  %s  %7.1f s  %3.0f %%  %zu turn%s", vp_speaker_label(number, label),
+            speaker->speech_s, 100.0 * speaker->share, speaker->n_segments,
+            speaker->n_segments == 1 ? "" : "s");
+    if (speaker->channel != VP_CHANNEL_MIX)
+        fprintf(to, ", channel %u", speaker->channel);
+    fputc('\n', to);
+}
+
 static char *as_table(const char *path, const struct vp_diarization_result *result)
 {
     char *text = NULL;
@@ -144,9 +157,7 @@ static char *as_table(const char *path, const struct vp_diarization_result *resu
     fprintf(to, "%s: %.1f s, of which %.1f s speech, %zu speaker%s\n", path, result->duration_s,
             result->speech_s, result->n_speakers, result->n_speakers == 1 ? "" : "s");
     for (unsigned s = 0; s < result->n_speakers; s++)
-        fprintf(to, "  %s  %7.1f s  %3.0f %%  %zu turn%s\n", vp_speaker_label(s, name),
-                result->speakers[s].speech_s, 100.0 * result->speakers[s].share,
-                result->speakers[s].n_segments, result->speakers[s].n_segments == 1 ? "" : "s");
+        print_speaker(to, s, &result->speakers[s]);
     for (size_t i = 0; i < result->n_segments; i++) {
         fputs("  ", to);
         print_time(to, result->segments[i].start_s);

@@ -24,7 +24,7 @@ struct target_pass;
 /* What is known from the first pass. */
 struct target_pass_known {
     double max_duration_s;
-    int channel;                /* that is heard, or MONO_MEAN */
+    unsigned channel;           /* that is heard, or VP_CHANNEL_MIX */
     size_t n_frames;            /* of 10 ms, of the recording, TARGET_PASS_LEAST_FRAMES or more */
     const float *probabilities; /* of speech, [n_frames]; borrowed for target_pass_new only */
     const struct segments *segments; /* where there is speech; borrowed */

@@ -96,7 +96,8 @@ enum vp_status window_pass_new(const vp_model *model, const vp_segmentation *seg
     if (status == VP_OK && model->info.n_mels == VAD_N_MELS)
         status = vad_new(NULL, 0, model->info.kernel, &pass->vad, err);
     if (status == VP_OK)
-        status = intake_open(&pass->intake, container, options->max_duration_s, err);
+        status =
+            intake_open(&pass->intake, container, options->max_duration_s, options->channel, err);
     if (status == VP_OK)
         *out = pass;
     else
@@ -341,7 +342,7 @@ const struct local_masks *window_pass_masks(const struct window_pass *pass)
     return pass->segmenter != NULL ? segmenter_masks(pass->segmenter) : NULL;
 }
 
-int window_pass_channel(const struct window_pass *pass)
+unsigned window_pass_channel(const struct window_pass *pass)
 {
     return pass->intake.channel;
 }

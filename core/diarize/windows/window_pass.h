@@ -44,7 +44,7 @@ const struct vp_clip_info *window_pass_clip(const struct window_pass *pass);
 const float *window_pass_probabilities(const struct window_pass *pass, size_t *n);
 /* Of the segmentation network; NULL without. */
 const struct local_masks *window_pass_masks(const struct window_pass *pass);
-int window_pass_channel(const struct window_pass *pass);      /* that is heard, or MONO_MEAN */
+unsigned window_pass_channel(const struct window_pass *pass); /* heard, or VP_CHANNEL_MIX */
 size_t window_pass_n_samples(const struct window_pass *pass); /* of the recording, with it */
 size_t window_pass_bytes(const struct window_pass *pass);
 

@@ -21,7 +21,7 @@ static void how_far_it_is_can_be_asked_when_the_second_stream_is_not_there(void 
     size_t n;
     bool ended;
     assert_int_equal(sniff_container((struct bytes){file.bytes, file.n}, &container, &err), VP_OK);
-    assert_int_equal(intake_open(&intake, &container, 60.0, &err), VP_OK);
+    assert_int_equal(intake_open(&intake, &container, 60.0, VP_CHANNEL_MIX, &err), VP_OK);
     assert_true(intake_progress(&intake) == 0.0);
     intake.container.data.n = 0;
     assert_int_equal(intake_read(&intake, samples, &n, &ended, &err), VP_ERR_AUDIO_UNDECODABLE);
@@ -43,7 +43,7 @@ static void it_goes_from_nothing_to_all(void **state)
     double before = 0.0;
     bool ended = false;
     assert_int_equal(sniff_container((struct bytes){file.bytes, file.n}, &container, &err), VP_OK);
-    assert_int_equal(intake_open(&intake, &container, 60.0, &err), VP_OK);
+    assert_int_equal(intake_open(&intake, &container, 60.0, VP_CHANNEL_MIX, &err), VP_OK);
     while (!ended) {
         assert_int_equal(intake_read(&intake, samples, &n, &ended, &err), VP_OK);
         n_samples += n;

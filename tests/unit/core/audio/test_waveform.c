@@ -29,7 +29,8 @@ static enum vp_status outline(int format, int rate_hz, int channels, double seco
     }
     struct audio_file file = audio_file_write(format, rate_hz, channels, samples, n);
     memset(columns, 0x7f, sizeof columns);
-    enum vp_status status = vp_waveform(file.bytes, file.n, shown_s, columns, N_COLUMNS, &err);
+    enum vp_status status =
+        vp_waveform(file.bytes, file.n, VP_CHANNEL_MIX, shown_s, columns, N_COLUMNS, &err);
     audio_file_free(&file);
     free(samples);
     return status;
@@ -95,14 +96,16 @@ static void test_refused(void **state)
     (void)state;
     struct vp_err err;
     static const char text[] = "no recording, but some words that go on for a while";
-    assert_int_equal(vp_waveform(text, sizeof text, 1.0, columns, N_COLUMNS, &err),
+    assert_int_equal(vp_waveform(text, sizeof text, VP_CHANNEL_MIX, 1.0, columns, N_COLUMNS, &err),
                      VP_ERR_AUDIO_UNSUPPORTED);
-    assert_int_equal(vp_waveform("", 0, 1.0, columns, N_COLUMNS, &err), VP_ERR_AUDIO_EMPTY);
-    assert_int_equal(vp_waveform(text, sizeof text, 0.0, columns, N_COLUMNS, &err),
+    assert_int_equal(vp_waveform("", 0, VP_CHANNEL_MIX, 1.0, columns, N_COLUMNS, &err),
+                     VP_ERR_AUDIO_EMPTY);
+    assert_int_equal(vp_waveform(text, sizeof text, VP_CHANNEL_MIX, 0.0, columns, N_COLUMNS, &err),
                      VP_ERR_ARGUMENT);
-    assert_int_equal(vp_waveform(text, sizeof text, NAN, columns, N_COLUMNS, &err),
+    assert_int_equal(vp_waveform(text, sizeof text, VP_CHANNEL_MIX, NAN, columns, N_COLUMNS, &err),
                      VP_ERR_ARGUMENT);
-    assert_int_equal(vp_waveform(text, sizeof text, 1.0, columns, 0, &err), VP_ERR_ARGUMENT);
+    assert_int_equal(vp_waveform(text, sizeof text, VP_CHANNEL_MIX, 1.0, columns, 0, &err),
+                     VP_ERR_ARGUMENT);
 }
 
 int main(void)

@@ -43,12 +43,14 @@ static void speakers_are_numbered_and_summed_up(void **state)
     (void)state;
     const float directions[3][DIM] = {{1, 0}, {0, 1}, {0, -1}};
     make((struct answer_voice[]){
-        {directions[0], 0.5}, {directions[1], 0.25}, {directions[2], 0.75}});
+        {directions[0], 0.5, 1}, {directions[1], 0.25, 2}, {directions[2], 0.75, 3}});
     const struct vp_diarization_result *result = &answer.result;
     assert_int_equal(result->n_speakers, 2);
     assert_memory_equal(result->speakers[0].embedding, directions[2], sizeof directions[2]);
     assert_memory_equal(result->speakers[1].embedding, directions[0], sizeof directions[0]);
     assert_true(result->speakers[0].coherence == 0.75 && result->speakers[1].coherence == 0.5);
+    assert_int_equal(result->speakers[0].channel, 3);
+    assert_int_equal(result->speakers[1].channel, 1);
     assert_true(fabs(result->speakers[0].speech_s - 3.0) < CLOSE);
     assert_true(fabs(result->speakers[0].share - 0.75) < CLOSE);
     assert_true(fabs(result->speech_s - 4.0) < CLOSE);
@@ -60,7 +62,8 @@ static void rounding_never_lifts_a_cosine_above_1(void **state)
     (void)state;
     const float direction[DIM] = {1, 0};
     const double lifted = 1.00000001;
-    make((struct answer_voice[]){{direction, lifted}, {direction, lifted}, {direction, lifted}});
+    make((struct answer_voice[]){
+        {direction, lifted, 0}, {direction, lifted, 0}, {direction, lifted, 0}});
     assert_true(answer.result.speakers[0].coherence == 1.0);
     assert_true(answer.result.speakers[1].coherence == 1.0);
 }

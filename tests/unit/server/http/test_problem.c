@@ -30,6 +30,7 @@ static void every_status_of_the_engine_maps(void **state)
                                         [VP_ERR_AUDIO_UNDECODABLE] = 422,
                                         [VP_ERR_AUDIO_RATE] = 422,
                                         [VP_ERR_AUDIO_CHANNELS] = 422,
+                                        [VP_ERR_AUDIO_NO_CHANNEL] = 422,
                                         [VP_ERR_AUDIO_SAMPLES] = 422,
                                         [VP_ERR_AUDIO_TOO_SHORT] = 422,
                                         [VP_ERR_AUDIO_TOO_LONG] = 422,

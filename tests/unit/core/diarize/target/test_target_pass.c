@@ -124,7 +124,7 @@ static void local_speakers_get_the_whole_trunk(void **state)
                                             &tracked.err),
                          VP_OK);
         const struct target_pass_known known = {.max_duration_s = 60.0,
-                                                .channel = MONO_MEAN,
+                                                .channel = VP_CHANNEL_MIX,
                                                 .n_frames = N_FRAMES,
                                                 .probabilities = with_net ? probabilities : NULL,
                                                 .segments = &tracked.segments,
