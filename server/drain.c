@@ -100,7 +100,7 @@ void drain_tick(struct drain *drain, uint64_t now_ns)
             stop_accepting(drain);
     } else if (service->drain == DRAIN_CLOSED) {
         const bool is_late = in_step_ns >= clock_from_seconds(config->drain_timeout_s);
-        if (service->n_open_requests == 0 && service->queue.at[TICKET_RUNNING].n == 0 &&
+        if (service->n_open_requests == 0 && queue_away(&service->queue) == 0 &&
             is_quiet(&service->connections, now_ns))
             finish(drain);
         else if (is_late && service->n_open_requests > 0)

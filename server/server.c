@@ -105,11 +105,47 @@ static void on_mail(uv_async_t *wake_up)
         next = job->next;
         if (job->kind == JOB_OPEN_ENGINE)
             on_engine(server, job);
+        else if (job->is_stored)
+            dispatch_take_stored(&server->service, job);
         else
             dispatch_take_back(&server->service, job);
     }
     dispatch_jobs(&server->service);
     run_listeners(server); /* resumed connections stay stuck without it */
+}
+
+/* On the store's thread. */
+static void on_stored(void *context, struct change *change)
+{
+    struct server *server = context;
+    mailbox_post(&server->mailbox, change->owner);
+}
+
+static bool start_store(struct server *server, struct vp_err *err)
+{
+    struct service *service = &server->service;
+    const struct config *config = service->config;
+    const struct store_setup setup = {.path = config_voices_path(config),
+                                      .min_speech_s = config->enrol_min_speech_s,
+                                      .max_voices = config->voices_max,
+                                      .on_done = on_stored,
+                                      .context = server};
+    audit_open(&service->audit);
+    if (setup.path != NULL)
+        service->store = store_open(&setup, err);
+    return setup.path == NULL || service->store != NULL;
+}
+
+/* The log is the loop's, so that it tells how the store is. */
+static void tell_of_store(struct service *service)
+{
+    char fault[FAULT_ROOM];
+    if (service->store == NULL || !store_take_news(service->store, fault))
+        return;
+    if (*fault != 0)
+        log_event_limited(LOG_ERROR, "store-unavailable", fault);
+    else
+        log_event(LOG_INFO, "store-good", "the file of voices is in use");
 }
 
 /* ---- signals and the clock ------------------------------------------------------------------ */
@@ -150,6 +186,7 @@ static void on_tick(uv_timer_t *timer)
     connections_tick(&service->connections, now_ns);
     connections_evict(&service->connections, now_ns);
     patience_tick(service, now_ns);
+    tell_of_store(service);
     queue_tick(&service->queue, now_ns);
     dispatch_jobs(service);
     run_listeners(server);
@@ -162,6 +199,7 @@ static bool watch_signals(struct server *server)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on files is a fault of the store, not the end */
     for (size_t i = 0; i < 3; i++) {
         if (uv_signal_init(&server->loop, &server->signals[i]) != 0 ||
             uv_signal_start(&server->signals[i], on_signal, numbers[i]) != 0)
@@ -309,6 +347,8 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
         workers_start(config->workers, config->threads_per_request, &server->mailbox, err);
     if (service->workers == NULL)
         return false;
+    if (!start_store(server, err))
+        return false;
     queue_init(&service->queue, config->queue_size, service->workers, &request_queue_calls);
     if (!listen_on(server, &server->listener, config->listen, false, err) ||
         (service->has_admin && !listen_on(server, &server->admin, config->admin_listen, true, err)))
@@ -335,7 +375,8 @@ void server_close(struct server *server)
 {
     struct service *service = &server->service;
     queue_expire_all(&service->queue, PROBLEM_DRAINING); /* cancels what workers still run */
-    if (!workers_stop(service->workers, JOIN_S))
+    if (!workers_stop(service->workers, JOIN_S) ||
+        !store_close(service->store, clock_now_ns() + clock_from_seconds(JOIN_S)))
         _exit(server->drain.requests_were_cut ? EXIT_FAILURE : EXIT_SUCCESS);
     listener_close(&server->listener);
     listener_close(&server->admin);
@@ -344,6 +385,8 @@ void server_close(struct server *server)
         next = job->next;
         if (job->kind == JOB_OPEN_ENGINE)
             job_free(job);
+        else if (job->is_stored)
+            VP_BUG_IF(queue_take_stored(&service->queue, job) != NULL);
         else /* nobody waits for it; it gives its place back and is freed */
             VP_BUG_IF(queue_take_back(&service->queue, job) != NULL);
     }

@@ -86,6 +86,15 @@ static const struct key keys[] = {
      "same speaker at or above this cosine; empty: the model's own, if it has one"},
     {"calibration", PAIR, AT(calibration), "", -1e6, 1e6, NULL,
      "slope,offset: llr = slope * cosine + offset; empty: the model's own, if it has one"},
+    {"voices", TEXT, AT(voices), "", 0, ROOM(voices), NULL,
+     "sqlite:PATH keeps known voices in that file, for /voices and /identify; empty: nothing is "
+     "kept"},
+    {"enrol_min_speech_s", NUMBER, AT(enrol_min_speech_s), "10", 0, 3600, NULL,
+     "seconds of speech from which a known voice is enrolled, and matched"},
+    {"unknown_prior", NUMBER, AT(unknown_prior), "0.5", 1e-9, 0.999999, NULL,
+     "how probable it is, beforehand, that the voice given to /identify is none of the known ones"},
+    {"voices_max", COUNT, AT(voices_max), "100000", 1, 1e7, NULL,
+     "known voices, in all collections together"},
     {"api_keys_file", TEXT, AT(api_keys_file), "", 0, ROOM(api_keys_file), NULL,
      "one bearer key a line; read again on SIGHUP; empty: no key is asked"},
     {"allowed_hosts", TEXT, AT(allowed_hosts), "", 0, ROOM(allowed_hosts), NULL,
@@ -321,6 +330,15 @@ static bool validate_proxies(const struct config *config, struct config_error *e
     return false;
 }
 
+const char *config_voices_path(const struct config *config)
+{
+    static const char scheme[] = "sqlite:";
+    const size_t n = sizeof scheme - 1;
+    const bool is_path = strncmp(config->voices, scheme, n) == 0 && config->voices[n] != 0 &&
+                         config->voices[n] != ':'; /* ":memory:" keeps nothing */
+    return is_path ? config->voices + n : NULL;
+}
+
 bool config_validate(const struct config *config, struct config_error *error)
 {
     if (!validate_kernel(config->kernel, error) || !validate_proxies(config, error))
@@ -332,6 +350,8 @@ bool config_validate(const struct config *config, struct config_error *error)
         wrong = "max_buffered_bytes must hold at least one upload of max_body_bytes";
     else if (config_names_segmentation(config) && config->max_duration_s < SEGMENTATION_WINDOW_S)
         wrong = "max_duration_s must be at least 10 for the windows of the segmentation_model";
+    else if (*config->voices != 0 && config_voices_path(config) == NULL)
+        wrong = "voices must be empty, or \"sqlite:\" and the path of a file";
     else if (config->workers == 0 || config->queue_size == 0)
         wrong = "workers and queue_size must be at least 1";
     if (wrong != NULL)

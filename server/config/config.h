@@ -33,6 +33,9 @@ struct config {
     size_t diarize_max_body_bytes; /* one upload of /diarize, and all of them together */
     double diarize_max_duration_s, diarize_timeout_s;
     double compare_max_duration_s;
+    char voices[4096]; /* "sqlite:PATH"; empty: none are known */
+    double enrol_min_speech_s, unknown_prior;
+    size_t voices_max;
     double min_duration_s, warn_duration_s, max_duration_s, silence_dbfs;
     bool truncate;                       /* long_audio=truncate */
     bool speech_only;                    /* pauses are not embedded */
@@ -63,6 +66,8 @@ void config_defaults(struct config *config);
 bool config_set(struct config *config, const char *key, const char *value,
                 struct config_error *error);
 enum { SEGMENTATION_WINDOW_S = 10 }; /* a clip to the worker's scratch: max_duration_s holds it */
+/* The path that voices names; NULL: it is empty. [any] */
+const char *config_voices_path(const struct config *config);
 /* Does segmentation_model name a file, and not "auto" or "none"? [any] */
 bool config_names_segmentation(const struct config *config);
 /* What single keys cannot see: sizes that contradict each other. [start] */

@@ -41,10 +41,11 @@ void cors_put_headers(const struct cors *cors, struct MHD_Response **response)
     if (cors->is_preflight) {
         response_add(response, "Access-Control-Allow-Methods", cors->methods);
         response_add(response, "Access-Control-Allow-Headers",
-                     "Authorization, Content-Type, X-Request-Id, traceparent");
+                     "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id, "
+                     "traceparent");
         response_add(response, "Access-Control-Max-Age", "600");
     } else {
         response_add(response, "Access-Control-Expose-Headers",
-                     "X-Request-Id, Retry-After, Server-Timing");
+                     "ETag, X-Request-Id, Retry-After, Server-Timing");
     }
 }

@@ -179,10 +179,10 @@ struct json_build json_problem(const struct problem *problem, const char *reques
     json_put(&root, "instance", json_sprintf("urn:voiceprintd:request:%s", request_id));
     if (*problem->field != 0)
         json_put(&root, "field", json_text(problem->field));
-    if (problem->side != 0) {
+    if (problem->side != 0)
         json_put(&root, "side", json_sprintf("%c", problem->side));
+    if (problem->has_clip)
         json_put_count(&root, "clip", problem->clip);
-    }
     put_members(&root, problem, queue_depth);
     return root;
 }

@@ -12,15 +12,38 @@
 
 /* What we answer, or libmicrohttpd answers for us; the last stands for any other code. 499: the
  * client left. 408: cut at a deadline. */
-static const unsigned codes[N_CODES] = {200, 204, 400, 401, 403, 404, 405, 408, 413, 414,
-                                        415, 417, 422, 429, 431, 499, 500, 503, 505, 0};
+static const unsigned codes[N_CODES] = {200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 412, 413,
+                                        414, 415, 417, 422, 429, 431, 499, 500, 503, 505, 0};
 static const double bounds_s[N_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                            0.5,   1,      2.5,   5,    10,    30,   60};
-static const char *const route_names[N_ROUTE_LABELS] = {"embed",   "compare", "diarize", "info",
-                                                        "livez",   "readyz",  "healthz", "metrics",
-                                                        "openapi", "docs",    "index",   "other"};
-static const char *const stage_names[N_STAGES] = {"queue",     "decode", "features",
-                                                  "inference", "encode", "slice"};
+static const struct {
+    const char *name, *method;
+} routes[N_ROUTE_LABELS] = {
+    [ROUTE_EMBED] = {"embed", "POST"},
+    [ROUTE_COMPARE] = {"compare", "POST"},
+    [ROUTE_DIARIZE] = {"diarize", "POST"},
+    [ROUTE_IDENTIFY] = {"identify", "POST"},
+    [ROUTE_VOICE_VERIFY] = {"voice_verify", "POST"},
+    [ROUTE_VOICE_ADD] = {"voice_add", "POST"},
+    [ROUTE_VOICE_ENROL] = {"voice_enrol", "PUT"},
+    [ROUTE_VOICE_DELETE] = {"voice_delete", "DELETE"},
+    [ROUTE_CLIP_DELETE] = {"clip_delete", "DELETE"},
+    [ROUTE_VOICES_DELETE] = {"voices_delete", "DELETE"},
+    [ROUTE_VOICE] = {"voice", "GET"},
+    [ROUTE_VOICES] = {"voices", "GET"},
+    [ROUTE_INFO] = {"info", "GET"},
+    [ROUTE_LIVEZ] = {"livez", "GET"},
+    [ROUTE_READYZ] = {"readyz", "GET"},
+    [ROUTE_HEALTHZ] = {"healthz", "GET"},
+    [ROUTE_METRICS] = {"metrics", "GET"},
+    [ROUTE_OPENAPI] = {"openapi", "GET"},
+    [ROUTE_DOCS] = {"docs", "GET"},
+    [ROUTE_INDEX] = {"index", "GET"},
+    [ROUTE_OTHER] = {"other", "GET"},
+};
+static const char *const stage_names[N_STAGES] = {"queue",  "decode", "features", "inference",
+                                                  "encode", "slice",  "store"};
+static const char *const identified_names[N_IDENTIFIED] = {"known", "unknown"};
 static const char *const state_names[] = {"loading", "ready", "draining", "stuck"};
 
 static void observe(struct histogram *histogram, double seconds)
@@ -114,7 +137,7 @@ static void put_requests(FILE *out, const struct metrics *metrics)
             fprintf(out,
                     "voiceprintd_http_requests_total{route=\"%s\",method=\"%s\",code=\"%s\"} "
                     "%llu\n",
-                    route_names[i], i <= ROUTE_DIARIZE ? "POST" : "GET", code,
+                    routes[i].name, routes[i].method, code,
                     (unsigned long long)metrics->requests[i][j]);
         }
     }
@@ -122,7 +145,7 @@ static void put_requests(FILE *out, const struct metrics *metrics)
              "From the request line to the end of the answer.");
     for (size_t i = 0; i < N_ROUTE_LABELS; i++)
         if (metrics->durations[i].count > 0)
-            put_labelled(out, "voiceprintd_http_request_duration_seconds", "route", route_names[i],
+            put_labelled(out, "voiceprintd_http_request_duration_seconds", "route", routes[i].name,
                          &metrics->durations[i]);
     put_head(out, "voiceprintd_stage_duration_seconds", "histogram", "Time in each stage.");
     for (size_t i = 0; i < N_STAGES; i++)
@@ -151,6 +174,11 @@ static void put_counters(FILE *out, const struct metrics *metrics)
                metrics->audio_s);
     put_number(out, "voiceprintd_diarized_audio_seconds_total", "counter",
                "Audio in which speakers were told apart.", metrics->diarized_s);
+    put_head(out, "voiceprintd_identify_total", "counter",
+             "Answers of /identify: a known voice was named, or none.");
+    for (size_t i = 0; i < N_IDENTIFIED; i++)
+        fprintf(out, "voiceprintd_identify_total{result=\"%s\"} %llu\n", identified_names[i],
+                (unsigned long long)metrics->identified[i]);
     put_head(out, "voiceprintd_audio_warnings_total", "counter", "Remarks on accepted clips.");
     for (unsigned i = 0; i < VP_N_WARNINGS; i++)
         fprintf(out, "voiceprintd_audio_warnings_total{warning=\"%s\"} %llu\n", vp_warning_name(i),
@@ -180,6 +208,8 @@ static void put_gauges(FILE *out, const struct gauges *gauges)
                (double)gauges->workers_busy);
     put_number(out, "voiceprintd_diarizations", "gauge", "Diarizations under way.",
                (double)gauges->diarizations);
+    if (gauges->has_voices)
+        put_number(out, "voiceprintd_voices", "gauge", "Known voices.", (double)gauges->voices);
     put_number(out, "voiceprintd_connections", "gauge", "Open connections.",
                (double)gauges->connections);
     put_number(out, "voiceprintd_clients", "gauge",

@@ -14,6 +14,15 @@ enum route_label {
     ROUTE_EMBED = 0,
     ROUTE_COMPARE,
     ROUTE_DIARIZE,
+    ROUTE_IDENTIFY,
+    ROUTE_VOICE_VERIFY,
+    ROUTE_VOICE_ADD,
+    ROUTE_VOICE_ENROL,
+    ROUTE_VOICE_DELETE,
+    ROUTE_CLIP_DELETE,
+    ROUTE_VOICES_DELETE,
+    ROUTE_VOICE,
+    ROUTE_VOICES,
     ROUTE_INFO,
     ROUTE_LIVEZ,
     ROUTE_READYZ,
@@ -33,9 +42,12 @@ enum stage {
     STAGE_INFERENCE,
     STAGE_ENCODE,
     STAGE_SLICE, /* of a diarization */
+    STAGE_STORE, /* a change of known voices, up to the disk */
     N_STAGES
 };
-enum { N_BUCKETS = 15, N_CODES = 20 };
+enum { N_BUCKETS = 15, N_CODES = 23 };
+
+enum identified { IDENTIFIED_KNOWN = 0, IDENTIFIED_UNKNOWN, N_IDENTIFIED };
 
 struct histogram {
     uint64_t buckets[N_BUCKETS]; /* not cumulative; above the last bound only in count */
@@ -52,13 +64,15 @@ struct metrics {
     uint64_t rejected[N_PROBLEMS];
     uint64_t warnings[VP_N_WARNINGS];
     double audio_s, diarized_s;
+    uint64_t identified[N_IDENTIFIED]; /* answers of /identify */
     uint64_t clients_gone, inference_invalid, connections_evicted, deadlines_missed;
 };
 
 /* What is not counted but read off at the moment of asking. */
 struct gauges {
     size_t queue_depth, queue_capacity, workers, workers_busy, connections, clients, upload_bytes,
-        diarizations;
+        diarizations, voices;
+    bool has_voices;                                    /* known voices are on, and could be read */
     const char *state;                                  /* loading, ready, draining, stuck */
     const char *version, *model_digest, *blas, *kernel; /* "" while nothing is loaded */
 };

@@ -17,6 +17,10 @@ static const struct problem_rule rules[N_PROBLEMS] = {
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "Not found", false, false},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "Method not allowed", false, false},
     [PROBLEM_UPLOAD_TOO_SLOW] = {"upload-too-slow", 408, "Upload too slow", true, false},
+    [PROBLEM_VOICE_UNUSABLE] = {"voice-unusable", 409, "Voice unusable", false, false},
+    [PROBLEM_VOICES_FULL] = {"voices-full", 409, "No room for more voices", false, false},
+    [PROBLEM_PRECONDITION_FAILED] = {"precondition-failed", 412, "Precondition failed", false,
+                                     false},
     [PROBLEM_BODY_TOO_LARGE] = {"body-too-large", 413, "Body too large", true, false},
     [PROBLEM_UNSUPPORTED_AUDIO] = {"unsupported-audio", 415, "Unsupported audio", false, false},
     [PROBLEM_EXPECTATION_FAILED] = {"expectation-failed", 417, "Expectation failed", false, false},
@@ -28,6 +32,7 @@ static const struct problem_rule rules[N_PROBLEMS] = {
     [PROBLEM_UNSUPPORTED_RATE] = {"unsupported-rate", 422, "Unsupported sample rate", false, false},
     [PROBLEM_TOO_MANY_CHANNELS] = {"too-many-channels", 422, "Too many channels", false, false},
     [PROBLEM_NO_SUCH_CHANNEL] = {"no-such-channel", 422, "No such channel", false, false},
+    [PROBLEM_CLIPS_DISAGREE] = {"clips-disagree", 422, "Clips disagree", false, false},
     [PROBLEM_SHARE_USED_UP] = {"share-used-up", 429, "Share used up", false, true},
     [PROBLEM_INFERENCE_FAILED] = {"inference-failed", 500, "Inference failed", false, false},
     [PROBLEM_OVERLOADED] = {"overloaded", 503, "Overloaded", false, true},
@@ -36,6 +41,7 @@ static const struct problem_rule rules[N_PROBLEMS] = {
     [PROBLEM_NOT_READY] = {"not-ready", 503, "Not ready", false, true},
     [PROBLEM_DRAINING] = {"draining", 503, "Draining", true, true},
     [PROBLEM_STUCK] = {"stuck", 503, "A worker is stuck", false, true},
+    [PROBLEM_STORE_UNAVAILABLE] = {"store-unavailable", 503, "Store unavailable", false, true},
 };
 
 static const enum problem_kind from_status[] = {

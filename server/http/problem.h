@@ -21,6 +21,9 @@ enum problem_kind {
     PROBLEM_NOT_FOUND,
     PROBLEM_METHOD_NOT_ALLOWED,
     PROBLEM_UPLOAD_TOO_SLOW,
+    PROBLEM_VOICE_UNUSABLE,
+    PROBLEM_VOICES_FULL,
+    PROBLEM_PRECONDITION_FAILED,
     PROBLEM_BODY_TOO_LARGE,
     PROBLEM_UNSUPPORTED_AUDIO,
     PROBLEM_EXPECTATION_FAILED,
@@ -32,6 +35,7 @@ enum problem_kind {
     PROBLEM_UNSUPPORTED_RATE,
     PROBLEM_TOO_MANY_CHANNELS,
     PROBLEM_NO_SUCH_CHANNEL,
+    PROBLEM_CLIPS_DISAGREE,
     PROBLEM_SHARE_USED_UP,
     PROBLEM_INFERENCE_FAILED,
     PROBLEM_OVERLOADED,
@@ -40,6 +44,7 @@ enum problem_kind {
     PROBLEM_NOT_READY,
     PROBLEM_DRAINING,
     PROBLEM_STUCK,
+    PROBLEM_STORE_UNAVAILABLE,
     N_PROBLEMS
 };
 
@@ -57,7 +62,8 @@ struct problem {
     char detail[320];
     char field[64];   /* the part, member or option at fault, "" where none applies */
     char side;        /* 'a' or 'b' of /compare, 0 where none applies */
-    size_t clip;      /* which clip of the side, from 0 */
+    bool has_clip;    /* of several; with side always */
+    size_t clip;      /* which clip of the side, or of the request, from 0 */
     size_t max_bytes; /* body-too-large */
     double value;     /* seconds, dBFS, Hz or channels, as the kind says */
     double limit;

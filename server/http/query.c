@@ -65,21 +65,26 @@ static bool set_number(const char *value, double min, double max, double *out)
            strspn(value, "+-.0123456789eE") == strlen(value) && *out >= min && *out <= max;
 }
 
-static bool set_speakers(const char *value, unsigned *out)
+static bool set_whole(const char *value, unsigned max, unsigned *out)
 {
-    size_t n = strlen(value);
-    *out = n <= 2 && strspn(value, "0123456789") == n ? (unsigned)strtoul(value, NULL, 10) : 0;
-    return *out >= 1 && *out <= VP_DIARIZE_MAX_SPEAKERS;
+    const size_t n = strlen(value);
+    *out = n <= 4 && strspn(value, "0123456789") == n ? (unsigned)strtoul(value, NULL, 10) : 0;
+    return *out >= 1 && *out <= max;
 }
 
-/* It becomes a field of RTTM, where blanks separate the fields. */
-static bool set_uri(const char *value, char uri[URI_ROOM])
+static bool set_speakers(const char *value, unsigned *out)
+{
+    return strlen(value) <= 2 && set_whole(value, VP_DIARIZE_MAX_SPEAKERS, out);
+}
+
+/* One that becomes a field of RTTM, where blanks separate the fields, or names a known voice. */
+static bool set_name(const char *value, char *name, size_t room)
 {
     static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t n = strlen(value);
-    if (n < 1 || n >= URI_ROOM || strspn(value, good) != n)
+    if (n < 1 || n >= room || strspn(value, good) != n)
         return false;
-    memcpy(uri, value, n + 1);
+    memcpy(name, value, n + 1);
     return true;
 }
 
@@ -131,7 +136,7 @@ static bool set_option(unsigned option, const char *value, struct query *query)
     case QUERY_FORMAT:
         return set_format(value, &query->format);
     case QUERY_URI:
-        return set_uri(value, query->uri);
+        return set_name(value, query->uri, sizeof query->uri);
     case QUERY_ON_DAMAGE:
         return set_either(value, "accept", "refuse", &query->clip.accept_damage);
     case QUERY_SPEECH_ONLY:
@@ -139,6 +144,16 @@ static bool set_option(unsigned option, const char *value, struct query *query)
         return set_boolean(value, &query->speech_only);
     case QUERY_CHANNEL:
         return set_channel(value, (query->allowed & QUERY_SPLIT) != 0, &query->clip.channel);
+    case QUERY_COLLECTION:
+        return *value != '.' && set_name(value, query->collection, sizeof query->collection);
+    case QUERY_LIMIT:
+        return set_whole(value, 1000, &query->limit);
+    case QUERY_AFTER:
+        return set_name(value, query->after, sizeof query->after);
+    case QUERY_CONFIRM:
+        return set_name(value, query->confirm, sizeof query->confirm);
+    case QUERY_TOP:
+        return set_whole(value, 100, &query->top);
     default:
         return false;
     }
@@ -177,10 +192,15 @@ static const struct {
     {"on_damage", "refuse or accept"},
     {"speech_only", "true or false"},
     {"channel", "mix, left, right or a number from 1 to 8; of /diarize also split"},
+    {"collection", "1 to 64 of the characters A-Z a-z 0-9 . _ -, the first no dot"},
+    {"limit", "a whole number from 1 to 1000"},
+    {"after", "the id of a voice"},
+    {"confirm", "the name of the collection to be emptied"},
+    {"top", "a whole number from 1 to 100"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 _Static_assert((int)N_OPTIONS <= (int)QUERY_MAX_OPTIONS, "room for each in a form");
-_Static_assert(1 << (N_OPTIONS - 1) == QUERY_CHANNEL, "an option for each bit");
+_Static_assert(1 << (N_OPTIONS - 1) == QUERY_TOP, "an option for each bit");
 
 /* The option's bit; 0: there is none of that name. */
 static unsigned bit_of(const char *name, const char **expected)
@@ -218,7 +238,12 @@ bool query_set(struct query *query, const char *name, const char *value, struct 
 
 bool query_parse(const char *text, unsigned allowed, struct query *query, struct problem *problem)
 {
-    *query = (struct query){.allowed = allowed, .normalize = true, .uri = "audio"};
+    *query = (struct query){.allowed = allowed,
+                            .normalize = true,
+                            .uri = "audio",
+                            .collection = "default",
+                            .limit = 100,
+                            .top = 5};
     if (text != NULL && strlen(text) > QUERY_MAX_BYTES) {
         problem_set_field(problem, "query", "the query is longer than %d bytes", QUERY_MAX_BYTES);
         return false;
@@ -226,7 +251,7 @@ bool query_parse(const char *text, unsigned allowed, struct query *query, struct
     while (text != NULL && *text != 0) {
         const char *end = strchrnul(text, '&');
         const char *equals = memchr(text, '=', (size_t)(end - text));
-        char name[64], value[80];
+        char name[64], value[NAME_ROOM];
         if (!decode(text, equals != NULL ? equals : end, name, sizeof name) ||
             !decode(equals != NULL ? equals + 1 : end, end, value, sizeof value)) {
             problem_set_field(problem, "query", "the query cannot be decoded");

@@ -6,7 +6,7 @@
 #include "diarization.h"
 #include "http/problem.h"
 
-enum { QUERY_MAX_BYTES = 2048, QUERY_MAX_OPTIONS = 16, URI_ROOM = 65 };
+enum { QUERY_MAX_BYTES = 2048, QUERY_MAX_OPTIONS = 24, URI_ROOM = 65, NAME_ROOM = 129 };
 
 /* The form of an answer of /diarize. The last two need a transcript in the request. */
 enum query_format { FORMAT_JSON = 0, FORMAT_RTTM, FORMAT_TRANSCRIPT, FORMAT_TEXT };
@@ -28,7 +28,12 @@ struct query {
     bool embeddings; /* embeddings=true: one for each speaker */
     enum query_format format;
     char uri[URI_ROOM]; /* the recording's name in RTTM */
-    bool lines;         /* no option: the answer is to come in lines, by `Accept` */
+    /* For known voices only. */
+    char collection[URI_ROOM]; /* default "default" */
+    char after[NAME_ROOM];     /* an id; "": from the beginning */
+    char confirm[URI_ROOM];    /* a collection; "": not given */
+    unsigned limit, top;
+    bool lines; /* no option: the answer is to come in lines, by `Accept` */
 };
 
 enum {
@@ -47,7 +52,14 @@ enum {
     QUERY_ON_DAMAGE = 1 << 12,
     QUERY_SPEECH_ONLY = 1 << 13,
     QUERY_CHANNEL = 1 << 14,
-    QUERY_SPLIT = 1 << 15,                        /* no option, but a value: channel=split */
+    QUERY_COLLECTION = 1 << 15,
+    QUERY_LIMIT = 1 << 16,
+    QUERY_AFTER = 1 << 17,
+    QUERY_CONFIRM = 1 << 18,
+    QUERY_TOP = 1 << 19,
+    QUERY_SPLIT = 1 << 20,           /* no option, but a value: channel=split */
+    QUERY_TARGET = QUERY_COLLECTION, /* whose voices: in the target alone, as it decides what a key
+                                      * may do before the body is read */
     QUERY_CLIP = QUERY_ON_DAMAGE | QUERY_CHANNEL, /* how a recording is read */
     QUERY_DIARIZE = QUERY_ENCODING | QUERY_THRESHOLD | QUERY_NUM_SPEAKERS | QUERY_MIN_SPEAKERS |
                     QUERY_MAX_SPEAKERS | QUERY_ENGINE | QUERY_MIN_ON | QUERY_MIN_OFF |

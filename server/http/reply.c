@@ -21,6 +21,15 @@ static void put_problem_headers(const struct reply *reply, struct MHD_Response *
         response_add(response, "Allow", reply->methods);
 }
 
+static void put_etag(const char *etag, struct MHD_Response **response)
+{
+    char quoted[32];
+    if (etag == NULL || *etag == 0)
+        return;
+    snprintf(quoted, sizeof quoted, "\"%s\"", etag);
+    response_add(response, "ETag", quoted);
+}
+
 static void put_headers(const struct reply *reply, struct MHD_Response **response)
 {
     const struct cors cors = {.origins = reply->origins,
@@ -31,6 +40,7 @@ static void put_headers(const struct reply *reply, struct MHD_Response **respons
     response_add(response, "X-Content-Type-Options", "nosniff");
     put_problem_headers(reply, response);
     response_add(response, "Server-Timing", reply->server_timing);
+    put_etag(reply->etag, response);
     cors_put_headers(&cors, response);
     if (reply->close)
         response_add(response, "Connection", "close");

@@ -16,6 +16,7 @@ struct reply {
     const char *request_id;
     const char *server_timing;
     const char *methods;          /* what the path takes, as in the header Allow */
+    const char *etag;             /* of the voice that is answered, unquoted; "": none */
     enum problem_kind problem;    /* PROBLEM_NONE: it went well */
     unsigned retry_after_s;       /* of a problem that invites another try */
     bool close;                   /* the connection ends with the answer */

@@ -33,6 +33,47 @@ void account_job(struct request *request)
     metrics->audio_s += request->audio_s;
 }
 
+/* What the audit calls a change; NULL: nothing happened. */
+static const char *event_of(const struct change *change)
+{
+    if (change->problem.kind != PROBLEM_NONE)
+        return NULL;
+    switch (change->kind) {
+    case CHANGE_REPLACE:
+        return "voice-enrolled";
+    case CHANGE_ADD:
+    case CHANGE_REMOVE_CLIP:
+        return "voice-changed";
+    case CHANGE_REMOVE:
+        return "voice-deleted";
+    case CHANGE_CLEAR:
+        return "voices-deleted";
+    }
+    return NULL;
+}
+
+void account_change(struct service *service, const struct job *job)
+{
+    ON_LOOP();
+    const struct change *change = &job->change;
+    const char *event = event_of(change);
+    metrics_add_stage(&service->metrics, STAGE_STORE, change->seconds);
+    if (event != NULL)
+        audit_log(&service->audit, event, job->request_id, change->collection,
+                  change->kind == CHANGE_CLEAR ? NULL : change->id);
+}
+
+void account_identity(struct request *request)
+{
+    ON_LOOP();
+    struct service *service = request->service;
+    const struct job *job = request->ticket.job;
+    const bool is_known = *job->identity != 0;
+    service->metrics.identified[is_known ? IDENTIFIED_KNOWN : IDENTIFIED_UNKNOWN]++;
+    audit_log(&service->audit, is_known ? "voice-identified" : "voice-unknown", request->id,
+              job->query.collection, is_known ? job->identity : NULL);
+}
+
 static void log_times(struct log_line *line, const struct job *job)
 {
     const struct job_times times = job_times(job);

@@ -35,11 +35,9 @@ static bool came_to_us(struct request *request)
 static void judge_method(struct request *request)
 {
     const struct route *route = request->route;
-    bool get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-    bool good = route->is_post ? strcmp(request->method, "POST") == 0 : get;
-    if (!good)
+    if (!routes_take(route, request->method))
         problem_set(&request->problem, PROBLEM_METHOD_NOT_ALLOWED, "%s takes %s", route->path,
-                    route->is_post ? "POST" : "GET and HEAD");
+                    routes_methods(route));
 }
 
 static bool is_served_here(const struct request *request)
@@ -54,6 +52,17 @@ static bool is_served_here(const struct request *request)
         return false;
     return !service->has_admin || is_probe(request) ||
            request->route->is_admin == request->came_to_admin;
+}
+
+/* What is served when known voices are on. */
+static bool has_voices(struct request *request)
+{
+    if (!request->route->needs_voices || request->service->store != NULL)
+        return true;
+    problem_set(&request->problem, PROBLEM_NOT_FOUND,
+                "known voices are off: the operator may set the key voices to sqlite:PATH");
+    snprintf(request->problem.field, sizeof request->problem.field, "voices");
+    return false;
 }
 
 static void judge_state(struct request *request)
@@ -74,13 +83,16 @@ void admission_judge(struct request *request)
 {
     ON_LOOP();
     const struct service *service = request->service;
-    const struct route *route = request->route;
     if (!came_to_us(request))
         return;
     if (!is_served_here(request)) {
         problem_set(&request->problem, PROBLEM_NOT_FOUND, "nothing is served under this path");
         return;
     }
+    request->route = routes_choose(request->route, request->method);
+    const struct route *route = request->route;
+    if (!has_voices(request))
+        return;
     judge_method(request);
     if (request->problem.kind != PROBLEM_NONE)
         return;

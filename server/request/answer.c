@@ -40,7 +40,8 @@ static struct reply describe(const struct request *request, char timing[TIMING_R
     return (struct reply){
         .request_id = request->id,
         .server_timing = timing,
-        .methods = request->route->is_post ? "POST" : "GET, HEAD",
+        .methods = routes_methods(request->route),
+        .etag = request->etag,
         .problem = request->problem.kind,
         .retry_after_s = service_retry_after_s(service),
         .close = problem_rule(request->problem.kind)->close || service->drain != DRAIN_NOT,

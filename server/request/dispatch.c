@@ -1,6 +1,7 @@
 /* Between the queue and the workers. */
 #include "request/dispatch.h"
 
+#include "request/account.h"
 #include "util/log.h"
 #include "util/thread.h"
 
@@ -34,6 +35,15 @@ static void judge_health(struct service *service, const struct job *job)
     }
     if (job->status == VP_ERR_INFERENCE)
         log_event_limited(LOG_ERROR, "inference-failed", job->err.message);
+}
+
+void dispatch_take_stored(struct service *service, struct job *job)
+{
+    ON_LOOP();
+    account_change(service, job);
+    struct ticket *ticket = queue_take_stored(&service->queue, job);
+    if (ticket != NULL)
+        service->queue.calls->on_stored(ticket);
 }
 
 void dispatch_take_back(struct service *service, struct job *job)

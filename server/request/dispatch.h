@@ -9,5 +9,7 @@ void dispatch_jobs(struct service *service);
 /* Takes a job that came back by the mailbox, not one that opened an engine. A run of the listeners
  * must follow. [loop] */
 void dispatch_take_back(struct service *service, struct job *job);
+/* The same for a job that the store had. [loop] */
+void dispatch_take_stored(struct service *service, struct job *job);
 
 #endif

@@ -131,7 +131,7 @@ static enum MHD_Result answer_whole(struct request *request)
 {
     if (request->is_preflight)
         return answer_empty(request, MHD_HTTP_NO_CONTENT);
-    if (request->problem.kind == PROBLEM_NONE && request->route->is_post)
+    if (request->problem.kind == PROBLEM_NONE && request->route->takes_body)
         admission_judge_body(request);
     if (request->problem.kind != PROBLEM_NONE)
         return answer_problem(request);
@@ -165,7 +165,7 @@ static enum MHD_Result on_head(struct request *request, const struct request_lin
         if (!request->is_preflight)
             admission_judge(request);
         if (request->problem.kind == PROBLEM_NONE && !request->is_preflight &&
-            request->route->is_post)
+            request->route->takes_body)
             admission_open_body(request);
     }
     deadlines_enter(request, AWAITS_BODY);
@@ -173,7 +173,7 @@ static enum MHD_Result on_head(struct request *request, const struct request_lin
     if (request->problem.kind != PROBLEM_NONE &&
         (has_body || problem_rule(request->problem.kind)->close))
         return answer_problem(request);
-    if (has_body && (!request->route->is_post || request->is_preflight))
+    if (has_body && (!request->route->takes_body || request->is_preflight))
         return answer_whole(request); /* nobody reads that body */
     request->state = REQUEST_READING;
     return MHD_YES;
@@ -218,6 +218,20 @@ void request_submit(struct request *request, struct job *job)
     request->state = REQUEST_WAITING;
     MHD_suspend_connection(request->handle);
     dispatch_jobs(service);
+}
+
+void request_store(struct request *request, struct job *job)
+{
+    ON_LOOP();
+    struct service *service = request->service;
+    snprintf(job->request_id, sizeof job->request_id, "%s", request->id);
+    deadlines_enter(request, AWAITS_WORK);
+    queue_store(&service->queue, &request->ticket, job);
+    if (request->state != REQUEST_WAITING) {
+        request->state = REQUEST_WAITING;
+        MHD_suspend_connection(request->handle);
+    }
+    store_submit(service->store, &job->change);
 }
 
 /* Goes on in `state` with libmicrohttpd's next call; a run of its listener must follow. */
@@ -302,8 +316,10 @@ static void set_problem(struct request *request, const struct job *job)
         return;
     }
     problem_from_engine(&request->problem, &job->err);
-    if (job->kind == JOB_COMPARE) {
+    if (job->kind == JOB_COMPARE)
         request->problem.side = job->at_side == 0 ? 'a' : 'b';
+    if (job->kind == JOB_COMPARE || job->kind == JOB_PROBE || job->kind == JOB_ENROL) {
+        request->problem.has_clip = true;
         request->problem.clip = job->at_clip;
     }
     if (job->conversation.words.is_refused)
@@ -323,8 +339,17 @@ static void on_done(struct ticket *ticket)
 {
     struct request *request = ticket->request;
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
-    const struct job *job = ticket->job;
+    struct job *job = ticket->job;
     account_job(request);
+    if (job->status == VP_OK && job->kind == JOB_ENROL && has_left(ticket)) {
+        queue_drop(&request->service->queue, ticket);
+        on_gone(ticket);
+        return;
+    }
+    if (job->status == VP_OK && job->kind == JOB_ENROL) {
+        request_store(request, job);
+        return;
+    }
     if (job->status != VP_OK)
         set_problem(request, job);
     else if (request->stream.state == NDJSON_WANTED)
@@ -337,6 +362,14 @@ static void on_done(struct ticket *ticket)
         answer_last_problem(request);
 }
 
+static void on_stored(struct ticket *ticket)
+{
+    struct request *request = ticket->request;
+    VP_CHECK_MAGIC(request, REQUEST_MAGIC);
+    request->problem = ticket->job->change.problem;
+    resume(request, REQUEST_DONE);
+}
+
 const struct queue_calls request_queue_calls = {
     .has_left = has_left,
     .on_expired = on_expired,
@@ -344,6 +377,7 @@ const struct queue_calls request_queue_calls = {
     .on_tick = on_tick,
     .on_turn = on_turn,
     .on_done = on_done,
+    .on_stored = on_stored,
 };
 
 /* ---- DONE, STREAMING ------------------------------------------------------------------------ */

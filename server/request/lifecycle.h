@@ -18,5 +18,8 @@ extern const struct queue_calls request_queue_calls;
 /* Suspends the request and queues job, or refuses it when the queue is full. Takes job. For a
  * route's on_body. [loop] */
 void request_submit(struct request *request, struct job *job);
+/* Suspends the request, unless it is, and gives job to the store of known voices. Takes job. [loop]
+ */
+void request_store(struct request *request, struct job *job);
 
 #endif

@@ -90,10 +90,16 @@ static void leave(struct queue *queue, struct ticket *ticket)
     list->n--;
 }
 
+/* Somebody else has the ticket's job. */
+static bool is_away(enum ticket_place place)
+{
+    return place == TICKET_RUNNING || place == TICKET_STORING;
+}
+
 const struct job *ticket_result(const struct ticket *ticket)
 {
     const struct job *job = ticket->job;
-    return ticket->place != TICKET_RUNNING && job != NULL && job->ended_ns != 0 ? job : NULL;
+    return !is_away(ticket->place) && job != NULL && job->ended_ns != 0 ? job : NULL;
 }
 
 void queue_init(struct queue *queue, size_t size, const struct workers *workers,
@@ -150,7 +156,7 @@ void queue_drop(struct queue *queue, struct ticket *ticket)
     const enum ticket_place place = ticket->place;
     leave(queue, ticket);
     ticket->job = NULL;
-    if (place == TICKET_RUNNING) {
+    if (is_away(place)) {
         job->ticket = NULL;
         job_cancel(job);
         return;
@@ -281,6 +287,34 @@ struct ticket *queue_take_back(struct queue *queue, struct job *job)
     return ticket;
 }
 
+void queue_store(struct queue *queue, struct ticket *ticket, struct job *job)
+{
+    ON_LOOP();
+    VP_BUG_IF(ticket->place != TICKET_OUT || (ticket->job != NULL && ticket->job != job));
+    job->ticket = ticket;
+    job->is_stored = true;
+    ticket->job = job;
+    ticket->start_deadline_ns = UINT64_MAX;
+    enter(queue, ticket, TICKET_STORING);
+}
+
+struct ticket *queue_take_stored(struct queue *queue, struct job *job)
+{
+    ON_LOOP();
+    struct ticket *ticket = job->ticket;
+    if (ticket == NULL) {
+        job_free(job);
+        return NULL;
+    }
+    leave(queue, ticket);
+    return ticket;
+}
+
+size_t queue_away(const struct queue *queue)
+{
+    return queue->at[TICKET_RUNNING].n + queue->at[TICKET_STORING].n;
+}
+
 bool queue_again(struct queue *queue, struct ticket *ticket)
 {
     ON_LOOP();
@@ -303,9 +337,10 @@ bool queue_again(struct queue *queue, struct ticket *ticket)
 void queue_tick(struct queue *queue, uint64_t now_ns)
 {
     ON_LOOP();
-    static const enum ticket_place waiting[] = {TICKET_CLIPS, TICKET_LONG};
+    /* What the store has is not begun before its turn comes: it is looked after as what waits. */
+    static const enum ticket_place waiting[] = {TICKET_CLIPS, TICKET_LONG, TICKET_STORING};
     struct ticket *next;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
         for (struct ticket *at = queue->at[waiting[i]].first; at != NULL; at = next) {
             next = at->next;
             if (is_worth_it(queue, at, now_ns))

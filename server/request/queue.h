@@ -17,6 +17,7 @@ enum ticket_place {
     TICKET_CLIPS,   /* waits for a worker */
     TICKET_LONG, /* work of many turns that waits for its next: diarizations, large comparisons */
     TICKET_RUNNING, /* its job is with a worker */
+    TICKET_STORING, /* its job is with the store */
     N_TICKET_PLACES
 };
 
@@ -25,13 +26,14 @@ struct ticket {
     struct request *request; /* whose it is; the queue never looks into it */
     enum ticket_place place;
     struct ticket *previous, *next; /* at that place */
-    struct job *job;                /* owned, but for TICKET_RUNNING: then the worker has it */
-    uint64_t deadline_ns;           /* from then on a result comes too late */
-    uint64_t start_deadline_ns;     /* from then on it is not begun any more; UINT64_MAX: it was */
-    uint64_t turn_ns;               /* since when it waits, or when its next turn is due */
+    struct job *job; /* owned, but for TICKET_RUNNING and TICKET_STORING: then the other has it */
+    uint64_t deadline_ns;       /* from then on a result comes too late */
+    uint64_t start_deadline_ns; /* from then on it is not begun any more; UINT64_MAX: it was */
+    uint64_t turn_ns;           /* since when it waits, or when its next turn is due */
 };
 
-/* The ticket's job when it has run and is back; NULL while a worker has it, or before. [loop] */
+/* The ticket's job when it has run and is back; NULL while somebody else has it, or before. [loop]
+ */
 const struct job *ticket_result(const struct ticket *ticket);
 
 /* What the queue tells, each on the loop. A ticket is out of the queue when on_expired, on_gone or
@@ -42,8 +44,9 @@ struct queue_calls {
     void (*on_expired)(struct ticket *ticket, enum problem_kind kind, bool had_begun);
     void (*on_gone)(struct ticket *ticket);
     void (*on_tick)(struct ticket *ticket, uint64_t now_ns); /* it goes on waiting, or running */
-    void (*on_turn)(struct ticket *ticket); /* one is over; it waits for the next */
-    void (*on_done)(struct ticket *ticket); /* the job is back for good */
+    void (*on_turn)(struct ticket *ticket);   /* one is over; it waits for the next */
+    void (*on_done)(struct ticket *ticket);   /* the job is back for good */
+    void (*on_stored)(struct ticket *ticket); /* the same, from the store */
 };
 
 struct ticket_list {
@@ -91,8 +94,15 @@ struct ticket *queue_take_back(struct queue *queue, struct job *job);
 /* The ticket's job has turns left, and it waits for the next one. False: its body, now that it is
  * read, makes it long work, for which no place is left; on_expired was called. [loop] */
 bool queue_again(struct queue *queue, struct ticket *ticket) VP_MUST_CHECK;
-/* Nobody waits any more: out of the queue; its job is freed, or by queue_take_back when a worker
- * has it. Legal on a ticket that is out. [loop] */
+/* The ticket's job, which a worker has done or need not do, goes to the store. Takes job where the
+ * ticket has none yet. [loop] */
+void queue_store(struct queue *queue, struct ticket *ticket, struct job *job);
+/* As queue_take_back, of a job that the store had. [loop] */
+struct ticket *queue_take_stored(struct queue *queue, struct job *job);
+/* How many jobs are with workers or the store. [loop] */
+size_t queue_away(const struct queue *queue);
+/* Nobody waits any more: out of the queue; its job is freed, or when it comes back if a worker or
+ * the store has it. Legal on a ticket that is out. [loop] */
 void queue_drop(struct queue *queue, struct ticket *ticket);
 /* Looks after everything that waits or runs: deadlines, clients that left. [loop] */
 void queue_tick(struct queue *queue, uint64_t now_ns);

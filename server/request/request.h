@@ -63,8 +63,11 @@ struct request {
     bool is_preflight;    /* of a browser, from an allowed origin */
     struct holder holder; /* on whose account; nobody before a POST is let in */
     struct body body;
-    size_t max_body_bytes; /* set by the route's on_head */
-    bool needs_worker;     /* likewise: a full queue refuses it before the body comes */
+    char voice_id[VOICE_ID_ROOM]; /* of the path; "": it names none */
+    unsigned clip_number;         /* likewise, of a voice's clip */
+    char etag[ETAG_ROOM];         /* for the answer; "": none */
+    size_t max_body_bytes;        /* set by the route's on_head */
+    bool needs_worker;            /* likewise: a full queue refuses it before the body comes */
     struct budget
         *uploads;          /* what its body counts against: the clips', unless on_head says other */
     double body_extra_s;   /* set by on_head: longer than others its body may take */

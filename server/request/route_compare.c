@@ -2,6 +2,7 @@
 #include "http/multipart.h"
 #include "request/answer.h"
 #include "request/lifecycle.h"
+#include "request/score_json.h"
 #include "request/upload.h"
 #include "util/clock.h"
 #include "util/thread.h"
@@ -33,72 +34,7 @@ static int side_of(const char *name)
     return strcmp(name, "a") == 0 ? 0 : strcmp(name, "b") == 0 ? 1 : -1;
 }
 
-/* ---- answers -------------------------------------------------------------------------------- */
-
-typedef struct json_build describe_clip(const struct vp_clip_info *info);
-
-/* An object for one clip, an array of them for more, null for a stored embedding. */
-static void put_clips(struct json_build *root, const char *key, const struct side *side,
-                      describe_clip *describe)
-{
-    if (side->n_clips == 0) {
-        json_put_null(root, key);
-        return;
-    }
-    if (side->n_clips == 1) {
-        json_put_build(root, key, describe(&side->clips[0].info));
-        return;
-    }
-    struct json_build array = json_begin_array();
-    for (size_t i = 0; i < side->n_clips; i++)
-        json_put_build(&array, NULL, describe(&side->clips[i].info));
-    json_put_build(root, key, array);
-}
-
-static struct json_build side_report(const struct side *side)
-{
-    struct json_build report = json_begin_object();
-    put_clips(&report, "audio", side, json_audio);
-    put_clips(&report, "quality", side, json_quality);
-    json_put_number(&report, "coherence", side->coherence);
-    json_put_count(&report, "clips", side->n_clips);
-    return report;
-}
-
-static void put_decision(struct json_build *root, const struct query *query,
-                         const struct engine *engine, double score)
-{
-    if (query->has_threshold || engine->has_threshold) {
-        const double threshold = query->has_threshold ? query->threshold : engine->threshold;
-        json_put_number(root, "threshold", threshold);
-        json_put_flag(root, "same_speaker", score >= threshold);
-    } else {
-        json_put_null(root, "threshold");
-        json_put_null(root, "same_speaker");
-    }
-}
-
-static void put_calibrated(struct json_build *root, const struct engine *engine, double score)
-{
-    if (!engine->has_calibration) {
-        json_put_null(root, "calibrated");
-        return;
-    }
-    double llr = 0, p = 0;
-    vp_calibrate(engine->slope, engine->offset, score, &llr, &p);
-    struct json_build calibrated = json_begin_object();
-    json_put_number(&calibrated, "llr", llr);
-    json_put_number(&calibrated, "p", p);
-    json_put_build(root, "calibrated", calibrated);
-}
-
-static struct json_build score_range(void)
-{
-    struct json_build range = json_begin_array();
-    json_put(&range, NULL, json_integer(-1));
-    json_put(&range, NULL, json_integer(1));
-    return range;
-}
+/* ---- the answer ----------------------------------------------------------------------------- */
 
 static void answer(struct request *request, const struct job *job)
 {
@@ -106,13 +42,9 @@ static void answer(struct request *request, const struct job *job)
     uint64_t start = clock_now_ns();
     double score = vp_cosine(job->sides[0].embedding, job->sides[1].embedding, engine->info->dim);
     struct json_build root = json_begin_object();
-    json_put_number(&root, "score", score);
-    json_put_text(&root, "metric", "cosine");
-    json_put_build(&root, "range", score_range());
-    put_decision(&root, &job->query, engine, score);
-    put_calibrated(&root, engine, score);
-    json_put_build(&root, "a", side_report(&job->sides[0]));
-    json_put_build(&root, "b", side_report(&job->sides[1]));
+    score_put(&root, &job->query, engine, score);
+    json_put_build(&root, "a", score_side(&job->sides[0]));
+    json_put_build(&root, "b", score_side(&job->sides[1]));
     json_put_text(&root, "model", engine->info->name);
     json_put_text(&root, "model_digest", engine->info->digest);
     json_put_flag(&root, "untrained", engine->info->untrained);
@@ -177,6 +109,7 @@ static bool count_clips(struct job *job, const struct part *parts, size_t n_part
         }
         if (!upload_judge_clip(&parts[i], job->config->max_body_bytes, problem)) {
             problem->side = parts[i].name[0];
+            problem->has_clip = true;
             problem->clip = n_clips[side];
             return false;
         }

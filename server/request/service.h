@@ -10,6 +10,8 @@
 #include "http/connection.h"
 #include "http/metrics.h"
 #include "request/queue.h"
+#include "voices/audit.h"
+#include "voices/store.h"
 
 /* Where the shutdown stands. */
 enum drain_step {
@@ -29,6 +31,8 @@ struct service {
     char not_ready_reason[256];
     struct job *open_job; /* an engine to open that waits for an idle worker; owned */
 
+    struct store *store; /* of known voices; NULL: they are off */
+    struct audit audit;
     struct workers *workers;
     struct queue queue;
     struct keys *keys;           /* NULL: none are asked */

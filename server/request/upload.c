@@ -50,6 +50,8 @@ struct job *upload_begin(struct request *request, enum job_kind kind, job_reader
     }
     job->read = read;
     job->query = request->query;
+    job->query.allowed &= ~(unsigned)QUERY_TARGET;
+    job->store = service->store;
     holder_copy(&job->holder, &request->holder);
     body_move(&request->body, &job->body);
     if (is_for_worker(job) || job_read_body(job))

@@ -4,6 +4,7 @@
 #include "util/clock.h"
 #include "util/fault.h"
 #include "util/thread.h"
+#include "voices/enrol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ struct job *job_new(enum job_kind kind, struct engine *engine, const struct conf
     job->kind = kind;
     job->engine = engine_hold(engine);
     job->config = config;
+    job->change.owner = job;
+    job->change.is_cancelled = &job->is_cancelled;
     return job;
 }
 
@@ -87,6 +90,7 @@ void job_free(struct job *job)
         free(job->sides[i].embedding);
     }
     conversation_close(&job->conversation);
+    change_close(&job->change);
     free(job->content_type);
     free(job->written.text);
     body_close(&job->body);
@@ -119,7 +123,7 @@ static enum vp_status judge_total(struct job *job, const struct clip *clip)
     job->err = (struct vp_err){
         .status = VP_ERR_AUDIO_TOO_LONG, .value = job->used_s, .limit = job->max_used_s};
     snprintf(job->err.message, sizeof job->err.message,
-             "the clips of a comparison last %.1f s up to this one, and may last %g s in all: send "
+             "the clips of this request last %.1f s up to this one, and may last %g s in all: send "
              "fewer or shorter ones",
              job->used_s, job->max_used_s);
     return VP_ERR_AUDIO_TOO_LONG;
@@ -190,10 +194,32 @@ static enum vp_status embed_next(struct job *job, vp_scratch *scratch)
     return status;
 }
 
+/* What the store is to know of the clips. */
+static void fill_change(struct job *job, const struct side *side)
+{
+    const struct engine *engine = job->engine;
+    struct change *change = &job->change;
+    VP_BUG_IF(side->n_clips > VOICE_MAX_CLIPS);
+    snprintf(change->digest, sizeof change->digest, "%s", engine->info->digest);
+    change->dim = engine->info->dim;
+    change->n_clips = side->n_clips;
+    change->embeddings = side->embeddings;
+    for (size_t i = 0; i < side->n_clips; i++)
+        change->speech_s[i] = side->clips[i].info.speech_s;
+    change->likeness.has_threshold = engine->has_threshold;
+    change->likeness.threshold = engine->threshold;
+    change->likeness.has_agreement = enrol_agreement(engine->has_calibration, engine->slope,
+                                                     engine->offset, &change->likeness.agreement);
+}
+
 /* Fills side->embedding from those of its clips. */
 static enum vp_status close_side(struct job *job, struct side *side)
 {
     const size_t dim = job->engine->info->dim;
+    if (job->kind == JOB_ENROL) {
+        fill_change(job, side);
+        return VP_OK;
+    }
     if (side->n_clips == 0) /* stored: it came with the body */
         return VP_OK;
     if (job->kind == JOB_EMBED) {

@@ -1,8 +1,8 @@
 /*
  * One piece of work for a worker: embed the clips of one or two sides, diarize, or open an engine.
- * It goes in turns, each short: one clip, or a slice of a diarization. A job has one owner at a
- * time: the loop, then a worker, then the loop again, until it is done; only is_cancelled is
- * shared.
+ * It goes in turns, each short: one clip, or a slice of a diarization. One that changes known
+ * voices goes to the store's thread after that. A job has one owner at a time: the loop, then a
+ * worker or the store, then the loop again, until it is done; only is_cancelled is shared.
  */
 #ifndef VP_JOB_H
 #define VP_JOB_H
@@ -10,6 +10,7 @@
 #include "http/body.h"
 #include "http/problem.h"
 #include "http/query.h"
+#include "voices/store.h"
 #include "work/conversation.h"
 #include "work/engine.h"
 
@@ -27,7 +28,15 @@ struct job_helpers {
     void *context;
 };
 
-enum job_kind { JOB_EMBED, JOB_COMPARE, JOB_DIARIZE, JOB_OPEN_ENGINE, N_JOB_KINDS };
+enum job_kind {
+    JOB_EMBED,
+    JOB_COMPARE,
+    JOB_DIARIZE,
+    JOB_PROBE, /* one side, to be looked for among known voices */
+    JOB_ENROL, /* one side whose clips stay apart, for the store; or none, for a deletion */
+    JOB_OPEN_ENGINE,
+    N_JOB_KINDS
+};
 enum { JOB_MAX_SIDES = 2 };
 
 /* One recording, and what the worker found out about it. */
@@ -86,6 +95,10 @@ struct job {
     double used_s,
         max_used_s; /* of all clips so far, and at most; max 0: no limit but each clip's */
     struct conversation conversation; /* JOB_DIARIZE, which has no sides */
+    struct change change;             /* JOB_ENROL */
+    struct store *store;              /* JOB_PROBE: borrowed */
+    char identity[VOICE_ID_ROOM];     /* its result, written into the answer; "": a stranger */
+    bool is_stored;                   /* the store had it */
     bool is_large; /* many turns: known when it is submitted, or once the body is read */
     bool is_long;  /* the queue's: others go first between its turns (queue.h) */
 

@@ -13,7 +13,7 @@
 
 /* Longer than the gap between begin_sharing and the forward pass, and from its end to end_sharing.
  */
-enum { PAUSE_NS = 100 * 1000, JOIN_PAUSE_NS = 1000 * 1000 };
+enum { PAUSE_NS = 100 * 1000 };
 
 struct worker {
     struct workers *pool;
@@ -156,22 +156,6 @@ static void *run_worker(void *argument)
 }
 
 /* Signals go to the loop's thread alone. */
-static int start_thread(struct worker *worker)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    /* A crash is the worker's own: those stay deliverable. */
-    sigdelset(&all, SIGSEGV);
-    sigdelset(&all, SIGBUS);
-    sigdelset(&all, SIGFPE);
-    sigdelset(&all, SIGILL);
-    sigdelset(&all, SIGABRT);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&worker->thread, NULL, run_worker, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error;
-}
-
 struct workers *workers_start(size_t n, size_t n_sharing, struct mailbox *mailbox,
                               struct vp_err *err)
 {
@@ -197,7 +181,8 @@ struct workers *workers_start(size_t n, size_t n_sharing, struct mailbox *mailbo
     pthread_condattr_destroy(&monotonic);
     workers->n = n;
     for (; workers->n_started < n; workers->n_started++) {
-        int error = start_thread(&workers->worker[workers->n_started]);
+        struct worker *worker = &workers->worker[workers->n_started];
+        int error = thread_start(&worker->thread, run_worker, worker);
         if (error != 0) {
             *err = (struct vp_err){.status = VP_ERR_NO_MEMORY};
             snprintf(err->message, sizeof err->message, "worker %zu cannot be started: %s",
@@ -263,15 +248,6 @@ uint64_t workers_longest_ns(const struct workers *workers, uint64_t now_ns)
     return longest;
 }
 
-/* Not pthread_timedjoin_np, which knows the time of day only. */
-static bool join(pthread_t thread, uint64_t until_ns)
-{
-    int status;
-    while ((status = pthread_tryjoin_np(thread, NULL)) == EBUSY && clock_now_ns() < until_ns)
-        nanosleep(&(struct timespec){.tv_nsec = JOIN_PAUSE_NS}, NULL);
-    return status == 0;
-}
-
 bool workers_stop(struct workers *workers, double timeout_s)
 {
     ON_LOOP();
@@ -283,7 +259,7 @@ bool workers_stop(struct workers *workers, double timeout_s)
     wake_all(workers);
     pthread_mutex_unlock(&workers->mutex);
     for (size_t i = 0; i < workers->n_started; i++)
-        if (!join(workers->worker[i].thread, until_ns))
+        if (!thread_join(workers->worker[i].thread, until_ns))
             return false;
     for (size_t i = 0; i < workers->n; i++) {
         pthread_cond_destroy(&workers->worker[i].given);

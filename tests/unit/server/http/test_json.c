@@ -159,6 +159,7 @@ static void what_comes_from_outside_is_made_plain(void **state)
     struct problem problem;
     problem_set_field(&problem, "f\xff\n\"", "d\x80 %s", "x\x7f");
     problem.side = 'b';
+    problem.has_clip = true;
     problem.clip = 3;
     size_t n_bytes = 0;
     char *text = json_take_text(json_problem(&problem, "id-1", 4), &n_bytes);
@@ -220,6 +221,7 @@ static struct json_build make_problem(void)
     problem_set_field(&problem, "field", "detail");
     problem.kind = kind;
     problem.side = 'a';
+    problem.has_clip = true;
     return json_problem(&problem, "id", 1);
 }
 
