@@ -5,13 +5,13 @@
 #include <string.h>
 
 /*
- * A clip is refused where the probability that it and the rest are one person is below this, at even
- * odds: cosine 0.506 with the model in the box. Not the threshold of verification itself, below which
- * clips of one person fall too often when each of several is asked. Chosen on 424 speakers of the
- * training speech, clips of 2 to 4 s: of voices of two clips it refuses 0.5 %, of five none of 195,
- * of eight 2.1 %, where the threshold refuses 3.5, 1.0 and 3.7 %; a clip of somebody else, of the same
- * kind of recording, is found in 88, 82 and 81 % of them. The model was trained on these speakers, so
- * others will do worse.
+ * A clip is refused where the probability that it and the rest are one person is below this, at
+ * even odds: cosine 0.506 with the model in the box. Not the threshold of verification itself,
+ * below which clips of one person fall too often when each of several is asked. Chosen on 424
+ * speakers of the training speech, clips of 2 to 4 s: of voices of two clips it refuses 0.5 %, of
+ * five none of 195, of eight 2.1 %, where the threshold refuses 3.5, 1.0 and 3.7 %; a clip of
+ * somebody else, of the same kind of recording, is found in 88, 82 and 81 % of them. The model was
+ * trained on these speakers, so others will do worse.
  */
 static const double least_probability = 0.1;
 

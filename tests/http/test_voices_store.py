@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from service import LARGE, PATIENCE_S, ROOT, SMALL, Service, busy_clip, problem, send_embed, voice, wav, speech
+from service import LARGE, PATIENCE_S, ROOT, Service, busy_clip, problem, send_embed, voice, wav, speech
 from voices import Voices, axis, near, serve
 
+OTHER = ROOT / "tests/golden/models/deep.safetensors"  # another model, whose embeddings are shorter
 ROUNDS = 200 if os.environ.get("SIEGE") == "long" else 20
 
 
@@ -37,7 +38,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         d = known.dim
         known.put("ada", [axis(0, d), near(0.9, 0, 1, d)], metadata={"k": [1, "ä"]})
         known.put("ada", [axis(1, d)], query="?collection=other", speech_s=1)
-        known.delete_clip("ada", 0), known.add("ada", [axis(1, d)])
+        known.delete_clip("ada", 0), known.add("ada", [axis(0, d)])
         before = [known.get("ada", q) for q in ("", "?collection=other")]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with serve(path) as service:
@@ -47,7 +48,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
             assert now.headers["ETag"] == was.headers["ETag"]
             assert {**now.json(), "request_id": 0} == {**was.json(), "request_id": 0}
         assert [c["clip"] for c in known.get("ada").json()["clip_details"]] == [1, 2]
-        assert known.identify(axis(1, d)).json()["identity"] == "ada"
+        assert known.identify(axis(0, d)).json()["identity"] == "ada"
 
 
 def test_deleted_bytes_are_in_no_file(tmp_path: Path) -> None:
@@ -149,13 +150,10 @@ def test_a_file_that_cannot_grow(tmp_path: Path) -> None:
         known = Voices(service)
         d = known.dim
         known.put("ada", [axis(0, d)])
-        for name in sorted(p.name for p in tmp_path.iterdir()):
-            assert name.startswith("v.db")
-        size = max(p.stat().st_size for p in tmp_path.iterdir())
         pid = service.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         # The log of the service may not grow either, and need not.
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, before[1]))  # less than a page and what goes with it
         for i in range(3):
             assert unavailable(known.put(f"v{i}", [near(0.9, 1, 2, d)] * 8))
             assert known.list().json()["voices"][0]["id"] == "ada" and len(known.list().json()["voices"]) == 1
@@ -218,6 +216,7 @@ def test_a_file_that_is_replaced_under_way_is_read_anew(tmp_path: Path) -> None:
     with serve(path) as service:
         known.service = service
         known.put("grace", [axis(1, known.dim)])
+        (tmp_path / "v.db-wal").unlink()  # it belongs to the file that goes
         (tmp_path / "backup").rename(path)
         assert unavailable(known.put("b", [axis(2, known.dim)]))
         service.wait_for(lambda: known.put("b", [axis(2, known.dim)]).status_code == 201, PATIENCE_S, "the other file")
@@ -225,18 +224,15 @@ def test_a_file_that_is_replaced_under_way_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_after_a_change_of_model_voices_are_stale(tmp_path: Path) -> None:
-    other = tmp_path / "other.safetensors"
-    content = SMALL.read_bytes()
-    assert b'"name"' in content[:4096] or b"name" in content[:4096]
-    shutil.copy(ROOT / "tests/golden/models/small.onnx", other.with_suffix(".onnx"))
     path = tmp_path / "v.db"
     with serve(path) as service:
         known = Voices(service)
         a = axis(0, known.dim)
         known.put("ada", [a]), known.put("grace", [axis(1, known.dim)])
         digest = known.get("ada").json()["model_digest"]
-    with serve(path, model=other.with_suffix(".onnx")) as service:
+    with serve(path, model=OTHER) as service:
         known = Voices(service)
+        a = axis(0, known.dim)
         body = known.get("ada").json()
         assert body["stale"] and body["model_digest"] == digest != service.get("/info").json()["model_digest"]
         found = known.identify(a).json()
