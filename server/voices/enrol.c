@@ -14,6 +14,7 @@
  * trained on these speakers, so others will do worse.
  */
 static const double least_probability = 0.1;
+static const double rounding = 1e-12; /* of equal cosines, summed in another order */
 
 bool enrol_agreement(bool has_calibration, double slope, double offset, double *cosine)
 {
@@ -65,7 +66,7 @@ bool enrol_judge(const struct clips *clips, size_t dim, size_t first, double agr
     measure(clips, dim, &kinship);
     for (size_t i = first; i < clips->n; i++) {
         const double cosine = cosine_with_others(&kinship, i);
-        if (cosine <= least) { /* of two that disagree the later one is named */
+        if (cosine <= least + rounding) { /* of two that disagree the later one is named */
             least = cosine;
             worst = i;
         }

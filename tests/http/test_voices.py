@@ -109,6 +109,7 @@ def test_another_voice_among_the_clips_is_named(voices: Voices) -> None:
     refused(answer, 422, "clips-disagree")
     assert answer.json()["clip"] == 2
     refused(voices.get("ada"), 404, "not-found")
+    assert voices.put("ada", [axis(0, d), axis(1, d)]).json()["clip"] == 1, "of two the later"
     voices.put("ada", [axis(0, d)])
     answer = voices.add("ada", [near(0.9, 0, 2, d), axis(1, d)])
     refused(answer, 422, "clips-disagree")
