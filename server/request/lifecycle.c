@@ -341,11 +341,6 @@ static void on_done(struct ticket *ticket)
     VP_CHECK_MAGIC(request, REQUEST_MAGIC);
     struct job *job = ticket->job;
     account_job(request);
-    if (job->status == VP_OK && job->kind == JOB_ENROL && has_left(ticket)) {
-        queue_drop(&request->service->queue, ticket);
-        on_gone(ticket);
-        return;
-    }
     if (job->status == VP_OK && job->kind == JOB_ENROL) {
         request_store(request, job);
         return;

@@ -347,11 +347,12 @@ void queue_tick(struct queue *queue, uint64_t now_ns)
                 queue->calls->on_tick(at, now_ns);
         }
     }
+    /* For a client that left nothing is to be kept, so that its enrolment ends in mid-turn, too. */
     for (struct ticket *at = queue->at[TICKET_RUNNING].first; at != NULL; at = next) {
         next = at->next;
         if (now_ns >= at->deadline_ns)
             expire(queue, at, PROBLEM_QUEUE_TIMEOUT);
-        else
+        else if (at->job->kind != JOB_ENROL || is_worth_it(queue, at, now_ns))
             queue->calls->on_tick(at, now_ns);
     }
 }

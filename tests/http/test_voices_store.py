@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
-from service import LARGE, PATIENCE_S, ROOT, Service, busy_clip, problem, send_embed, voice, wav, speech
+from service import LARGE, PATIENCE_S, ROOT, Service, busy_clip, problem, send_embed, voice
 from voices import Voices, axis, near, serve
 
 OTHER = ROOT / "tests/golden/models/deep.safetensors"  # another model, whose embeddings are shorter
@@ -248,16 +248,20 @@ def test_after_a_change_of_model_voices_are_stale(tmp_path: Path) -> None:
         assert [(v["id"], v["stale"]) for v in Voices(service).list().json()["voices"]] == [("ada", True)]
 
 
-def test_a_client_that_left_enrols_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_client_that_left_enrols_nobody(tmp_path: Path, waits: bool) -> None:
+    """While it waits for the worker, or while that has its recording."""
     with serve(tmp_path / "v.db", model=LARGE, workers=1, max_duration_s=200) as service:
         known = Voices(service)
-        busy = send_embed(service, busy_clip())
-        clip = wav(speech(4))
+        busy = send_embed(service, busy_clip()) if waits else None
+        clip = voice(1, 4) if waits else busy_clip()
         gone = service.raw()
         gone.sendall(b"PUT /voices/ada HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(clip) + clip)
-        service.wait_for(lambda: "voiceprintd_queue_depth 1" in service.get("/metrics").text, PATIENCE_S, "the wait")
+        sign = "voiceprintd_queue_depth 1" if waits else "voiceprintd_workers_busy 1"
+        service.wait_for(lambda: sign in service.get("/metrics").text, PATIENCE_S, sign)
         gone.close()
         service.wait_for(lambda: "voiceprintd_clients_gone_total 1" in service.get("/metrics").text, PATIENCE_S, "its end")
-        busy.close()
+        if busy is not None:
+            busy.close()
         assert known.put("grace", [axis(0, known.dim)]).status_code == 201  # behind it in every queue
         assert [v["id"] for v in known.list().json()["voices"]] == ["grace"]

@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 DEADLINE_S = 30
+SCRIPT_DEADLINE_S = 90  # axe on the whole contract, unfolded, on a slow machine
 DESKTOP, PHONE = (1100, 900), (360, 740)
 SWITCHES = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -31,7 +32,7 @@ class Browser:
             options.add_argument(switch)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(service=Driver("/usr/bin/chromedriver"), options=options)
-        self.driver.set_script_timeout(DEADLINE_S)
+        self.driver.set_script_timeout(SCRIPT_DEADLINE_S)
         self.cdp("Emulation.setScrollbarsHidden", hidden=True)
         self.look()
 

@@ -31,7 +31,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def service(voices: dict[str, Path]) -> Iterator[Service]:
+def service(voices: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """With a threshold and a calibration between the two kinds of generated pairs, so that both
     decisions occur with whatever model is there."""
     with start() as scout:
@@ -40,7 +40,8 @@ def service(voices: dict[str, Path]) -> Iterator[Service]:
     assert same > other, f"the model does not tell the generated voices apart: {same}, {other}"
     middle, slope = (same + other) / 2, 8 / (same - other)
     calibration = f"{slope:.6f},{-slope * middle:.6f}"
-    with start(threshold=f"{middle:.6f}", calibration=calibration, queue_size=16) as running:
+    with start(threshold=f"{middle:.6f}", calibration=calibration, queue_size=16,
+               voices=f"sqlite:{tmp_path_factory.mktemp('known') / 'voices.db'}", enrol_min_speech_s=0) as running:
         yield running
 
 

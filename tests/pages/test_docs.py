@@ -27,7 +27,7 @@ def operations() -> set[str]:
     """'POST /embed' of every operation in the contract."""
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_text())
     return {f"{method.upper()} {route}" for route, path in contract["paths"].items()
-            for method in path if method in ("get", "post")}
+            for method in path if method in ("get", "post", "put", "delete")}
 
 
 def open_docs(page: Browser, url: str) -> dict[str, WebElement]:
@@ -97,6 +97,10 @@ def test_curl_lines_work_as_they_stand(page: Browser, service: Service, tmp_path
     run_curl(page.find("pre.sample code").text, tmp_path)  # fetches the clips
     (tmp_path / "a.srt").write_text("1\n00:00:00,000 --> 00:00:01,500\nHello there.\n")  # the reader's own
     for name, block in blocks.items():
+        if "/voices/" in name:  # what is to be looked at, or deleted, is there
+            requests.put(service.url + "/voices/ada", data=(tmp_path / "a.wav").read_bytes(), timeout=60).raise_for_status()
+        if "/clips/" in name:
+            requests.post(service.url + "/voices/ada/clips", data=(tmp_path / "a.wav").read_bytes(), timeout=60).raise_for_status()
         unfold(page, block)
         samples = [code.text for code in block.find_elements(By.CSS_SELECTOR, "pre.sample code")]
         assert samples, name
