@@ -202,7 +202,7 @@ def test_silence(service: Service) -> None:
 
 @pytest.mark.parametrize("parts,field", [
     ([("other", ("x.wav", b"abc"))], "other"), ([("file", ("x.wav", b"abc")), ("file", ("y.wav", b"abc"))], "file"),
-    ([("file", ("x.wav", b"abc"))] * 3, "file"), ([("file", ("x.wav", b"abc"))] * 8, "body")])
+    ([("file", ("x.wav", b"abc"))] * 3, "file"), ([("file", ("x.wav", b"abc"))] * 16, "body")])
 def test_wrong_parts(service: Service, parts: list, field: str) -> None:
     response = service.post("/embed", files=parts)
     assert (response.status_code, problem(response)) == (400, "bad-request")

@@ -238,8 +238,9 @@ def test_labels_are_closed_sets(service: Service) -> None:
     text = service.get("/metrics").text
     assert "planted" not in text.lower()
     values = {label: {value for name, value in re.findall(r'([a-z_]+)="([^"]*)"', text) if name == label} for label in ("route", "method", "code", "stage", "reason", "state")}
-    assert values["route"] <= {"embed", "compare", "diarize", "info", "livez", "readyz", "healthz", "metrics", "openapi", "docs", "index", "other"}
-    assert values["method"] <= {"GET", "POST"} and all(re.fullmatch(r"\d{3}|other", code) for code in values["code"])
+    assert values["route"] <= {"embed", "compare", "diarize", "info", "livez", "readyz", "healthz", "metrics", "openapi", "docs", "index", "other",
+                               "identify", "voices", "voice", "voice_enrol", "voice_add", "voice_verify", "voice_delete", "clip_delete", "voices_delete"}
+    assert values["method"] <= {"GET", "POST", "PUT", "DELETE"} and all(re.fullmatch(r"\d{3}|other", code) for code in values["code"])
     assert {"queue", "decode", "features", "inference", "encode"} <= values["stage"]
     assert values["reason"] >= {"overloaded", "overloaded-memory", "queue-timeout", "not-ready", "draining"}
     assert values["state"] == {"loading", "ready", "draining", "stuck"}
