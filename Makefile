@@ -118,14 +118,16 @@ deps: ## install the missing Debian packages (sudo when not root)
 # The published model once `make model` brought it, else the one in the box, else random weights,
 # whose answers say so.
 MODEL = $(firstword $(wildcard models/*.onnx models/voiceprint.safetensors) $(UNTRAINED))
+CAMPPLUS := models/campplus.safetensors
 ifeq ($(MODEL),campplus)
-override MODEL := models/campplus.safetensors
+override MODEL := $(CAMPPLUS)
 endif
 PORT ?= 8080
 # The network that says who speaks at once: fetched once, and taken where it lies beside the model.
 # auto: where it cannot be had everything works without; yes: must; no: left out.
 SEGMENTATION ?= auto
-run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=, SEGMENTATION=no), print what to try; Ctrl-C drains
+run: deps ## build, start on 127.0.0.1:8080 (PORT=, MODEL=campplus, SEGMENTATION=no), print what to try; Ctrl-C drains
+	@$(if $(filter $(CAMPPLUS),$(MODEL)),$(PYTHON) tools/get_weights.py campplus)
 	@$(if $(filter no,$(SEGMENTATION)),,$(PYTHON) tools/get_weights.py segmentation --want $(SEGMENTATION))
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(if $(filter $(UNTRAINED),$(MODEL)),untrained)
 	@printf '%s\n' '' \

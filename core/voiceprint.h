@@ -105,6 +105,8 @@ bool vp_kernel_available(enum vp_kernel kernel);
 /* Facts of an opened model. Strings are borrowed from the model and live as long as it does. */
 struct vp_model_info {
     const char *name;               /* from the metadata, else the file's base name */
+    const char *license;            /* terms of the weights, from the metadata, or NULL */
+    const char *origin;             /* whose they are, the same */
     const char *format;             /* "onnx" or "safetensors" */
     char digest[72];                /* "sha256:" + 64 hex digits of the file's bytes */
     const char *network;            /* "resnet" or "campplus" */

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -39,11 +40,13 @@ def convert_segmentation(checkpoint: bytes) -> bytes:
     return safetensors_header.encode(tensors, {**SEGMENTATION_METADATA, "source_sha256": source})
 
 
-CAMPPLUS_METADATA = {
-    "name": "speech_campplus_sv_zh_en_16k-common_advanced", "license": "Apache-2.0",
-    "origin": "3D-Speaker, Copyright (c) Alibaba", "source": "campplus_cn_en_common.pt", "front_end": "povey",
-    # fitted through the engine on 1,852 trials of 92 speakers of the training speech, Cllr 0.095 bits
-    "threshold": "0.455357", "calibration_slope": "23.1223", "calibration_offset": "-10.5289"}
+CAMPPLUS_CARD = Path(__file__).with_name("vptools") / "campplus.json"  # how each number came about: models/README.md
+
+
+def campplus_metadata() -> dict[str, str]:
+    """What the model file says of itself, as text."""
+    card = json.loads(CAMPPLUS_CARD.read_text())
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in card.items()}
 
 
 def convert_campplus(checkpoint: bytes) -> bytes:
@@ -51,7 +54,7 @@ def convert_campplus(checkpoint: bytes) -> bytes:
     state = torch_file.read(checkpoint, "campplus_cn_en_common.pt")
     tensors = {name: tensor for name, tensor in state.items() if not name.endswith(".num_batches_tracked")}
     source = hashlib.sha256(checkpoint).hexdigest()
-    return safetensors_header.encode(tensors, {**CAMPPLUS_METADATA, "source_sha256": source})
+    return safetensors_header.encode(tensors, {**campplus_metadata(), "source_sha256": source})
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ WEIGHTS = {
     # The engine with the converted file agrees with PyTorch in float64 within 2e-6 (unit vectors).
     "campplus": Weights(
         CAMPPLUS, convert_campplus, Path("models/campplus.safetensors"),
-        "018249dcc717ab38a94b082ef5bee3e83ec585760041dbee98e37d8afe9a9759", "model-campplus"),
+        "7e5e750e5c5ffcd7e799df9702b50a992c0c5009a98241ab4073fbc67d7ca26e", "model-campplus"),
     "campplus-checkpoint": Weights(
         CAMPPLUS, bytes, Path("build/weights/campplus_cn_en_common.pt"),
         "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199", "model-campplus"),

@@ -16,5 +16,6 @@ fi
 exec "$@" -f docker/Dockerfile -t voiceprintd \
     --build-arg VERSION="${VERSION:-unknown}" \
     --build-arg SEGMENTATION="${SEGMENTATION:-auto}" \
+    --build-arg MODEL="${MODEL:-voiceprint}" \
     --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
     --build-arg CREATED="$(date -u +%Y-%m-%dT%H:%M:%SZ)" .

@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 # `-s` leaves debug symbols out, as the Debian package and the image do.
 STRIP  ?=
 STRIP_PROGRAM := $(if $(ARCH),--strip-program=aarch64-linux-gnu-strip)
-BOXED  := $(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED))
+# The model that goes along, where programs and unit look for it: the one in the box, or that of MODEL=campplus.
+BOXED  := $(if $(filter $(CAMPPLUS),$(MODEL)),$(CAMPPLUS),$(firstword $(wildcard models/voiceprint.safetensors) $(UNTRAINED)))
 # With `make model-segmentation` before it, the segmentation network goes along; SEGMENTATION=no: not.
 BOXED_SEGMENTATION = $(if $(filter no,$(SEGMENTATION)),,$(wildcard models/segmentation.safetensors))
 SHARE  := $(DESTDIR)$(PREFIX)/share
@@ -26,11 +27,14 @@ install: install-programs $(BOXED) ## programs, model, manual pages and systemd 
 	$(AT_PREFIX) docs/man/voiceprintd.8 > $(SHARE)/man/man8/voiceprintd.8
 	$(AT_PREFIX) config/voiceprintd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/voiceprintd.service
 
+$(CAMPPLUS):
+	$(PYTHON) tools/get_weights.py campplus
+
 deb: $(if $(ARCH),aarch64-deps) ## a Debian package in build/ (ARCH=arm64: for another machine)
 	@VERSION="$(VERSION)" ARCH="$(ARCH)" SYSROOT="$(SYSROOT)" tools/deb.sh
 
-image: ## the container image `voiceprintd`, by docker or podman
-	@VERSION="$(VERSION)" SEGMENTATION="$(SEGMENTATION)" tools/image.sh
+image: ## the container image `voiceprintd`, by docker or podman (MODEL=campplus)
+	@VERSION="$(VERSION)" SEGMENTATION="$(SEGMENTATION)" MODEL="$(if $(filter $(CAMPPLUS),$(MODEL)),campplus)" tools/image.sh
 
 # Not part of `make test`: it needs root, about 2 GB of disk and some minutes.
 container-works:

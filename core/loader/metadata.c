@@ -144,7 +144,7 @@ enum vp_status metadata_set(struct metadata *metadata, const char *key, const ch
 {
     if (strcmp(key, "name") == 0)
         return set_text(&metadata->name, key, value, err);
-    if (strcmp(key, "license") == 0)
+    if (strcmp(key, "license") == 0 || strcmp(key, "licence") == 0)
         return set_text(&metadata->license, key, value, err);
     if (strcmp(key, "origin") == 0)
         return set_text(&metadata->origin, key, value, err);
@@ -217,6 +217,8 @@ enum vp_status metadata_move(struct metadata *metadata, struct net *net, struct 
             "(WeSpeaker); tools/convert.py writes it");
     net->front_end = metadata->front_end; /* hamming where nothing is said */
     net->name = metadata->name;
+    net->license = metadata->license;
+    net->origin = metadata->origin;
     net->untrained = metadata->untrained;
     net->has_threshold = metadata->has_threshold;
     net->has_diarize_threshold = metadata->has_diarize_threshold;
@@ -226,7 +228,7 @@ enum vp_status metadata_move(struct metadata *metadata, struct net *net, struct 
     net->slope = metadata->slope;
     net->offset = metadata->offset;
     net->self_test = metadata->self_test;
-    metadata->name = NULL;
+    metadata->name = metadata->license = metadata->origin = NULL;
     metadata->self_test = NULL;
     return VP_OK;
 }

@@ -262,6 +262,8 @@ void net_free(struct net *net)
     free(net->fc_bias);
     free(net->mean_vec);
     free(net->name);
+    free(net->license);
+    free(net->origin);
     free(net->self_test);
     free(net);
 }

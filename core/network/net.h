@@ -50,6 +50,7 @@ struct net {
 
     /* metadata; strings owned, NULL where the file is silent */
     char *name;
+    char *license, *origin;   /* terms of the weights, and whose they are */
     enum front_end front_end; /* of the features it was trained on */
     bool untrained;
     bool has_threshold, has_calibration, has_diarize_threshold;

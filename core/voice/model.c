@@ -9,6 +9,7 @@
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
+
 static size_t conv_parameters(const struct net_conv *conv)
 {
     return net_conv_n_weights(conv) + conv->n_out; /* 0 for a shortcut that is not there */
@@ -43,6 +44,8 @@ static void fill_info(const struct net *net, const struct vp_model *model,
                       struct vp_model_info *info)
 {
     info->name = model->name;
+    info->license = model->license;
+    info->origin = model->origin;
     info->dim = net->dim;
     info->n_mels = net->n_mels;
     info->sample_rate_hz = SAMPLE_RATE_HZ;
@@ -76,7 +79,10 @@ static enum vp_status build(struct vp_model *model, struct net *net, const char 
     if (status != VP_OK)
         return status;
     model->self_test = net->self_test;
+    model->license = net->license;
+    model->origin = net->origin;
     net->self_test = NULL;
+    net->license = net->origin = NULL;
     model->has_diarize_threshold = net->has_diarize_threshold;
     model->diarize_threshold = net->diarize_threshold;
     status = fbank_plan_new(net->n_mels, net->front_end, model->info.kernel, &model->fbank, err);
@@ -125,6 +131,8 @@ void vp_model_free(vp_model *model)
     fbank_plan_free(model->speech_fbank);
     free(model->self_test);
     free(model->name);
+    free(model->license);
+    free(model->origin);
     free(model);
 }
 

@@ -12,6 +12,7 @@ struct vp_model {
     struct network *network;         /* owned, shared by all scratches */
     float *self_test;                /* owned, [dim], unit norm; NULL when the file brings none */
     char *name;                      /* owned, behind info.name */
+    char *license, *origin;          /* owned, behind those of info; or NULL */
     bool has_diarize_threshold;
     double diarize_threshold; /* see vp_diarize_options */
 };

@@ -95,7 +95,7 @@ struct json_build json_quality(const struct vp_clip_info *info)
     return quality;
 }
 
-static void put_text_or_null(struct json_build *build, const char *key, const char *text)
+void json_put_text_or_null(struct json_build *build, const char *key, const char *text)
 {
     if (text != NULL)
         json_put_text(build, key, text);
@@ -114,8 +114,8 @@ void json_put_segmentation(struct json_build *build, const char *key,
     struct json_build object = json_begin_object();
     json_put_text(&object, "name", info->name);
     json_put_text(&object, "digest", info->digest);
-    put_text_or_null(&object, "license", info->license);
-    put_text_or_null(&object, "origin", info->origin);
+    json_put_text_or_null(&object, "license", info->license);
+    json_put_text_or_null(&object, "origin", info->origin);
     json_put_build(build, key, object);
 }
 

@@ -19,6 +19,8 @@ void json_put_embedding(struct json_build *build, const char *key, const float *
                         size_t dim, bool base64);
 struct json_build json_audio(const struct vp_clip_info *info);   /* [any] the object "audio" */
 struct json_build json_quality(const struct vp_clip_info *info); /* [any] the object "quality" */
+/* A string without bytes of outside, or null. [any] */
+void json_put_text_or_null(struct json_build *build, const char *key, const char *text);
 /* {name, digest, license, origin}, or null for none. [any] */
 void json_put_segmentation(struct json_build *build, const char *key,
                            const vp_segmentation *segmentation);

@@ -15,6 +15,8 @@ static struct json_build model_details(const struct vp_model_info *info)
 {
     struct json_build model = json_begin_object();
     json_put_text(&model, "name", info->name);
+    json_put_text_or_null(&model, "license", info->license);
+    json_put_text_or_null(&model, "origin", info->origin);
     json_put_text(&model, "format", info->format);
     json_put_text(&model, "network", info->network);
     json_put_text(&model, "front_end", info->front_end);

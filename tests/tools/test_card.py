@@ -1,4 +1,4 @@
-"""models/README.md, the card of the model in the box: what it states is what lies there."""
+"""models/README.md, the cards of the models: what they state is what lies there, or what is fetched."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import re
 import struct
 from pathlib import Path
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "models"
 DATA = (MODELS / "voiceprint.safetensors").read_bytes()
-CARD = (MODELS / "README.md").read_text()
+CARDS = {text.partition("\n")[0]: text for text in re.split(r"^# ", (MODELS / "README.md").read_text(), flags=re.M)}
+CARD = CARDS["The model in the box"]
 
 
 def header() -> dict:
@@ -49,3 +51,16 @@ def test_every_corpus_has_an_error_rate_and_every_picture_is_there() -> None:
     assert len(rows) == 7 and sum(int(n.replace(",", "")) for n, _ in rows[1:]) <= 1030
     for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", CARD):
         assert (MODELS / picture).is_file(), picture
+
+
+def test_the_card_of_campplus_is_of_the_file_that_is_fetched() -> None:
+    card = CARDS["CAM++, fetched"]
+    said = json.loads((ROOT / "tools/vptools/campplus.json").read_text())
+    pinned = re.search(r'models/campplus\.safetensors"\),\s+"([0-9a-f]{64})"', (ROOT / "tools/get_weights.py").read_text())
+    assert pinned and f"sha256:{pinned[1]}" in card
+    assert f"cosine {said['threshold']};" in card and said["license"] in card and said["source"] in card
+    assert f"{said['calibration_slope']} x cosine - {-said['calibration_offset']}" in card
+    assert abs(-said["calibration_offset"] / said["calibration_slope"] - said["threshold"]) < 1e-4
+    assert f"at least {said['diarize_threshold']} alike" in card
+    assert len(said["self_test"]) == 192 and abs(sum(x * x for x in said["self_test"]) - 1) < 1e-5
+    assert said["name"] in (ROOT / "NOTICE").read_text()

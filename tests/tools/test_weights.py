@@ -193,6 +193,7 @@ def test_a_wheel_that_was_changed(index: type[Index], tmp_path: Path) -> None:
 
 def test_campplus_is_converted_as_pytorch_reads_it() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not here: run it by `make parity`")
+    pytest.importorskip("safetensors", reason="safetensors is not here: run it by `make parity`")
     import io
 
     from safetensors.torch import load

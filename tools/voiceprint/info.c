@@ -18,16 +18,16 @@ static json_t *describe(const struct vp_model_info *info)
                                                             "offset", info->offset)
                                                 : json_null();
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:i, s:o, s:o, s:I, s:I, s:o, s:o, s:s, s:s, "
-        "s:s}",
-        "model", info->name, "model_digest", info->digest, "format", info->format, "network",
-        info->network, "front_end", info->front_end, "untrained", info->untrained, "dim",
-        (json_int_t)info->dim, "n_mels", (json_int_t)info->n_mels, "sample_rate",
-        (int)info->sample_rate_hz, "blocks", sizes(info->blocks, info->n_stages), "channels",
-        sizes(info->channels, info->n_stages), "parameters", (json_int_t)info->n_parameters,
-        "weights_bytes", (json_int_t)info->weights_bytes, "threshold", threshold, "calibration",
-        calibration, "kernel", vp_kernel_name(info->kernel), "blas", info->blas, "blas_core",
-        info->blas_core);
+        "{s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:b, s:I, s:I, s:i, s:o, s:o, s:I, s:I, s:o, "
+        "s:o, s:s, s:s, s:s}",
+        "model", info->name, "model_digest", info->digest, "license", info->license, "origin",
+        info->origin, "format", info->format, "network", info->network, "front_end",
+        info->front_end, "untrained", info->untrained, "dim", (json_int_t)info->dim, "n_mels",
+        (json_int_t)info->n_mels, "sample_rate", (int)info->sample_rate_hz, "blocks",
+        sizes(info->blocks, info->n_stages), "channels", sizes(info->channels, info->n_stages),
+        "parameters", (json_int_t)info->n_parameters, "weights_bytes",
+        (json_int_t)info->weights_bytes, "threshold", threshold, "calibration", calibration,
+        "kernel", vp_kernel_name(info->kernel), "blas", info->blas, "blas_core", info->blas_core);
 }
 
 static int run(const struct cli *cli)
