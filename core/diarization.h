@@ -235,8 +235,9 @@ const struct vp_diarization_result *vp_diarization_result(const vp_diarization *
 
 /*
  * The segments as RTTM: one line a turn, ten fields, milliseconds; channel 1 where all were mixed,
- * else the speaker's. uri names the recording, [A-Za-z0-9._-]{1,64}, else VP_ERR_ARGUMENT. Returns
- * owned *text (free()), a string of *n_chars, empty without speech. VP_ERR_NO_MEMORY.
+ * else the speaker's. uri names the recording: 1 to 1024 bytes, no blank or control character among
+ * them, else VP_ERR_ARGUMENT. Returns owned *text (free()), a string of *n_chars, empty without
+ * speech. VP_ERR_NO_MEMORY.
  */
 enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, const char *uri,
                                    char **text, size_t *n_chars, struct vp_err *err) VP_MUST_CHECK;

@@ -6,16 +6,17 @@
 #include "base/status.h"
 #include "diarization.h"
 
-#define LONGEST_NAME 64u
+#define LONGEST_NAME 1024u
 /* "SPEAKER name channel start length <NA> <NA> SPEAKER_00 <NA> <NA>\n" with numbers below 1e9. */
 #define LONGEST_LINE (LONGEST_NAME + 128u)
 
 static bool is_name(const char *uri)
 {
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     const size_t n = strlen(uri);
-    return n >= 1 && n <= LONGEST_NAME && strspn(uri, allowed) == n;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)uri[i] <= ' ' || uri[i] == 0x7F)
+            return false;
+    return n >= 1 && n <= LONGEST_NAME;
 }
 
 const char *vp_speaker_label(unsigned speaker, char *label)
@@ -31,8 +32,8 @@ enum vp_status vp_diarization_rttm(const struct vp_diarization_result *result, c
     *n_chars = 0;
     if (!is_name(uri))
         return status_fail(err, VP_ERR_ARGUMENT,
-                           "a recording's name in RTTM has 1 to %u letters, digits, dots, dashes "
-                           "or underscores",
+                           "a recording's name in RTTM has 1 to %u bytes, none of them a blank or "
+                           "a control character",
                            LONGEST_NAME);
     size_t n_bytes;
     if (!size_multiply(result->n_segments, LONGEST_LINE, &n_bytes) ||

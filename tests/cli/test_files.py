@@ -114,14 +114,6 @@ def test_what_is_no_recording_is_refused(run, tmp_path):
     assert done.returncode == 1 and f"{tmp_path}: a folder, not a file" in done.stderr
 
 
-def test_a_name_that_is_not_utf8_is_survived(folder):
-    odd = os.fsencode(folder) + b"/\xff\xfe.wav"
-    os.rename(os.fsencode(folder / "00.wav"), odd)
-    done = subprocess.run([PROGRAM, "embed", "--model", MODEL, odd], capture_output=True,
-                          timeout=60, check=False)
-    assert done.returncode == 0 and b"not UTF-8" in done.stdout
-
-
 def test_limits_can_be_set(run, clip):
     long = clip(333)
     refused = run("embed", "--max-duration", "2", long)

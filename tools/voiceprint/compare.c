@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "names.h"
 
 /* Embedding of unit length and what was found in the recording. */
 static bool embed(const struct cli *cli, vp_scratch *scratch, const char *path, size_t dim,
@@ -16,9 +17,7 @@ static bool embed(const struct cli *cli, vp_scratch *scratch, const char *path, 
         cli_complain(path, "%s", err.message);
         return false;
     }
-    json_t *name = json_string(path);
-    *facts = json_pack("{s:o, s:f, s:I, s:f, s:f, s:f, s:o}", "file",
-                       name != NULL ? name : json_string("(name is not UTF-8)"), "norm", norm,
+    *facts = json_pack("{s:o, s:f, s:I, s:f, s:f, s:f, s:o}", "file", name_json(path), "norm", norm,
                        "frames", (json_int_t)info.n_frames, "duration_s", info.duration_s,
                        "speech_s", info.speech_s, "embedded_s", info.embedded_s, "warnings",
                        cli_warnings(info.warnings));

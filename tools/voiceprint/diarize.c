@@ -13,6 +13,7 @@
 #include "diarize_text.h"
 #include "file_bytes.h"
 #include "inputs.h"
+#include "names.h"
 #include "pool.h"
 #include "transcript.h"
 
@@ -129,10 +130,10 @@ static char *diarize_bytes(struct batch *batch, vp_scratch *scratch, const char 
                            const struct file_bytes *file, struct vp_err *err)
 {
     struct vp_diarize_options options = batch->cli->diarize;
-    char *text = NULL, name[DIARIZE_NAME_CHARS];
+    char *text = NULL, name[NAME_CHARS];
     struct vp_span *spans = NULL;
     vp_diarization *diarization = NULL;
-    diarize_name(path, name);
+    name_of(path, name);
     if (batch->cli->speech != NULL) {
         options.speech = spans = find_speech(batch, name, &options.n_speech, err);
         if (spans == NULL)
@@ -180,14 +181,14 @@ static void *diarize_one(void *ctx, unsigned worker, size_t i)
 static bool write_text(const struct batch *batch, const char *recording, const char *text)
 {
     const struct cli *cli = batch->cli;
-    char path[PATH_MAX], name[DIARIZE_NAME_CHARS];
+    char path[PATH_MAX], name[NAME_CHARS];
     if (cli->out == NULL) {
         if (fputs(text, stdout) != EOF && fflush(stdout) == 0)
             return true;
         cli_complain("stdout", "cannot be written to");
         return false;
     }
-    diarize_name(recording, name);
+    name_of(recording, name);
     const char *extension = batch->transcript == NULL || cli->text
                                 ? diarize_extension(cli)
                                 : vp_transcript_extension(vp_transcript_form_of(batch->transcript));
@@ -290,6 +291,22 @@ static bool judge_transcript(const struct cli *cli, const struct inputs *inputs)
     return wrong == NULL;
 }
 
+/* Answers that go by the recording's name, into files or as RTTM, must not be taken for another's.
+ */
+static bool judge_names(const struct cli *cli, const struct inputs *inputs)
+{
+    const char *a, *b;
+    char name[NAME_CHARS];
+    if ((cli->out == NULL && cli->png == NULL && !cli->rttm) || !names_collide(inputs, &a, &b))
+        return true;
+    name_of(a, name);
+    cli_complain(b,
+                 "its answer and that of %s would both be called '%s'; rename one, or do them "
+                 "one at a time",
+                 a, name);
+    return false;
+}
+
 static bool open_segmentation(struct batch *batch)
 {
     struct vp_err err;
@@ -321,7 +338,7 @@ static int run(const struct cli *cli)
         return EXIT_USAGE;
     }
     int status = gather(cli, &inputs) ? EXIT_GOOD : EXIT_FAILED;
-    if (!judge_transcript(cli, &inputs)) {
+    if (!judge_transcript(cli, &inputs) || !judge_names(cli, &inputs)) {
         inputs_free(&inputs);
         return EXIT_USAGE;
     }

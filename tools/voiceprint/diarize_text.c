@@ -6,23 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void diarize_name(const char *path, char *name)
-{
-    static const char allowed[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    if (strcmp(path, "-") == 0)
-        path = "stdin";
-    const char *slash = strrchr(path, '/');
-    const char *base = slash != NULL ? slash + 1 : path, *dot = strrchr(base, '.');
-    size_t n = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
-    n = n < DIARIZE_NAME_CHARS ? n : DIARIZE_NAME_CHARS - 1;
-    for (size_t i = 0; i < n; i++)
-        name[i] = '_';
-    for (size_t i = 0; i < n; i++)
-        if (strchr(allowed, base[i]) != NULL)
-            name[i] = base[i];
-    name[n] = '\0';
-}
+#include "names.h"
 
 const char *diarize_extension(const struct cli *cli)
 {
@@ -104,15 +88,14 @@ static char *as_json(const struct cli *cli, const vp_model *model,
                      const struct vp_diarization_result *result)
 {
     const struct vp_model_info *info = vp_model_info(model);
-    json_t *file = json_string(path);
     json_t *line = json_pack(
         "{s:o, s:s, s:s, s:o, s:s, s:f, s:o, s:o, s:o, s:I, s:s, s:o, s:o, s:o, s:o}", "file",
-        file != NULL ? file : json_string("(name is not UTF-8)"), "model", info->name,
-        "model_digest", info->digest, "segmentation", segmentation_facts(segmentation, result),
-        "engine", vp_diarize_engine_name(result->engine), "threshold", result->threshold,
-        "duration_s", seconds(result->duration_s), "speech_s", seconds(result->speech_s),
-        "overlap_s", seconds(result->overlap_s), "num_speakers", (json_int_t)result->n_speakers,
-        "num_speakers_from", result->num_speakers_given ? "request" : "estimated", "segments",
+        name_json(path), "model", info->name, "model_digest", info->digest, "segmentation",
+        segmentation_facts(segmentation, result), "engine", vp_diarize_engine_name(result->engine),
+        "threshold", result->threshold, "duration_s", seconds(result->duration_s), "speech_s",
+        seconds(result->speech_s), "overlap_s", seconds(result->overlap_s), "num_speakers",
+        (json_int_t)result->n_speakers, "num_speakers_from",
+        result->num_speakers_given ? "request" : "estimated", "segments",
         turns(result->segments, result->n_segments, true), "exclusive",
         turns(result->exclusive, result->n_exclusive, false), "speakers",
         speakers(result, info->dim, cli->embeddings), "warnings", warnings(result));

@@ -5,12 +5,6 @@
 #include "cli.h"
 #include "diarization.h"
 
-#define DIARIZE_NAME_CHARS 65u
-
-/* What RTTM calls the recording at path: its base name without the extension, up to 64 characters,
- * with _ for what RTTM does not allow; "stdin" for "-". To name [DIARIZE_NAME_CHARS]. */
-void diarize_name(const char *path, char *name);
-
 /* "txt", "rttm" or "json", as cli->format asks. Static. */
 const char *diarize_extension(const struct cli *cli);
 

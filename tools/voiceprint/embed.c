@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "inputs.h"
+#include "names.h"
 #include "pool.h"
 #include "progress.h"
 
@@ -31,13 +32,11 @@ static json_t *make_line(const struct batch *batch, const char *path,
     json_t *values = json_array();
     for (size_t i = 0; i < batch->model->dim; i++)
         json_array_append_new(values, json_real((double)embedding[i]));
-    /* json_string refuses what is not UTF-8, which a file name may be */
-    json_t *name = json_string(path);
-    json_t *line = json_pack(
-        "{s:o, s:o, s:f, s:I, s:f, s:f, s:f, s:o}", "file",
-        name != NULL ? name : json_string("(name is not UTF-8)"), "embedding", values, "norm", norm,
-        "frames", (json_int_t)info->n_frames, "duration_s", info->duration_s, "speech_s",
-        info->speech_s, "embedded_s", info->embedded_s, "warnings", cli_warnings(info->warnings));
+    json_t *line =
+        json_pack("{s:o, s:o, s:f, s:I, s:f, s:f, s:f, s:o}", "file", name_json(path), "embedding",
+                  values, "norm", norm, "frames", (json_int_t)info->n_frames, "duration_s",
+                  info->duration_s, "speech_s", info->speech_s, "embedded_s", info->embedded_s,
+                  "warnings", cli_warnings(info->warnings));
     if (line != NULL && batch->model->untrained)
         json_object_set_new(line, "untrained", json_true());
     return line;

@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "der.h"
 #include "file_bytes.h"
+#include "names.h"
 
 struct score {
     const struct cli *cli;
@@ -56,11 +57,10 @@ static json_t *facts(const struct vp_der *der)
 
 static bool print_json(const char *name, const struct vp_der *der)
 {
-    json_t *text = json_string(name);
+    json_t *text = json_string(name); /* as it stands in the file, if JSON can hold it */
     json_t *line = facts(der);
     if (line != NULL) {
-        json_object_set_new(line, "recording",
-                            text != NULL ? text : json_string("(name is not UTF-8)"));
+        json_object_set_new(line, "recording", text != NULL ? text : name_json(name));
         json_object_set_new(line, "speakers", json_integer((json_int_t)der->n_speakers_hypothesis));
         json_object_set_new(line, "speakers_reference",
                             json_integer((json_int_t)der->n_speakers_reference));
