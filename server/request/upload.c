@@ -131,7 +131,7 @@ bool upload_take_options(struct job *job, struct part *parts, size_t *n_parts)
 
 size_t upload_n_options(const struct job *job)
 {
-    return (size_t)__builtin_popcount(job->query.allowed);
+    return (size_t)__builtin_popcount(job->query.allowed & ~(unsigned)QUERY_SPLIT);
 }
 
 /* The part that a name stands for; NULL: the route takes none of that name. */
