@@ -12,7 +12,7 @@ SPEECH_DIR ?= ../shared/audio
 export SPEECH_DIR
 
 LIBS := sndfile ogg libmpg123 soxr openblas jansson nettle
-SERVER_LIBS := libuv libmicrohttpd sqlite3
+SERVER_LIBS := libuv libmicrohttpd sqlite3 libseccomp
 CLI_LIBS := libpng
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \

@@ -113,7 +113,8 @@ struct vp_diarize_options {
     double min_on_s;       /* shorter turns are dropped, 0..5 */
     double min_off_s;      /* shorter pauses within one speaker's turn are filled, 0..5 */
     double max_duration_s; /* longer recordings are VP_ERR_AUDIO_TOO_LONG; INFINITY: no limit */
-    bool accept_damage;    /* as in struct vp_clip_options */
+    bool accept_damage;    /* as in struct vp_clip_options, as is the next */
+    const struct vp_decoder *decoder;
     /* As there; or VP_CHANNEL_SPLIT, for recordings with a party or more a channel: each channel is
      * diarized by itself, numbers of speakers are said of each channel, and the durations of all
      * count together against max_duration_s. Not with speech. */

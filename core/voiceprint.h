@@ -1,8 +1,9 @@
 /*
  * libvoiceprint: recordings to speaker embeddings, and embeddings to scores.
  *
- * The first of four public headers: diarization.h tells who spoke when, der.h scores that,
- * waveform.h draws an outline. Code outside core/ includes no other. Two opaque handles:
+ * The first of the public headers: diarization.h tells who spoke when, der.h scores that,
+ * waveform.h draws an outline, decoder.h has recordings decoded by another process. Code outside
+ * core/ includes no other. Two opaque handles:
  *
  *   vp_model    the loaded network. Immutable once opened; any number of threads may use it.
  *   vp_scratch  the workspace of one worker. Holds one clip at a time. One owner at a time.
@@ -200,11 +201,13 @@ enum vp_warning {
 /* Name of warning bit i, 0 <= i < VP_N_WARNINGS ("short_clip"). Borrowed static string. */
 const char *vp_warning_name(unsigned i);
 
-/* What was found in a recording. Strings are static. */
+#define VP_NAME_CHARS 24 /* of a container or codec, with the zero behind it */
+
+/* What was found in a recording. Nothing in it points anywhere. */
 struct vp_clip_info {
-    const char *container; /* "wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64", "rf64";
-                              "raw" after vp_clip_set_samples */
-    const char *codec;     /* "pcm_16", "float", "mulaw", "vorbis", "opus", ... */
+    char container[VP_NAME_CHARS]; /* "wav", "flac", "ogg", "mp3", "aiff", "au", "caf", "w64",
+                                      "rf64"; "raw" after vp_clip_set_samples */
+    char codec[VP_NAME_CHARS];     /* "pcm_16", "float", "mulaw", "vorbis", "opus", ... */
     unsigned sample_rate_hz;
     unsigned channels;
     double duration_s; /* of the recording; when truncated, what was read of it */
@@ -218,6 +221,8 @@ struct vp_clip_info {
     unsigned warnings;    /* bits of enum vp_warning */
 };
 
+struct vp_decoder; /* decoder.h */
+
 /* Which channel of a recording is read: 1, 2, ... VP_MAX_CHANNELS, or one of these words. */
 #define VP_MAX_CHANNELS  8u
 #define VP_CHANNEL_MIX   0u /* the mean of all; where they cancel in it, the loudest */
@@ -228,6 +233,7 @@ bool vp_channel_parse(const char *word, unsigned *out) VP_MUST_CHECK;
 /* How a recording is to be read. Zeroes are the defaults. */
 struct vp_clip_options {
     unsigned channel; /* VP_CHANNEL_MIX, or 1 to VP_MAX_CHANNELS: the others are not heard */
+    const struct vp_decoder *decoder; /* who decodes it; borrowed; NULL: the library */
     /* Answer however much of the recording is missing. Otherwise more than 2 % or 0.5 s are
      * VP_ERR_AUDIO_UNDECODABLE; less is a warning. */
     bool accept_damage;

@@ -1,5 +1,6 @@
 /* voiceprintd: reads the configuration, then starts, runs and ends the service. */
 #include "config/probe.h"
+#include "sandbox/sandbox.h"
 #include "server.h"
 #include "util/crash.h"
 #include "util/fault.h"
@@ -22,17 +23,25 @@ extern char **environ;
 static int serve(const struct config *config)
 {
     struct vp_err err;
+    struct sandbox *sandbox = NULL;
+    if (!config->decodes_inline && (sandbox = sandbox_new(&err)) == NULL) {
+        fprintf(stderr, "voiceprintd: %s\n", err.message);
+        return EXIT_FAILURE;
+    }
+    crash_install(); /* decoders crash in silence */
+    fault_init();
     struct server *server = malloc(sizeof *server);
     if (server == NULL) {
         fputs("voiceprintd: out of memory\n", stderr);
         return EXIT_FAILURE;
     }
     int status = EXIT_FAILURE;
-    if (server_open(server, config, &err))
+    if (server_open(server, config, sandbox, &err))
         status = server_run(server);
     else /* whatever was opened goes with the process */
         _exit((fprintf(stderr, "voiceprintd: %s\n", err.message), EXIT_FAILURE));
     server_close(server);
+    sandbox_free(sandbox);
     free(server);
     return status;
 }
@@ -92,7 +101,5 @@ int main(int argc, char **argv)
     }
     log_init(config.log_format, config.log_level);
     mallopt(M_MMAP_THRESHOLD, OWN_PAGES_BYTES);
-    crash_install();
-    fault_init();
     return model_is_there(&config) ? serve(&config) : EXIT_CONFIG;
 }

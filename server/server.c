@@ -178,6 +178,26 @@ static void on_signal(uv_signal_t *handle, int signal_number)
         drain_begin(&server->drain, signal_number == SIGINT);
 }
 
+/* Says which decoders were replaced since the last tick. Without the zygote nothing can be decoded
+ * any more: the service ends, and whoever watches it starts a whole one. */
+static void watch_sandbox(struct server *server)
+{
+    const struct sandbox *sandbox = server->service.sandbox;
+    if (sandbox == NULL || server->sandbox_is_gone)
+        return;
+    for (enum decoder_end end = 0; end < N_DECODER_ENDS; end++) {
+        const uint64_t n = sandbox_ends(sandbox, end);
+        if (n != server->decoder_ends[end] && end != DECODER_CANCELLED)
+            log_event_limited(LOG_WARN, "decoder-replaced", sandbox_end_name(end));
+        server->decoder_ends[end] = n;
+    }
+    server->sandbox_is_gone = sandbox_is_gone(sandbox);
+    if (!server->sandbox_is_gone)
+        return;
+    log_event(LOG_ERROR, "sandbox-lost", "the process that makes decoders has ended");
+    drain_begin(&server->drain, true);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct server *server = timer->data;
@@ -190,6 +210,7 @@ static void on_tick(uv_timer_t *timer)
     queue_tick(&service->queue, now_ns);
     dispatch_jobs(service);
     run_listeners(server);
+    watch_sandbox(server);
     drain_tick(&server->drain, now_ns);
 }
 
@@ -211,11 +232,14 @@ static bool watch_signals(struct server *server)
 
 /* As many connections as the limit on open files allows: at that limit nobody could be accepted any
  * more, probes neither. */
-static bool fit_descriptors(size_t wanted, size_t *max_connections, size_t *headroom,
+static bool fit_descriptors(const struct config *config, size_t *max_connections, size_t *headroom,
                             struct vp_err *err)
 {
     enum { OWN = 64, LEAST_CONNECTIONS = 16 };
-    const rlim_t others = OWN + MAX_LINGERING + LEAST_HEADROOM;
+    const size_t wanted = config->max_connections;
+    /* a worker's decoder has its channel and its memory, a conversation's its channel */
+    const size_t decoders = config->decodes_inline ? 0 : 2 * config->workers + config->queue_size;
+    const rlim_t others = OWN + decoders + MAX_LINGERING + LEAST_HEADROOM;
     const rlim_t most = wanted + others + MOST_HEADROOM - LEAST_HEADROOM;
     struct rlimit limit;
     *max_connections = wanted;
@@ -312,7 +336,7 @@ static bool open_service(struct service *service, const struct config *config, s
     service->conversations.share = SHARE_CONVERSATIONS;
     service->uploads.make_room = service->conversations.make_room = patience_make_room;
     service->uploads.owner = service->conversations.owner = service;
-    if (!fit_descriptors(config->max_connections, &max_connections, &headroom, err))
+    if (!fit_descriptors(config, &max_connections, &headroom, err))
         return false;
     connections_open(&service->connections, config, &service->metrics, &service->clients,
                      max_connections, headroom, request_on_connection_end);
@@ -321,7 +345,29 @@ static bool open_service(struct service *service, const struct config *config, s
            keys_load(config->api_keys_file, &service->keys, err) == VP_OK;
 }
 
-bool server_open(struct server *server, const struct config *config, struct vp_err *err)
+static bool open_workers(struct service *service, struct mailbox *mailbox, struct vp_err *err)
+{
+    const struct config *config = service->config;
+    struct vp_limits limits;
+    size_t n_samples = 0;
+    service->workers = workers_start(config->workers, config->threads_per_request, mailbox, err);
+    if (service->workers == NULL)
+        return false;
+    if (service->sandbox == NULL) {
+        log_event(
+            LOG_WARN, "decoder-inline",
+            "uploads are decoded in this process, which a harmful one may crash or take over; "
+            "decoder=sandbox has processes of their own for that");
+        return true;
+    }
+    engine_limits(config, &limits);
+    return vp_decode_capacity(&limits, &n_samples) &&
+           workers_give_boxes(service->workers, service->sandbox, config->max_body_bytes, n_samples,
+                              err);
+}
+
+bool server_open(struct server *server, const struct config *config, struct sandbox *sandbox,
+                 struct vp_err *err)
 {
     memset(server, 0, sizeof *server);
     struct service *service = &server->service;
@@ -343,9 +389,8 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
     uv_timer_init(&server->loop, &server->tick);
     server->tick.data = server;
     uv_timer_start(&server->tick, on_tick, TICK_MS, TICK_MS);
-    service->workers =
-        workers_start(config->workers, config->threads_per_request, &server->mailbox, err);
-    if (service->workers == NULL)
+    service->sandbox = sandbox;
+    if (!open_workers(service, &server->mailbox, err))
         return false;
     if (!start_store(server, err))
         return false;
@@ -361,7 +406,7 @@ bool server_open(struct server *server, const struct config *config, struct vp_e
 int server_run(struct server *server)
 {
     uv_run(&server->loop, UV_RUN_DEFAULT);
-    return server->drain.requests_were_cut ? 1 : 0;
+    return server->drain.requests_were_cut || server->sandbox_is_gone ? 1 : 0;
 }
 
 static void close_handle(uv_handle_t *handle, void *unused)

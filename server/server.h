@@ -5,6 +5,7 @@
 #include "drain.h"
 #include "http/listener.h"
 #include "request/service.h"
+#include "sandbox/sandbox.h"
 #include "turns.h"
 #include "work/mailbox.h"
 
@@ -22,6 +23,8 @@ struct server {
     struct listener listener, admin; /* admin stays closed unless admin_listen is set */
     struct mailbox mailbox;
 
+    uint64_t decoder_ends[N_DECODER_ENDS]; /* that were logged */
+    bool sandbox_is_gone;
     bool opening;    /* an engine is being opened or waits to be */
     bool open_again; /* SIGHUP came meanwhile */
 };
@@ -29,8 +32,10 @@ struct server {
 enum { SERVER_MAGIC = 0x73657276 };
 
 /* Everything until the loop may turn: workers, listeners, signals, the model's opening begun.
+ * Borrows sandbox, where uploads are decoded; NULL: workers do that themselves.
  * False: a sentence in err, and the process must end; what was opened goes with it. [start] */
-bool server_open(struct server *server, const struct config *config, struct vp_err *err);
+bool server_open(struct server *server, const struct config *config, struct sandbox *sandbox,
+                 struct vp_err *err);
 /* Turns until drained. Returns the exit status. [loop] */
 int server_run(struct server *server);
 /* Frees everything; not after a failed server_open. [loop] */

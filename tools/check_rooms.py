@@ -15,8 +15,8 @@ from pathlib import Path
 
 # From the ground up. A room may include those before it.
 CORE = ["base", "features", "audio", "network", "loader", "speech", "voice", "segmentation", "cluster", "diarize", "der", "transcript"]
-SERVER = ["util", "config", "http", "voices", "work", "request", "."]
-PUBLIC = {"voiceprint", "diarization", "der", "waveform", "transcript", "json_read"}  # core's headers for code outside core/
+SERVER = ["util", "config", "sandbox", "http", "voices", "work", "request", "."]
+PUBLIC = {"voiceprint", "diarization", "der", "waveform", "transcript", "json_read", "decoder"}  # core's headers for code outside core/
 
 
 def includes_of(path: Path) -> list[str]:

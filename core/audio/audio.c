@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audio/elsewhere.h"
 #include "audio/sniff.h"
 #include "base/constants.h"
 #include "features/fbank.h"
@@ -157,8 +158,8 @@ enum vp_status audio_judge_loss(const struct container *container, const struct 
 void audio_describe(const struct container *container, const struct mono_facts *facts,
                     struct vp_clip_info *info)
 {
-    info->container = container->name;
-    info->codec = facts->codec;
+    snprintf(info->container, sizeof info->container, "%s", container->name);
+    snprintf(info->codec, sizeof info->codec, "%s", facts->codec);
     info->sample_rate_hz = facts->rate_hz;
     info->channels = facts->channels;
     info->duration_s = info->used_s = (double)facts->n_frames / facts->rate_hz;
@@ -193,8 +194,16 @@ enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits 
 {
     memset(info, 0, sizeof *info);
     buffer->n_samples = 0;
+    const struct vp_recording recording = {bytes, n_bytes, options->accept_damage};
+    enum vp_status status;
+    if (options->decoder != NULL) {
+        struct vp_samples samples = {buffer->samples, buffer->capacity, 0};
+        status = elsewhere_clip(options->decoder, &recording, limits, &samples, info, err);
+        buffer->n_samples = status == VP_OK ? samples.n : 0;
+        return status;
+    }
     struct container container;
-    enum vp_status status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
+    status = sniff_container((struct bytes){bytes, n_bytes}, &container, err);
     container.accept_damage = options->accept_damage;
     if (status == VP_OK)
         status = decode(buffer, limits, &container, options->channel, info, err);

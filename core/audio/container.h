@@ -31,7 +31,8 @@ struct container {
     unsigned remarks; /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED: as far as the header tells */
     unsigned char head[CONTAINER_HEAD_BYTES]; /* n_head bytes that the decoder is shown before */
     size_t n_head;                            /* data, in place of the file's own header */
-    bool accept_damage; /* the caller's wish: answer, however much of it is missing */
+    bool accept_damage;               /* the caller's wish: answer, however much of it is missing */
+    const struct vp_decoder *decoder; /* who reads it for us, see elsewhere.h; NULL: we do */
 };
 
 /* Bare samples, 16 kHz mono in the machine's own float: name "raw". Errors:

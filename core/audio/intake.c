@@ -4,11 +4,19 @@
 #include <math.h>
 
 #include "audio/audio.h"
+#include "audio/elsewhere.h"
 
 #define PROBE_S 300.0 /* of a recording of several channels, to hear whether they cancel */
 
 static enum vp_status open_stream(struct intake *intake, double max_duration_s, struct vp_err *err)
 {
+    if (intake->container.decoder != NULL) {
+        const struct vp_stream_options options = {.max_duration_s = max_duration_s,
+                                                  .knows_channel = !intake->probing,
+                                                  .channel = intake->channel};
+        unsigned n_channels;
+        return elsewhere_open(&intake->container, &options, &n_channels, err);
+    }
     mono_close(intake->mono);
     return mono_open(&intake->container, intake->channel, max_duration_s, &intake->mono, err);
 }
@@ -20,7 +28,9 @@ enum vp_status intake_open(struct intake *intake, const struct container *contai
                               .max_duration_s = max_duration_s,
                               .probing = true,
                               .channel = channel};
-    return open_stream(intake, fmin(max_duration_s, PROBE_S), err);
+    if (container->decoder == NULL) /* else whoever decodes it probes it */
+        max_duration_s = fmin(max_duration_s, PROBE_S);
+    return open_stream(intake, max_duration_s, err);
 }
 
 enum vp_status intake_open_known(struct intake *intake, const struct container *container,
@@ -94,11 +104,27 @@ static enum vp_status conclude(struct intake *intake, struct vp_err *err)
     return VP_OK;
 }
 
+static enum vp_status read_elsewhere(struct intake *intake, float *samples, size_t *n, bool *ended,
+                                     struct vp_err *err)
+{
+    struct vp_block block;
+    const enum vp_status status = elsewhere_read(&intake->container, samples, n, &block, err);
+    if (status != VP_OK)
+        return status;
+    intake->channel = block.channel;
+    intake->progress = block.progress;
+    intake->clip = block.clip;
+    *ended = block.ended;
+    return VP_OK;
+}
+
 enum vp_status intake_read(struct intake *intake, float *samples, size_t *n, bool *ended,
                            struct vp_err *err)
 {
     *n = 0;
     *ended = false;
+    if (intake->container.decoder != NULL)
+        return read_elsewhere(intake, samples, n, ended, err);
     if (intake->probing)
         return probe(intake, samples, err);
     const enum vp_status status =
@@ -111,6 +137,8 @@ enum vp_status intake_read(struct intake *intake, float *samples, size_t *n, boo
 
 double intake_progress(const struct intake *intake)
 {
+    if (intake->container.decoder != NULL)
+        return intake->progress;
     /* Memory may have been short for the second stream. */
     const bool has_stream = intake->mono != NULL;
     return intake->probing || !has_stream ? 0.0 : mono_progress(intake->mono);

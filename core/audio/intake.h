@@ -16,6 +16,7 @@ struct intake {
     bool probing;
     unsigned
         channel; /* that is heard, or VP_CHANNEL_MIX; what was asked for until a block was read */
+    double progress;          /* of a recording that is decoded elsewhere */
     struct vp_clip_info clip; /* complete once the end was seen, but for n_frames and speech */
 };
 

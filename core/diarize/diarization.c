@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "audio/elsewhere.h"
 #include "audio/sniff.h"
 #include "base/constants.h"
 #include "diarize/channels.h"
@@ -78,8 +79,15 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
     diarization->model = model;
     diarization->options = *options;
     choose_engine(diarization, segmentation);
-    status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);
-    diarization->container.accept_damage = options->accept_damage;
+    if (options->decoder != NULL) {
+        const struct vp_recording recording = {.bytes = bytes,
+                                               .n_bytes = n_bytes,
+                                               .accept_damage = options->accept_damage};
+        elsewhere_container(options->decoder, &recording, &diarization->container);
+    } else {
+        status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);
+        diarization->container.accept_damage = options->accept_damage;
+    }
     if (status == VP_OK && options->channel == VP_CHANNEL_SPLIT)
         status = split(diarization, err);
     if (status == VP_OK)

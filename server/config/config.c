@@ -40,6 +40,8 @@ static const struct key keys[] = {
      "inference threads; auto: CPUs by affinity and cgroup quota"},
     {"threads_per_request", COUNT_OR_AUTO, AT(threads_per_request), "1", 1, 32, NULL,
      "workers that may work on one clip, the others while they have no request; auto: all"},
+    {"decoder", CHOICE, AT(decodes_inline), "sandbox", 0, 1, "sandbox|inline",
+     "where uploads are decoded: in sealed processes, or, where a platform forbids these, inline"},
     {"queue_size", COUNT_OR_AUTO, AT(queue_size), "auto", 1, 100000, NULL,
      "requests that may wait for a worker; auto: 4 x workers"},
     {"queue_timeout_ms", NUMBER, AT(queue_timeout_ms), "5000", 1, 3600e3, NULL,
@@ -228,6 +230,12 @@ static bool set_optional(struct config *config, const struct key *key, const cha
            fail(error, key, value, "must be two numbers, \"slope,offset\"");
 }
 
+/* A choice of two may be a bool. */
+static bool is_bool(const struct key *key)
+{
+    return key->kind == FLAG || key->offset == AT(truncate) || key->offset == AT(decodes_inline);
+}
+
 static bool set_key(struct config *config, const struct key *key, const char *value,
                     struct config_error *error)
 {
@@ -260,7 +268,7 @@ static bool set_key(struct config *config, const struct key *key, const char *va
     case CHOICE:
         if (!set_choice(key, value, &choice, error))
             return false;
-        if (key->kind == FLAG || key->offset == AT(truncate))
+        if (is_bool(key))
             *(bool *)(void *)member = choice != 0;
         else
             memcpy(member, &choice, sizeof choice); /* an enum of unsigned size, asserted below */
@@ -405,7 +413,7 @@ static void print_value(const struct config *config, const struct key *key, FILE
         return;
     case FLAG:
     case CHOICE:
-        if (key->kind == FLAG || key->offset == AT(truncate))
+        if (is_bool(key))
             choice = *(const bool *)(const void *)member ? 1 : 0;
         else
             memcpy(&choice, member, sizeof choice);

@@ -38,6 +38,7 @@ struct config {
     size_t voices_max;
     double min_duration_s, warn_duration_s, max_duration_s, silence_dbfs;
     bool truncate;                       /* long_audio=truncate */
+    bool decodes_inline;                 /* decoder=inline */
     bool speech_only;                    /* pauses are not embedded */
     bool has_threshold, has_calibration; /* else as the model says */
     double threshold, calibration[2];    /* slope, offset */

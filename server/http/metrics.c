@@ -266,7 +266,17 @@ static size_t count_open_fds(void)
     return n > 3 ? n - 3 : 0; /* ".", ".." and the folder itself */
 }
 
-static void put_process(FILE *out)
+/* Why decoders were replaced. */
+static void put_decoders(FILE *out, const struct sandbox *sandbox)
+{
+    put_head(out, "voiceprintd_decoder_restarts_total", "counter",
+             "Decoders that ended before their time and were replaced.");
+    for (enum decoder_end end = 0; end < N_DECODER_ENDS; end++)
+        fprintf(out, "voiceprintd_decoder_restarts_total{reason=\"%s\"} %llu\n",
+                sandbox_end_name(end), (unsigned long long)sandbox_ends(sandbox, end));
+}
+
+static void put_process(FILE *out, double decoders_s)
 {
     struct rusage usage;
     unsigned long total = 0, resident = 0;
@@ -277,8 +287,9 @@ static void put_process(FILE *out)
             resident = 0;
         fclose(file);
     }
-    put_number(out, "process_cpu_seconds_total", "counter", "User and system time.",
-               (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+    put_number(out, "process_cpu_seconds_total", "counter",
+               "User and system time, decoders included.",
+               decoders_s + (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                    1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
     put_number(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
                (double)resident * (double)sysconf(_SC_PAGESIZE));
@@ -299,7 +310,9 @@ char *metrics_text(const struct metrics *metrics, const struct gauges *gauges, s
     put_turns(out, metrics);
     put_counters(out, metrics);
     put_gauges(out, gauges);
-    put_process(out);
+    if (gauges->sandbox != NULL)
+        put_decoders(out, gauges->sandbox);
+    put_process(out, gauges->sandbox != NULL ? sandbox_cpu_s(gauges->sandbox) : 0.0);
     bool good = !ferror(out);
     if (fclose(out) != 0 || !good) {
         free(text);

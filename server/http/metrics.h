@@ -6,6 +6,7 @@
 #define VP_METRICS_H
 
 #include "http/problem.h"
+#include "sandbox/sandbox.h"
 
 #include <stdint.h>
 
@@ -73,6 +74,7 @@ struct gauges {
     size_t queue_depth, queue_capacity, workers, workers_busy, connections, clients, upload_bytes,
         diarizations, voices;
     bool has_voices;                                    /* known voices are on, and could be read */
+    const struct sandbox *sandbox;                      /* borrowed; NULL: there is none */
     const char *state;                                  /* loading, ready, draining, stuck */
     const char *version, *model_digest, *blas, *kernel; /* "" while nothing is loaded */
 };

@@ -100,6 +100,7 @@ void route_info_answer(struct request *request)
     json_put_text(&root, "kernel", vp_kernel_name(info->kernel));
     json_put_text(&root, "blas", info->blas);
     json_put_text(&root, "blas_core", info->blas_core);
+    json_put_text(&root, "decoder", request->service->sandbox != NULL ? "sandbox" : "inline");
     put_decision(&root, engine);
     json_put_build(&root, "model_details", model_details(info));
     json_put_segmentation(&root, "segmentation", engine->segmentation);

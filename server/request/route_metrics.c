@@ -21,6 +21,7 @@ void route_metrics_answer(struct request *request)
         .has_voices = set != NULL,
         .voices = set != NULL ? set->n_voices : 0,
         .upload_bytes = service->uploads.used_bytes + service->conversations.used_bytes,
+        .sandbox = service->sandbox,
         .state = service_state(service),
         .version = version_text,
         .model_digest = engine != NULL ? engine->info->digest : "",

@@ -33,6 +33,7 @@ struct service {
 
     struct store *store; /* of known voices; NULL: they are off */
     struct audit audit;
+    struct sandbox *sandbox; /* owned by main; NULL: what is uploaded is decoded by workers */
     struct workers *workers;
     struct queue queue;
     struct keys *keys;           /* NULL: none are asked */

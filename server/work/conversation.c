@@ -5,6 +5,19 @@
 #include "util/fault.h"
 #include "util/thread.h"
 
+enum vp_status conversation_box(struct conversation *conversation, struct sandbox *sandbox,
+                                struct vp_err *err)
+{
+    ON_WORKER();
+    if (conversation->box != NULL)
+        return VP_OK;
+    const enum vp_status status =
+        box_new(sandbox, conversation->n_bytes, VP_BLOCK_SAMPLES, &conversation->box, err);
+    if (status == VP_OK)
+        conversation->options.decoder = box_decoder(conversation->box);
+    return status;
+}
+
 enum vp_status conversation_step(struct conversation *conversation, const struct engine *engine,
                                  vp_scratch *scratch, struct vp_err *err)
 {
@@ -38,5 +51,7 @@ void conversation_close(struct conversation *conversation)
 {
     vp_diarization_free(conversation->diarization);
     conversation->diarization = NULL;
+    box_free(conversation->box);
+    conversation->box = NULL;
     words_close(&conversation->words);
 }

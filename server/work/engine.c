@@ -9,18 +9,24 @@
 
 enum { ENGINE_MAGIC = 0x656e676e };
 
+void engine_limits(const struct config *config, struct vp_limits *limits)
+{
+    vp_limits_default(limits);
+    limits->min_duration_s = config->min_duration_s;
+    limits->warn_duration_s = config->warn_duration_s;
+    limits->max_duration_s = config->max_duration_s;
+    limits->silence_dbfs = config->silence_dbfs;
+    limits->truncate = config->truncate;
+    limits->max_threads = config->threads_per_request < config->workers
+                              ? config->threads_per_request
+                              : config->workers;
+}
+
 static enum vp_status make_scratches(struct engine *engine, const struct config *config,
                                      struct vp_err *err)
 {
     struct vp_limits limits;
-    vp_limits_default(&limits);
-    limits.min_duration_s = config->min_duration_s;
-    limits.warn_duration_s = config->warn_duration_s;
-    limits.max_duration_s = config->max_duration_s;
-    limits.silence_dbfs = config->silence_dbfs;
-    limits.truncate = config->truncate;
-    limits.max_threads = config->threads_per_request < config->workers ? config->threads_per_request
-                                                                       : config->workers;
+    engine_limits(config, &limits);
     enum vp_status status = VP_OK;
     for (size_t i = 0; i < engine->n_workers && status == VP_OK; i++)
         status = vp_scratch_new(engine->model, &limits, &engine->scratch[i], err);

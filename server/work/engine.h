@@ -23,6 +23,8 @@ struct engine {
     vp_scratch *scratch[]; /* [n_workers] */
 };
 
+/* What a clip must satisfy by the configuration. [any] */
+void engine_limits(const struct config *config, struct vp_limits *limits);
 /* Opens config->model, makes the scratches, runs the self-test on the first. Takes a second or
  * so. Returns owned *out with one reference, NULL on error. [worker] */
 enum vp_status engine_open(const struct config *config, struct engine **out,

@@ -107,6 +107,21 @@ static bool is_cancelled(void *context)
     return atomic_load_explicit(&job->is_cancelled, memory_order_relaxed); /* nothing hangs on it */
 }
 
+/* What runs for the job from now on ends once it is cancelled; box may be NULL. */
+static void watch(struct job *job, vp_scratch *scratch, struct box *box)
+{
+    vp_scratch_watch(scratch, is_cancelled, job);
+    if (box != NULL)
+        box_watch(box, is_cancelled, job);
+}
+
+static void watch_end(vp_scratch *scratch, struct box *box)
+{
+    vp_scratch_watch(scratch, NULL, NULL);
+    if (box != NULL)
+        box_watch(box, NULL, NULL);
+}
+
 static enum vp_status fail(struct vp_err *err, enum vp_status status, const char *sentence)
 {
     *err = (struct vp_err){.status = status};
@@ -141,8 +156,10 @@ static enum vp_status embed_clip(struct job *job, vp_scratch *scratch, struct cl
     uint64_t start = clock_now_ns();
     if (fault_hits(FAULT_DECODE))
         return fail(err, VP_ERR_NO_MEMORY, "out of memory (injected)");
+    struct vp_clip_options options = clip->options;
+    options.decoder = job->box != NULL ? box_decoder(job->box) : NULL;
     enum vp_status status =
-        vp_clip_decode(scratch, &clip->options, clip->bytes, clip->n_bytes, &clip->info, err);
+        vp_clip_decode(scratch, &options, clip->bytes, clip->n_bytes, &clip->info, err);
     uint64_t decoded = clock_now_ns();
     clip->decode_ms = clock_ms_since(start, decoded);
     if (status == VP_OK)
@@ -183,9 +200,9 @@ static enum vp_status embed_next(struct job *job, vp_scratch *scratch)
     struct side *side = &job->sides[job->at_side];
     const size_t dim = job->engine->info->dim;
     float *embedding = side->embeddings + job->at_clip * dim;
-    vp_scratch_watch(scratch, is_cancelled, job);
+    watch(job, scratch, job->box);
     enum vp_status status = embed_clip(job, scratch, &side->clips[job->at_clip], embedding);
-    vp_scratch_watch(scratch, NULL, NULL);
+    watch_end(scratch, job->box);
     if (status == VP_OK && !job->raw)
         status =
             as_inference_error(vp_embedding_normalize(embedding, dim, NULL, &job->err), &job->err);
@@ -280,9 +297,13 @@ static enum vp_status run_on_engine(struct job *job)
     if (job->is_large && !job->is_long) /* as is seen now: others go first */
         return VP_OK;
     if (job->kind == JOB_DIARIZE) {
-        vp_scratch_watch(scratch, is_cancelled, job);
+        if (job->sandbox != NULL)
+            status = conversation_box(&job->conversation, job->sandbox, &job->err);
+        if (status != VP_OK)
+            return status;
+        watch(job, scratch, job->conversation.box);
         status = conversation_step(&job->conversation, job->engine, scratch, &job->err);
-        vp_scratch_watch(scratch, NULL, NULL);
+        watch_end(scratch, job->conversation.box);
         job->is_done = job->conversation.progress.done;
     } else {
         status = run_clip(job, scratch);

@@ -104,7 +104,9 @@ struct job {
 
     size_t worker; /* which of the pool has it, and who helps: set when it is handed out */
     struct job_helpers helpers;
-    uint64_t asked_ns;                        /* when the request line came, for `write` */
+    struct box *box;         /* of that worker; NULL: decode here */
+    struct sandbox *sandbox; /* for a box of the conversation's own; NULL: the same */
+    uint64_t asked_ns;       /* when the request line came, for `write` */
     uint64_t queued_ns, started_ns, ended_ns; /* began first, ended last */
     double turn_ms;                           /* the last turn */
     double encode_ms;                         /* `write` */

@@ -20,6 +20,7 @@ struct worker {
     pthread_t thread;
     pthread_cond_t
         given;       /* signalled under the pool's mutex: job, stop or somebody's shared is set */
+    struct box *box; /* owned: where its clips are decoded; NULL: here */
     struct job *job; /* guarded by the mutex: handed over, not yet picked up */
     atomic_bool wanted; /* job or stop is set: what a helper looks at between two pieces of work */
 
@@ -38,6 +39,7 @@ struct workers {
     pthread_mutex_t mutex; /* guards what worker[] says, and stop */
     bool stop;
     struct mailbox *mailbox;
+    struct sandbox *sandbox; /* borrowed; NULL: jobs decode on their thread */
     size_t n, n_started, n_busy;
     size_t n_sharing; /* most threads at one clip, its owner included */
     struct worker worker[];
@@ -155,7 +157,16 @@ static void *run_worker(void *argument)
     }
 }
 
-/* Signals go to the loop's thread alone. */
+bool workers_give_boxes(struct workers *workers, struct sandbox *sandbox, size_t n_bytes,
+                        size_t n_samples, struct vp_err *err)
+{
+    workers->sandbox = sandbox;
+    for (size_t i = 0; i < workers->n; i++)
+        if (box_new(sandbox, n_bytes, n_samples, &workers->worker[i].box, err) != VP_OK)
+            return false;
+    return true;
+}
+
 struct workers *workers_start(size_t n, size_t n_sharing, struct mailbox *mailbox,
                               struct vp_err *err)
 {
@@ -217,6 +228,8 @@ void workers_give(struct workers *workers, struct job *job)
     worker->given_ns = clock_now_ns();
     workers->n_busy++;
     job->worker = i;
+    job->box = worker->box;
+    job->sandbox = workers->sandbox;
     job->helpers = (struct job_helpers){0};
     if (workers->n_sharing > 1)
         job->helpers =
@@ -262,6 +275,7 @@ bool workers_stop(struct workers *workers, double timeout_s)
         if (!thread_join(workers->worker[i].thread, until_ns))
             return false;
     for (size_t i = 0; i < workers->n; i++) {
+        box_free(workers->worker[i].box);
         pthread_cond_destroy(&workers->worker[i].given);
         pthread_cond_destroy(&workers->worker[i].is_left);
     }

@@ -17,6 +17,11 @@ struct workers;
  * they cannot be had. [start] */
 struct workers *workers_start(size_t n, size_t n_sharing, struct mailbox *mailbox,
                               struct vp_err *err);
+/* From now on each decodes its clips, of up to n_bytes and n_samples, in a box of its own, and
+ * conversations in theirs. Borrows sandbox. False, with a sentence: memory is short. [start] before
+ * the first job */
+bool workers_give_boxes(struct workers *workers, struct sandbox *sandbox, size_t n_bytes,
+                        size_t n_samples, struct vp_err *err) VP_MUST_CHECK;
 size_t workers_count(const struct workers *workers); /* [any] */
 size_t workers_busy(const struct workers *workers);  /* [loop] */
 /* Hands job to an idle worker; there must be one. Takes job until it comes by the mailbox. [loop]

@@ -1,0 +1,318 @@
+/* Asks a decoder, and replaces it. */
+#include "sandbox/box.h"
+
+#include "sandbox/hearsay.h"
+#include "sandbox/message.h"
+#include "sandbox/zygote.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A process that stood still, with the decoder, has had no tick meanwhile. */
+enum { TICK_MS = 50, MOST_TICKS = BOX_MOST_S * 1000 / TICK_MS, LAST_WORDS_MS = 1000 };
+
+struct box {
+    struct sandbox *sandbox; /* borrowed */
+    int memory;              /* a memfd, for the next decoder; -1: there will be none */
+    struct shared shared;
+    int channel;  /* -1: there is no decoder */
+    double cpu_s; /* of it, that are counted */
+    struct vp_decoder decoder;
+    bool (*is_cancelled)(void *ctx);
+    void *ctx;
+};
+
+static enum vp_status fail(struct vp_err *err, enum vp_status status, const char *sentence)
+{
+    *err = (struct vp_err){.status = status};
+    snprintf(err->message, sizeof err->message, "%s", sentence);
+    return status;
+}
+
+static enum vp_status fail_short(struct vp_err *err)
+{
+    return fail(err, VP_ERR_NO_MEMORY,
+                "this machine has no process or no memory to decode the recording in; try again");
+}
+
+/* ---- a decoder and its end ------------------------------------------------------------------- */
+
+static void start(struct box *box)
+{
+    box->cpu_s = 0.0;
+    box->channel = -1;
+    if (box->memory >= 0)
+        box->channel = zygote_spawn(sandbox_zygote(box->sandbox), box->memory, box->shared.size);
+}
+
+static void count_cpu(struct box *box, const struct reply_message *reply)
+{
+    sandbox_count_cpu(box->sandbox, reply->cpu_s - box->cpu_s);
+    box->cpu_s = reply->cpu_s;
+}
+
+/* The next message, for which at most timeout_ms are waited. 0: none; below: the channel is closed.
+ */
+static int hear(const struct box *box, struct reply_message *reply, int timeout_ms)
+{
+    struct pollfd polled = {.fd = box->channel, .events = POLLIN};
+    const int n = poll(&polled, 1, timeout_ms);
+    if (n < 0)
+        return errno == EINTR ? 0 : -1;
+    if (n == 0)
+        return 0;
+    const ssize_t n_bytes = recv(box->channel, reply, sizeof *reply, MSG_DONTWAIT);
+    if (n_bytes < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    return n_bytes == sizeof *reply ? 1 : -1;
+}
+
+/* The one there is has ended, or is ended now; another takes its place. */
+static void replace(struct box *box, enum decoder_end end)
+{
+    struct reply_message reply;
+    int n = 0;
+    shutdown(box->channel, SHUT_WR); /* which kills it */
+    do
+        n = hear(box, &reply, LAST_WORDS_MS);
+    while (n > 0 && reply.kind != REPLY_ENDED);
+    if (n > 0)
+        count_cpu(box, &reply);
+    close(box->channel);
+    sandbox_count_end(box->sandbox, end);
+    start(box);
+}
+
+static enum vp_status judge_end(struct box *box, int wait_status, struct vp_err *err)
+{
+    const int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+    const enum decoder_end end = number == SIGSYS    ? DECODER_FORBIDDEN
+                                 : number == SIGKILL ? DECODER_KILLED
+                                                     : DECODER_CRASHED;
+    close(box->channel);
+    sandbox_count_end(box->sandbox, end);
+    start(box);
+    if (end == DECODER_KILLED)
+        return fail(err, VP_ERR_NO_MEMORY,
+                    "the process that decoded the recording was ended from outside, as a system "
+                    "does that is short of memory; try again");
+    return fail(
+        err, VP_ERR_AUDIO_UNDECODABLE,
+        end == DECODER_FORBIDDEN
+            ? "the decoder did on this recording what no decoder needs to do, and was ended; "
+              "convert it and try again"
+            : "the decoder crashed on this recording; convert it and try again");
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* A decoder that ended while nobody asked it is replaced before it is asked. */
+static void look_in(struct box *box)
+{
+    struct reply_message reply;
+    int n = 0;
+    while (box->channel >= 0 && (n = hear(box, &reply, 0)) > 0)
+        if (reply.kind == REPLY_ENDED || reply.kind == REPLY_NO_FORK)
+            break;
+    if (n > 0 && reply.kind == REPLY_ENDED) {
+        struct vp_err err;
+        (void)judge_end(box, reply.wait_status, &err);
+    } else if (n != 0) {
+        close(box->channel);
+        start(box);
+    } else if (box->channel < 0) {
+        start(box);
+    }
+}
+
+/* It has nothing more to say: its process, or the zygote, is not there. */
+static enum vp_status fail_gone(struct box *box, struct vp_err *err)
+{
+    close(box->channel);
+    box->channel = -1;
+    return fail_short(err);
+}
+
+static enum vp_status wait_for_answer(struct box *box, struct reply_message *reply,
+                                      struct vp_err *err)
+{
+    for (int tick = 0; tick < MOST_TICKS;) {
+        const int n = hear(box, reply, TICK_MS);
+        if (n < 0 || (n > 0 && reply->kind == REPLY_NO_FORK))
+            return fail_gone(box, err);
+        if (n > 0 && reply->kind == REPLY_ANSWER) {
+            count_cpu(box, reply);
+            return VP_OK;
+        }
+        if (n > 0 && reply->kind == REPLY_ENDED) {
+            count_cpu(box, reply);
+            return judge_end(box, reply->wait_status, err);
+        }
+        if (box->is_cancelled != NULL && box->is_cancelled(box->ctx)) {
+            replace(box, DECODER_CANCELLED);
+            return fail(err, VP_ERR_CANCELLED, "the result is not wanted any more");
+        }
+        tick++;
+    }
+    replace(box, DECODER_TOO_LONG);
+    return fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                "decoding this recording took too long and was given up; convert it and try again");
+}
+
+/* One question, one answer; what it says of an error is heard. */
+static enum vp_status ask(struct box *box, const struct request_message *request,
+                          struct reply_message *reply, struct vp_err *err)
+{
+    if (send(box->channel, request, sizeof *request, MSG_NOSIGNAL) != sizeof *request)
+        return fail_gone(box, err);
+    enum vp_status status = wait_for_answer(box, reply, err);
+    if (status != VP_OK)
+        return status;
+    status = hearsay_error(reply, err);
+    if (reply->status != VP_ERR_NO_MEMORY || !reply->wanted_too_much)
+        return status;
+    replace(box, DECODER_TOO_MUCH_MEMORY);
+    return fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                "decoding this recording takes too much memory; convert it and try again");
+}
+
+/* Into out, of which no more is written than there is room for. */
+static void take_samples(const struct box *box, const struct reply_message *reply,
+                         struct vp_samples *out)
+{
+    out->n = reply->n_samples;
+    if (out->n <= out->capacity && out->n <= box->shared.size.n_samples)
+        memcpy(out->samples, box->shared.samples, out->n * sizeof *out->samples);
+    else
+        out->n = SIZE_MAX; /* which nobody takes for a length */
+}
+
+static bool give_bytes(struct box *box, const struct vp_recording *recording)
+{
+    if (recording->n_bytes > box->shared.size.n_bytes)
+        return false;
+    if (recording->n_bytes > 0)
+        memcpy(box->shared.bytes, recording->bytes, recording->n_bytes);
+    return true;
+}
+
+/* Once, whoever opens it how often. From then on the decoder alone holds the bytes: when the loop
+ * frees the box, it has nothing large to give back. */
+static bool give_stream(struct box *box, const struct vp_recording *recording)
+{
+    if (box->memory < 0)
+        return true;
+    if (!give_bytes(box, recording))
+        return false;
+    shared_leave_bytes(&box->shared);
+    close(box->memory);
+    box->memory = -1;
+    return true;
+}
+
+static enum vp_status decode_clip(void *ctx, const struct vp_recording *recording,
+                                  const struct vp_limits *limits, struct vp_samples *out,
+                                  struct vp_clip_info *info, struct vp_err *err)
+{
+    struct box *box = ctx;
+    const struct request_message request = {.kind = REQUEST_CLIP,
+                                            .n_bytes = recording->n_bytes,
+                                            .accept_damage = recording->accept_damage,
+                                            .limits = *limits};
+    struct reply_message reply;
+    look_in(box);
+    if (box->channel < 0 || !give_bytes(box, recording))
+        return fail_short(err);
+    const enum vp_status status = ask(box, &request, &reply, err);
+    if (status == VP_OK) {
+        take_samples(box, &reply, out);
+        *info = reply.clip;
+    }
+    shared_forget(&box->shared, recording->n_bytes);
+    return status;
+}
+
+static enum vp_status open_stream(void *ctx, const struct vp_recording *recording,
+                                  const struct vp_stream_options *options, struct vp_err *err)
+{
+    struct box *box = ctx;
+    const struct request_message request = {.kind = REQUEST_OPEN,
+                                            .n_bytes = recording->n_bytes,
+                                            .accept_damage = recording->accept_damage,
+                                            .stream = *options};
+    struct reply_message reply;
+    if (box->memory >= 0)
+        look_in(box);
+    if (box->channel < 0 || !give_stream(box, recording))
+        return fail_short(err);
+    return ask(box, &request, &reply, err);
+}
+
+static enum vp_status read_stream(void *ctx, struct vp_samples *out, struct vp_block *block,
+                                  struct vp_err *err)
+{
+    struct box *box = ctx;
+    const struct request_message request = {.kind = REQUEST_READ};
+    struct reply_message reply;
+    if (box->channel < 0)
+        return fail_short(err);
+    const enum vp_status status = ask(box, &request, &reply, err);
+    if (status == VP_OK) {
+        take_samples(box, &reply, out);
+        *block = reply.block;
+    }
+    return status;
+}
+
+/* ---- the box --------------------------------------------------------------------------------- */
+
+enum vp_status box_new(struct sandbox *sandbox, size_t n_bytes, size_t n_samples, struct box **out,
+                       struct vp_err *err)
+{
+    const struct shared_size size = {.n_samples = n_samples, .n_bytes = n_bytes};
+    *out = NULL;
+    struct box *box = calloc(1, sizeof *box);
+    if (box == NULL)
+        return fail_short(err);
+    *box = (struct box){.sandbox = sandbox,
+                        .memory = shared_create(size),
+                        .channel = -1,
+                        .decoder = {decode_clip, open_stream, read_stream, box}};
+    if (box->memory < 0 || !shared_map(&box->shared, box->memory, size)) {
+        box_free(box);
+        return fail_short(err);
+    }
+    start(box);
+    *out = box;
+    return VP_OK;
+}
+
+void box_free(struct box *box)
+{
+    if (box == NULL)
+        return;
+    if (box->channel >= 0)
+        close(box->channel);
+    if (box->memory >= 0)
+        close(box->memory);
+    shared_unmap(&box->shared);
+    free(box);
+}
+
+const struct vp_decoder *box_decoder(const struct box *box)
+{
+    return &box->decoder;
+}
+
+void box_watch(struct box *box, bool (*is_cancelled)(void *ctx), void *ctx)
+{
+    box->is_cancelled = is_cancelled;
+    box->ctx = ctx;
+}

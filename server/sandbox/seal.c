@@ -1,0 +1,114 @@
+/* Descriptors, limits, privileges, system calls. */
+#include "sandbox/seal.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
+enum { CHANNEL = STDIN_FILENO };
+
+size_t seal_base_bytes(void)
+{
+    unsigned long total, resident, shared, text, library, data = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%lu %lu %lu %lu %lu %lu", &total, &resident, &shared, &text, &library,
+               &data) != 6)
+        data = 0;
+    fclose(file);
+    return data * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool limit(__rlimit_resource_t what, rlim_t most)
+{
+    const struct rlimit limit = {most, most};
+    return setrlimit(what, &limit) == 0;
+}
+
+/* Sanitizers have memory of their own, terabytes of it, and say on stderr what they found. */
+static bool leave_little(int channel, size_t base_bytes)
+{
+    if (dup2(channel, CHANNEL) != CHANNEL)
+        return false;
+    if (!IS_SANITIZED)
+        closefrom(CHANNEL + 1);
+    else
+        closefrom(STDERR_FILENO + 1);
+    return limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NPROC, 0) &&
+           (IS_SANITIZED || base_bytes == 0 ||
+            limit(RLIMIT_DATA, (rlim_t)(base_bytes + SEAL_RATION_BYTES))) &&
+           prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == 0 &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0;
+}
+
+static bool allow(scmp_filter_ctx filter, const int *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0) != 0)
+            return false;
+    return true;
+}
+
+/* Memory that can be run is none of a decoder's. */
+static bool allow_without_exec(scmp_filter_ctx filter, int call)
+{
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1,
+                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
+}
+
+static bool filter_calls(void)
+{
+    static const int calls[] = {
+        /* the channel */
+        SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(read),
+        SCMP_SYS(write),
+        /* memory */
+        SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+        /* the clock, what was used and how large memory is (qsort asks that), locks that nobody
+           else holds */
+        SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrusage),
+        SCMP_SYS(sysinfo), SCMP_SYS(futex), SCMP_SYS(getrandom),
+        /* the end, by itself or by abort() */
+        SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(getpid), SCMP_SYS(gettid),
+        SCMP_SYS(tgkill)};
+#if IS_SANITIZED
+    static const int more[] = {
+        SCMP_SYS(sched_yield), SCMP_SYS(sigaltstack),     SCMP_SYS(openat),  SCMP_SYS(close),
+        SCMP_SYS(readlink),    SCMP_SYS(newfstatat),      SCMP_SYS(fstat),   SCMP_SYS(lseek),
+        SCMP_SYS(nanosleep),   SCMP_SYS(clock_nanosleep), SCMP_SYS(mincore), SCMP_SYS(prctl),
+        SCMP_SYS(prlimit64),   SCMP_SYS(getrlimit),       SCMP_SYS(getppid)};
+#endif
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    if (filter == NULL) {
+        errno = ENOMEM;
+        return false;
+    }
+    bool good = allow(filter, calls, sizeof calls / sizeof calls[0]) &&
+                allow_without_exec(filter, SCMP_SYS(mmap)) &&
+                allow_without_exec(filter, SCMP_SYS(mprotect));
+#if IS_SANITIZED
+    good = good && allow(filter, more, sizeof more / sizeof more[0]);
+#endif
+    const int error = good ? seccomp_load(filter) : -EINVAL;
+    seccomp_release(filter);
+    errno = -error;
+    return error == 0;
+}
+
+bool seal(int channel, size_t base_bytes)
+{
+    return leave_little(channel, base_bytes) && filter_calls();
+}
