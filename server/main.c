@@ -1,6 +1,7 @@
 /* voiceprintd: reads the configuration, then starts, runs and ends the service. */
 #include "config/probe.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/serve.h"
 #include "server.h"
 #include "util/crash.h"
 #include "util/fault.h"
@@ -24,7 +25,7 @@ static int serve(const struct config *config)
 {
     struct vp_err err;
     struct sandbox *sandbox = NULL;
-    if (!config->decodes_inline && (sandbox = sandbox_new(&err)) == NULL) {
+    if (!config->decodes_inline && (sandbox = sandbox_new(serve_recordings, &err)) == NULL) {
         fprintf(stderr, "voiceprintd: %s\n", err.message);
         return EXIT_FAILURE;
     }

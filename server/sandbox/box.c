@@ -3,7 +3,6 @@
 
 #include "sandbox/hearsay.h"
 #include "sandbox/message.h"
-#include "sandbox/zygote.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,9 +1,6 @@
 /* A zygote and counters. */
 #include "sandbox/sandbox.h"
 
-#include "sandbox/serve.h"
-#include "sandbox/zygote.h"
-
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +12,7 @@ struct sandbox {
     atomic_uint_fast64_t cpu_ns;
 };
 
-struct sandbox *sandbox_new(struct vp_err *err)
+struct sandbox *sandbox_new(nursery_serve *serve, struct vp_err *err)
 {
     struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     if (sandbox == NULL) {

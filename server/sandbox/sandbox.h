@@ -6,7 +6,7 @@
 #ifndef VP_SANDBOX_H
 #define VP_SANDBOX_H
 
-#include "voiceprint.h"
+#include "sandbox/zygote.h"
 
 #include <stdint.h>
 
@@ -23,9 +23,9 @@ enum decoder_end {
 
 struct sandbox;
 
-/* Starts the zygote; owned (sandbox_free), NULL and a sentence where that cannot be. [start] before
- * the process has threads */
-struct sandbox *sandbox_new(struct vp_err *err);
+/* Starts the zygote, whose decoders do `serve` (serve.h); owned (sandbox_free), NULL and a sentence
+ * where that cannot be. [start] before the process has threads */
+struct sandbox *sandbox_new(nursery_serve *serve, struct vp_err *err);
 void sandbox_free(struct sandbox *sandbox); /* [loop] takes, when no box is left; NULL is legal */
 /* Has the zygote ended? Then nothing can be decoded any more. [loop] */
 bool sandbox_is_gone(const struct sandbox *sandbox);

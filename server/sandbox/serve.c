@@ -41,7 +41,7 @@ static enum vp_status answer(const struct request_message *request, const struct
     return status;
 }
 
-void serve(int channel, const struct shared *shared)
+void serve_recordings(int channel, const struct shared *shared)
 {
     struct request_message request;
     vp_stream *stream = NULL;

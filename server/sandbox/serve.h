@@ -5,6 +5,6 @@
 #include "sandbox/shared.h"
 
 /* channel: where requests come from. Returns when its other end is closed. [a decoder] */
-void serve(int channel, const struct shared *shared);
+void serve_recordings(int channel, const struct shared *shared);
 
 #endif
