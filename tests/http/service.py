@@ -95,6 +95,8 @@ class Service:
         options.setdefault("queue_timeout_ms", 60_000)
         options.setdefault("request_timeout_s", 120)
         options.setdefault("drain_timeout_s", 120)
+        if os.environ.get("EMULATOR"):
+            options.setdefault("decoder", "inline")  # qemu-user lets no process seal itself
         command = [*EMULATOR, str(BUILD / "voiceprintd"), "--listen", f"{listen_on}:{self.port}"]
         for key, value in options.items():
             command += ["--" + key.replace("_", "-"), str(value)]

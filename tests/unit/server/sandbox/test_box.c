@@ -38,7 +38,7 @@ enum mischief {
 static const long calls[] = {
     SYS_openat,           SYS_socket, SYS_connect,   SYS_clone, SYS_execve,  SYS_kill,
     SYS_ptrace,           SYS_ioctl,  SYS_setuid,    SYS_mount, SYS_unshare, SYS_memfd_create,
-    SYS_process_vm_readv, SYS_pipe2,  SYS_ftruncate, SYS_prctl, SYS_seccomp, SYS_poll,
+    SYS_process_vm_readv, SYS_pipe2,  SYS_ftruncate, SYS_prctl, SYS_seccomp, SYS_ppoll,
 };
 enum { N_CALLS = sizeof calls / sizeof calls[0] };
 
