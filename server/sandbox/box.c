@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* A process that stood still, with the decoder, has had no tick meanwhile. */
-enum { TICK_MS = 50, MOST_TICKS = BOX_MOST_S * 1000 / TICK_MS, LAST_WORDS_MS = 1000 };
+enum { TICK_MS = 50, MOST_TICKS = BOX_MOST_S * 1000 / TICK_MS, LAST_WORDS_MS = 10000 };
 
 struct box {
     struct sandbox *sandbox; /* borrowed */
@@ -73,41 +73,49 @@ static int hear(const struct box *box, struct reply_message *reply, int timeout_
     return n_bytes == sizeof *reply ? 1 : -1;
 }
 
-/* The one there is has ended, or is ended now; another takes its place. */
-static void replace(struct box *box, enum decoder_end end)
+/* Ends the decoder where it has not ended, and waits until it has: its word alone is not enough for
+ * that, but when the channel has no other end any more, neither it nor the zygote hold one. Then
+ * another takes its place. wait_status is left alone where the zygote says nothing. */
+static void replace(struct box *box, int *wait_status)
 {
     struct reply_message reply;
-    int n = 0;
-    shutdown(box->channel, SHUT_WR); /* which kills it */
-    do
-        n = hear(box, &reply, LAST_WORDS_MS);
-    while (n > 0 && reply.kind != REPLY_ENDED);
-    if (n > 0)
+    shutdown(box->channel, SHUT_WR); /* upon which the zygote kills it */
+    while (hear(box, &reply, LAST_WORDS_MS) > 0) {
+        if (reply.kind != REPLY_ENDED)
+            continue;
         count_cpu(box, &reply);
+        *wait_status = reply.wait_status;
+    }
     close(box->channel);
-    sandbox_count_end(box->sandbox, end);
     start(box);
 }
 
+/* It was ended for a reason of ours. */
+static void give_up(struct box *box, enum decoder_end end)
+{
+    int ignored;
+    replace(box, &ignored);
+    sandbox_count_end(box->sandbox, end);
+}
+
+/* It ended by itself, as it says. */
 static enum vp_status judge_end(struct box *box, int wait_status, struct vp_err *err)
 {
+    replace(box, &wait_status);
     const int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
     const enum decoder_end end = number == SIGSYS    ? DECODER_FORBIDDEN
                                  : number == SIGKILL ? DECODER_KILLED
                                                      : DECODER_CRASHED;
-    close(box->channel);
     sandbox_count_end(box->sandbox, end);
-    start(box);
     if (end == DECODER_KILLED)
         return fail(err, VP_ERR_NO_MEMORY,
                     "the process that decoded the recording was ended from outside, as a system "
                     "does that is short of memory; try again");
-    return fail(
-        err, VP_ERR_AUDIO_UNDECODABLE,
-        end == DECODER_FORBIDDEN
-            ? "the decoder did on this recording what no decoder needs to do, and was ended; "
-              "convert it and try again"
-            : "the decoder crashed on this recording; convert it and try again");
+    return fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                end == DECODER_FORBIDDEN
+                    ? "the decoder did on this recording what no decoder needs to do, and was "
+                      "ended; convert it and try again"
+                    : "the decoder crashed on this recording; convert it and try again");
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */
@@ -150,17 +158,15 @@ static enum vp_status wait_for_answer(struct box *box, struct reply_message *rep
             count_cpu(box, reply);
             return VP_OK;
         }
-        if (n > 0 && reply->kind == REPLY_ENDED) {
-            count_cpu(box, reply);
+        if (n > 0 && reply->kind == REPLY_ENDED)
             return judge_end(box, reply->wait_status, err);
-        }
         if (box->is_cancelled != NULL && box->is_cancelled(box->ctx)) {
-            replace(box, DECODER_CANCELLED);
+            give_up(box, DECODER_CANCELLED);
             return fail(err, VP_ERR_CANCELLED, "the result is not wanted any more");
         }
         tick++;
     }
-    replace(box, DECODER_TOO_LONG);
+    give_up(box, DECODER_TOO_LONG);
     return fail(err, VP_ERR_AUDIO_UNDECODABLE,
                 "decoding this recording took too long and was given up; convert it and try again");
 }
@@ -177,7 +183,7 @@ static enum vp_status ask(struct box *box, const struct request_message *request
     status = hearsay_error(reply, err);
     if (reply->status != VP_ERR_NO_MEMORY || !reply->wanted_too_much)
         return status;
-    replace(box, DECODER_TOO_MUCH_MEMORY);
+    give_up(box, DECODER_TOO_MUCH_MEMORY);
     return fail(err, VP_ERR_AUDIO_UNDECODABLE,
                 "decoding this recording takes too much memory; convert it and try again");
 }
@@ -230,11 +236,13 @@ static enum vp_status decode_clip(void *ctx, const struct vp_recording *recordin
     if (box->channel < 0 || !give_bytes(box, recording))
         return fail_short(err);
     const enum vp_status status = ask(box, &request, &reply, err);
+    size_t n_written = box->shared.size.n_samples; /* or less, before it failed */
     if (status == VP_OK) {
         take_samples(box, &reply, out);
         *info = reply.clip;
+        n_written = reply.n_samples;
     }
-    shared_forget(&box->shared, recording->n_bytes);
+    shared_forget(&box->shared, recording->n_bytes, n_written);
     return status;
 }
 

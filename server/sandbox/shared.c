@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -67,8 +68,24 @@ void shared_unmap(struct shared *shared)
     *shared = (struct shared){0};
 }
 
-void shared_forget(struct shared *shared, size_t n_bytes)
+/* Where pages cannot be given back they are cleared as well. */
+static void clear(void *from, size_t n_bytes)
 {
-    if (n_bytes > KEPT_BYTES) /* a hint: what stays is used again */
-        (void)madvise(shared->bytes + KEPT_BYTES, whole_pages(n_bytes) - KEPT_BYTES, MADV_REMOVE);
+    unsigned char *start = from;
+    size_t kept = n_bytes;
+    if (n_bytes > KEPT_BYTES &&
+        madvise(start + KEPT_BYTES, whole_pages(n_bytes) - KEPT_BYTES, MADV_REMOVE) == 0)
+        kept = KEPT_BYTES;
+    memset(start, 0, kept);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void shared_forget(struct shared *shared, size_t n_bytes, size_t n_samples)
+{
+    clear(shared->bytes, least(n_bytes, shared->size.n_bytes));
+    clear(shared->samples, least(n_samples, shared->size.n_samples) * sizeof *shared->samples);
 }

@@ -26,7 +26,8 @@ bool shared_map(struct shared *shared, int fd, struct shared_size size);
 void shared_unmap(struct shared *shared); /* [any] */
 /* The bytes are the other side's alone from now on. [any] */
 void shared_leave_bytes(struct shared *shared);
-/* Nothing of the bytes is needed any more: gives back what a large recording took. [any] */
-void shared_forget(struct shared *shared, size_t n_bytes);
+/* Nothing of the first n_bytes, and of the samples, is needed any more: clears it, so that the next
+ * client's decoder finds nothing of it, and gives back what a large recording took. [any] */
+void shared_forget(struct shared *shared, size_t n_bytes, size_t n_samples);
 
 #endif

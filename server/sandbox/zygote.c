@@ -92,7 +92,7 @@ int zygote_spawn(const struct zygote *zygote, int memory, struct shared_size siz
 
 bool zygote_is_gone(const struct zygote *zygote)
 {
-    return zygote->pid > 0 && waitpid(zygote->pid, NULL, WNOHANG | __WALL) == zygote->pid;
+    return zygote->pid > 0 && waitpid(zygote->pid, NULL, WNOHANG) == zygote->pid;
 }
 
 void zygote_end(struct zygote *zygote)

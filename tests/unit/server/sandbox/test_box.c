@@ -32,7 +32,9 @@ enum mischief {
     MANY_SAMPLES,
     ODD_STATUS,
     ODD_SENTENCE,
-    CALL /* and above: calls[] */
+    LOOK,    /* for what the recording before left */
+    PRETEND, /* to have ended */
+    CALL     /* and above: calls[] */
 };
 
 static const long calls[] = {
@@ -87,6 +89,16 @@ static void misbehave(int what, const struct shared *shared, struct reply_messag
         reply->err.value = NAN;
         memset(reply->err.message, '\n', sizeof reply->err.message);
         memset(reply->err.detected, 0xff, sizeof reply->err.detected);
+        break;
+    case LOOK:
+        for (size_t i = 0; i < ROOM_SAMPLES; i++)
+            reply->n_samples += shared->samples[i] != 0.0F;
+        for (size_t i = 1; i < ROOM_BYTES; i++)
+            reply->n_samples += shared->bytes[i] != 0;
+        break;
+    case PRETEND:
+        reply->kind = REPLY_ENDED;
+        reply->wait_status = SIGKILL;
         break;
     default:
         (void)syscall(calls[what - CALL], 0L, 0L, 0L, 0L, 0L, 0L);
@@ -228,6 +240,36 @@ static void what_it_says_is_not_believed(void **state)
     expect_an_answer();
 }
 
+/* The zygote's word counts, which comes last, and the old decoder is gone before the next begins.
+ */
+static void an_end_is_no_matter_of_words(void **state)
+{
+    (void)state;
+    struct vp_samples out;
+    struct vp_err err;
+    assert_int_not_equal(ask_for(PRETEND, &out, &err), VP_OK);
+    expect_an_answer();
+}
+
+/* Of a recording whose every byte is 1, and whose first sample is not 0. */
+static void nothing_is_left_for_the_next_one(void **state)
+{
+    (void)state;
+    struct vp_samples out = {samples, ROOM_SAMPLES, 0};
+    struct vp_limits limits;
+    struct vp_clip_info info;
+    struct vp_err err;
+    static char ones[ROOM_BYTES];
+    memset(ones, 1, sizeof ones);
+    vp_limits_default(&limits);
+    limits.warn_duration_s = ANSWER;
+    const struct vp_decoder *decoder = box_decoder(box);
+    const struct vp_recording recording = {ones, sizeof ones, false};
+    assert_int_equal(decoder->clip(decoder->ctx, &recording, &limits, &out, &info, &err), VP_OK);
+    assert_int_equal(ask_for(LOOK, &out, &err), VP_OK);
+    assert_int_equal(out.n, 0);
+}
+
 static void a_recording_larger_than_the_box_is_refused(void **state)
 {
     (void)state;
@@ -265,6 +307,8 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_what_is_not_wanted),
         cmocka_unit_test(so_is_time),
         cmocka_unit_test(what_it_says_is_not_believed),
+        cmocka_unit_test(an_end_is_no_matter_of_words),
+        cmocka_unit_test(nothing_is_left_for_the_next_one),
         cmocka_unit_test(a_recording_larger_than_the_box_is_refused),
         cmocka_unit_test(without_the_zygote_memory_is_short), /* the last */
     };
