@@ -103,9 +103,10 @@ static enum vp_status judge_end(struct box *box, int wait_status, struct vp_err 
 {
     replace(box, &wait_status);
     const int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-    const enum decoder_end end = number == SIGSYS    ? DECODER_FORBIDDEN
-                                 : number == SIGKILL ? DECODER_KILLED
-                                                     : DECODER_CRASHED;
+    const enum decoder_end end = number == SIGSYS ? DECODER_FORBIDDEN
+                                 : number == SIGKILL || nursery_seal_error(wait_status) > 0
+                                     ? DECODER_KILLED
+                                     : DECODER_CRASHED;
     sandbox_count_end(box->sandbox, end);
     if (end == DECODER_KILLED)
         return fail(err, VP_ERR_NO_MEMORY,

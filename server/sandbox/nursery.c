@@ -21,8 +21,8 @@ enum { NOT_SEALED = 64 }; /* exit status of a decoder that could not be: this an
 
 static struct {
     nursery_serve *serve;
-    size_t base_bytes; /* of memory, that each decoder begins with */
-    size_t n;          /* decoders */
+    int error; /* errno: why nothing can be sealed here; 0: it can */
+    size_t n;  /* decoders */
     pid_t pids[MOST_DECODERS];
     int channels[MOST_DECODERS];                    /* their ends */
     struct pollfd polled[AT_FIRST + MOST_DECODERS]; /* fd -1: it was killed, and ends */
@@ -46,7 +46,7 @@ static _Noreturn void become_decoder(int channel, int memory, struct shared_size
     (void)prctl(PR_SET_NAME, "vp-decoder", 0L, 0L, 0L);
     if (prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) != 0 || getppid() != zygote ||
         sigprocmask(SIG_SETMASK, &none, NULL) != 0 || !shared_map(&shared, memory, size) ||
-        !seal(channel, nursery.base_bytes))
+        !seal(channel))
         _exit(NOT_SEALED + errno % NOT_SEALED);
     struct reply_message reply;
     memset(&reply, 0, sizeof reply);
@@ -58,7 +58,8 @@ static _Noreturn void become_decoder(int channel, int memory, struct shared_size
 
 int nursery_seal_error(int wait_status)
 {
-    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) - NOT_SEALED : ENOSYS;
+    const int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 0;
+    return status > NOT_SEALED ? status - NOT_SEALED : 0;
 }
 
 /* ---- orders ---------------------------------------------------------------------------------- */
@@ -66,8 +67,8 @@ int nursery_seal_error(int wait_status)
 static void make_decoder(int channel, int memory, struct shared_size size)
 {
     const pid_t zygote = getpid();
-    errno = EAGAIN;
-    const pid_t pid = nursery.n < MOST_DECODERS ? fork() : -1;
+    errno = nursery.error != 0 ? nursery.error : EAGAIN;
+    const pid_t pid = nursery.error == 0 && nursery.n < MOST_DECODERS ? fork() : -1;
     if (pid == 0)
         become_decoder(channel, memory, size, zygote);
     close(memory);
@@ -187,7 +188,7 @@ static void prepare(void)
     setenv("TZ", "UTC0", 1);
     tzset();
     vp_decoding_prepare();
-    nursery.base_bytes = seal_base_bytes();
+    nursery.error = seal_prepare() ? 0 : errno;
 }
 
 _Noreturn void nursery_run(int control, pid_t service, nursery_serve *serve)

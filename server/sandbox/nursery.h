@@ -14,7 +14,7 @@ typedef void nursery_serve(int channel, const struct shared *shared);
  * control until its other end is closed. */
 _Noreturn void nursery_run(int control, pid_t service, nursery_serve *serve);
 
-/* Of a decoder that ended before it was sealed: errno of that. */
+/* Of a decoder that ended before it was sealed: errno of that; 0: it was. */
 int nursery_seal_error(int wait_status);
 
 #endif

@@ -2,8 +2,9 @@
 #include "sandbox/seal.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,7 +19,15 @@
 
 enum { CHANNEL = STDIN_FILENO };
 
-size_t seal_base_bytes(void)
+enum { MOST_INSTRUCTIONS = 512 };
+
+static struct {
+    size_t base_bytes; /* of memory that a process has before it asks for any; 0: unknown */
+    struct sock_filter instructions[MOST_INSTRUCTIONS];
+    struct sock_fprog program; /* of them */
+} prepared;
+
+static size_t measure_base(void)
 {
     unsigned long total, resident, shared, text, library, data = 0;
     FILE *file = fopen("/proc/self/statm", "r");
@@ -38,7 +47,7 @@ static bool limit(__rlimit_resource_t what, rlim_t most)
 }
 
 /* Sanitizers have memory of their own, terabytes of it, and say on stderr what they found. */
-static bool leave_little(int channel, size_t base_bytes)
+static bool leave_little(int channel)
 {
     if (dup2(channel, CHANNEL) != CHANNEL)
         return false;
@@ -47,8 +56,8 @@ static bool leave_little(int channel, size_t base_bytes)
     else
         closefrom(STDERR_FILENO + 1);
     return limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NPROC, 0) &&
-           (IS_SANITIZED || base_bytes == 0 ||
-            limit(RLIMIT_DATA, (rlim_t)(base_bytes + SEAL_RATION_BYTES))) &&
+           (IS_SANITIZED || prepared.base_bytes == 0 ||
+            limit(RLIMIT_DATA, (rlim_t)(prepared.base_bytes + SEAL_RATION_BYTES))) &&
            prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == 0 &&
            prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == 0;
 }
@@ -68,7 +77,7 @@ static bool allow_without_exec(scmp_filter_ctx filter, int call)
                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
 }
 
-static bool filter_calls(void)
+static bool list_calls(scmp_filter_ctx filter)
 {
     static const int calls[] = {
         /* the channel */
@@ -91,24 +100,43 @@ static bool filter_calls(void)
         SCMP_SYS(nanosleep),   SCMP_SYS(clock_nanosleep), SCMP_SYS(mincore), SCMP_SYS(prctl),
         SCMP_SYS(prlimit64),   SCMP_SYS(getrlimit),       SCMP_SYS(getppid)};
 #endif
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    if (filter == NULL) {
-        errno = ENOMEM;
-        return false;
-    }
     bool good = allow(filter, calls, sizeof calls / sizeof calls[0]) &&
                 allow_without_exec(filter, SCMP_SYS(mmap)) &&
                 allow_without_exec(filter, SCMP_SYS(mprotect));
 #if IS_SANITIZED
     good = good && allow(filter, more, sizeof more / sizeof more[0]);
 #endif
-    const int error = good ? seccomp_load(filter) : -EINVAL;
-    seccomp_release(filter);
-    errno = -error;
-    return error == 0;
+    return good;
 }
 
-bool seal(int channel, size_t base_bytes)
+/* The list as a program, which libseccomp writes to a file. */
+static bool compile(scmp_filter_ctx filter)
 {
-    return leave_little(channel, base_bytes) && filter_calls();
+    const int file = memfd_create("seal", MFD_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t n_bytes = -1;
+    if (seccomp_export_bpf(filter, file) == 0)
+        n_bytes = pread(file, prepared.instructions, sizeof prepared.instructions, 0);
+    close(file);
+    prepared.program = (struct sock_fprog){
+        .len = (unsigned short)(n_bytes > 0 ? (size_t)n_bytes / sizeof *prepared.instructions : 0),
+        .filter = prepared.instructions};
+    return n_bytes > 0 && n_bytes < (ssize_t)sizeof prepared.instructions;
+}
+
+bool seal_prepare(void)
+{
+    prepared.base_bytes = measure_base();
+    errno = EINVAL;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    const bool good = filter != NULL && list_calls(filter) && compile(filter);
+    seccomp_release(filter);
+    return good;
+}
+
+bool seal(int channel)
+{
+    return leave_little(channel) &&
+           prctl(PR_SET_SECCOMP, (long)SECCOMP_MODE_FILTER, &prepared.program, 0L, 0L) == 0;
 }

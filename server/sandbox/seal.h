@@ -12,11 +12,12 @@
  * as much again. */
 #define SEAL_RATION_BYTES ((size_t)256 << 20)
 
-/* Memory that is this process's own; the ration counts from it. 0: it cannot be told. [start] */
-size_t seal_base_bytes(void);
+/* Makes, once, what all seals of this process and its children need: so sealing allocates nothing,
+ * and takes no time. False, and errno: nothing can be sealed here. */
+bool seal_prepare(void);
 /* Moves channel to descriptor 0 and closes all others, sets the limits, leaves nothing to gain by
  * exec, and then ends the process at each system call that is not on the list. False, and errno: it
- * is not sealed, and must end. The process has one thread. */
-bool seal(int channel, size_t base_bytes);
+ * is not sealed, and must end. The process has one thread. Needs seal_prepare. */
+bool seal(int channel);
 
 #endif

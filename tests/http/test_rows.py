@@ -168,7 +168,7 @@ def test_form_and_level_of_the_log() -> None:
 
 SAMPLES = {"listen": "127.0.0.1:9", "admin_listen": "127.0.0.1:8", "model": "a/model", "long_audio": "truncate", "log_format": "text",
            "log_level": "error", "metrics": "off", "docs": "off", "speech_only": "off", "api_keys_file": "keys", "cors_origins": "http://a", "allowed_hosts": "a.example", "trusted_proxies": "10.0.0.0/8", "calibration": [2.5, -1],
-           "threshold": 0.25, "voices": "sqlite:a.db", "unknown_prior": 0.25, "kernel": "blas", "max_duration_s": 90.5, "silence_dbfs": -42.5, "max_buffered_bytes": 90_000_000}
+           "threshold": 0.25, "voices": "sqlite:a.db", "unknown_prior": 0.25, "kernel": "blas", "decoder": "inline", "max_duration_s": 90.5, "silence_dbfs": -42.5, "max_buffered_bytes": 90_000_000}
 
 
 def printed(*arguments: str, env: dict[str, str]) -> dict:
