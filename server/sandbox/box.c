@@ -67,7 +67,10 @@ static int hear(const struct box *box, struct reply_message *reply, int timeout_
         return errno == EINTR ? 0 : -1;
     if (n == 0)
         return 0;
-    const ssize_t n_bytes = recv(box->channel, reply, sizeof *reply, MSG_DONTWAIT);
+    ssize_t n_bytes;
+    do /* ECONNRESET, once: it ended with a question unread; what is said of that comes behind */
+        n_bytes = recv(box->channel, reply, sizeof *reply, MSG_DONTWAIT);
+    while (n_bytes < 0 && errno == ECONNRESET);
     if (n_bytes < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     return n_bytes == sizeof *reply ? 1 : -1;
@@ -143,7 +146,8 @@ static void look_in(struct box *box)
 /* It has nothing more to say: its process, or the zygote, is not there. */
 static enum vp_status fail_gone(struct box *box, struct vp_err *err)
 {
-    close(box->channel);
+    if (box->channel >= 0)
+        close(box->channel);
     box->channel = -1;
     return fail_short(err);
 }
@@ -172,12 +176,20 @@ static enum vp_status wait_for_answer(struct box *box, struct reply_message *rep
                 "decoding this recording took too long and was given up; convert it and try again");
 }
 
+static bool put(const struct box *box, const struct request_message *request)
+{
+    return send(box->channel, request, sizeof *request, MSG_NOSIGNAL) == sizeof *request;
+}
+
 /* One question, one answer; what it says of an error is heard. */
 static enum vp_status ask(struct box *box, const struct request_message *request,
                           struct reply_message *reply, struct vp_err *err)
 {
-    if (send(box->channel, request, sizeof *request, MSG_NOSIGNAL) != sizeof *request)
-        return fail_gone(box, err);
+    if (!put(box, request)) {
+        look_in(box); /* it ended just now, of something else */
+        if (box->channel < 0 || !put(box, request))
+            return fail_gone(box, err);
+    }
     enum vp_status status = wait_for_answer(box, reply, err);
     if (status != VP_OK)
         return status;

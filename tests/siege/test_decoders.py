@@ -57,6 +57,9 @@ def test_a_crash_is_answered_by_a_new_decoder(fresh: Service) -> None:
     expected = [fresh.embed(clip).json()["embedding"] for clip in clips]
     before, seen, over = fresh.open_fds(), Counter(), threading.Event()
 
+    def crashed() -> float:
+        return fresh.metric("voiceprintd_decoder_restarts_total", reason="crashed")
+
     def ask(i: int) -> None:
         while not over.is_set():
             response = fresh.embed(clips[i])
@@ -68,11 +71,12 @@ def test_a_crash_is_answered_by_a_new_decoder(fresh: Service) -> None:
                 seen["crashed"] += 1
 
     def kill() -> None:
-        for _ in range(N_KILLS):
-            count = fresh.metric("voiceprintd_decoder_restarts_total", reason="crashed")
-            with suppress(ProcessLookupError):
+        while crashed() < N_KILLS:
+            count, end = crashed(), time.monotonic() + 1
+            with suppress(ProcessLookupError, IndexError):  # one may be dead already, and not yet buried
                 os.kill(random.choice(decoders(fresh)), signal.SIGSEGV)
-            fresh.wait_for(lambda: fresh.metric("voiceprintd_decoder_restarts_total", reason="crashed") > count, 30 * SLOWNESS, "a new decoder")
+            while crashed() == count and time.monotonic() < end:
+                time.sleep(0.01)
 
     with ThreadPoolExecutor(5) as pool:
         asking = [pool.submit(ask, i) for i in range(4)]
@@ -83,7 +87,7 @@ def test_a_crash_is_answered_by_a_new_decoder(fresh: Service) -> None:
         for one in asking:
             one.result()
     print(f"{N_KILLS} kills: {dict(seen)}")
-    assert seen["crashed"] <= N_KILLS < fresh.metric("voiceprintd_decoder_restarts_total", reason="crashed") + 1
+    assert seen["crashed"] <= crashed()
     assert [fresh.embed(clip).json()["embedding"] for clip in clips] == expected
     fresh.wait_for(lambda: fresh.open_fds() <= before and len(decoders(fresh)) == 2, 10 * SLOWNESS, "as many descriptors and decoders as before")
     assert fresh.log_lines("decoder-replaced")
@@ -182,6 +186,7 @@ def test_nothing_is_left_of_a_killed_service() -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.skipif(IS_SLOW, reason="the net that is slow enough is too slow there")
 def test_the_whole_group_is_told_to_end() -> None:
     """As by a terminal's Ctrl-C and by systemd: decoders stay for what is under way."""
     with Service(workers=1, model=LARGE, max_duration_s=200) as service, ThreadPoolExecutor(4) as pool:
