@@ -18,7 +18,8 @@
 struct vp_recording {
     const void *bytes; /* borrowed */
     size_t n_bytes;
-    bool accept_damage; /* as in struct vp_clip_options */
+    bool accept_damage; /* as in struct vp_clip_options, as is the next */
+    unsigned channel;   /* of a clip; a stream's is among its options */
 };
 
 /* Room for samples of 16 kHz mono. */
@@ -31,15 +32,15 @@ struct vp_samples {
 /* How a recording is read block by block. */
 struct vp_stream_options {
     double max_duration_s; /* longer is VP_ERR_AUDIO_TOO_LONG; INFINITY: no limit */
-    bool knows_channel;    /* it was read before, and this was its vp_block.channel */
-    int channel;
+    unsigned channel;      /* as in struct vp_clip_options, unless the next says more */
+    bool knows_channel;    /* it was read before, and channel was its vp_block.channel */
 };
 
 /* A block of a stream beside its samples. */
 struct vp_block {
-    bool ended;      /* nothing comes after it */
-    int channel;     /* that is heard, -1: the mean of all; final once a block had samples */
-    double progress; /* 0..1 of the bytes */
+    bool ended;               /* nothing comes after it */
+    unsigned channel;         /* that is heard, or VP_CHANNEL_MIX; final once a block had samples */
+    double progress;          /* 0..1 of the bytes */
     struct vp_clip_info clip; /* complete once ended, but for n_frames and speech_s */
 };
 
@@ -66,7 +67,8 @@ typedef struct vp_stream vp_stream;
 enum vp_status vp_stream_open(const struct vp_recording *recording,
                               const struct vp_stream_options *options, vp_stream **out,
                               struct vp_err *err) VP_MUST_CHECK;
-void vp_stream_close(vp_stream *stream); /* takes; NULL is legal */
+void vp_stream_close(vp_stream *stream);              /* takes; NULL is legal */
+unsigned vp_stream_channels(const vp_stream *stream); /* of the recording */
 /* The next block, possibly of no samples; out holds VP_BLOCK_SAMPLES or more. Errors as for
  * vp_diarization_step. */
 enum vp_status vp_stream_read(vp_stream *stream, struct vp_samples *out, struct vp_block *block,
@@ -75,13 +77,15 @@ enum vp_status vp_stream_read(vp_stream *stream, struct vp_samples *out, struct 
 /* ---- the half that uses the samples --------------------------------------------------------- */
 
 /* Who decodes in our place. Each function is that of its name above, with ctx; one recording is
- * read at a time, and opening it anew ends the reading before. */
+ * read at a time, and opening it anew ends the reading before. open gives vp_stream_channels, too.
+ */
 struct vp_decoder {
     enum vp_status (*clip)(void *ctx, const struct vp_recording *recording,
                            const struct vp_limits *limits, struct vp_samples *out,
                            struct vp_clip_info *info, struct vp_err *err);
     enum vp_status (*open)(void *ctx, const struct vp_recording *recording,
-                           const struct vp_stream_options *options, struct vp_err *err);
+                           const struct vp_stream_options *options, unsigned *n_channels,
+                           struct vp_err *err);
     enum vp_status (*read)(void *ctx, struct vp_samples *out, struct vp_block *block,
                            struct vp_err *err);
     void *ctx; /* borrowed */

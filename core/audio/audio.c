@@ -194,9 +194,10 @@ enum vp_status audio_decode(struct audio_buffer *buffer, const struct vp_limits 
 {
     memset(info, 0, sizeof *info);
     buffer->n_samples = 0;
-    const struct vp_recording recording = {bytes, n_bytes, options->accept_damage};
     enum vp_status status;
     if (options->decoder != NULL) {
+        const struct vp_recording recording = {bytes, n_bytes, options->accept_damage,
+                                               options->channel};
         struct vp_samples samples = {buffer->samples, buffer->capacity, 0};
         status = elsewhere_clip(options->decoder, &recording, limits, &samples, info, err);
         buffer->n_samples = status == VP_OK ? samples.n : 0;

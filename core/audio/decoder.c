@@ -26,7 +26,8 @@ enum vp_status vp_decode_clip(const struct vp_recording *recording, const struct
                               struct vp_samples *out, struct vp_clip_info *info, struct vp_err *err)
 {
     struct audio_buffer buffer = {.samples = out->samples, .capacity = out->capacity};
-    const struct vp_clip_options options = {.accept_damage = recording->accept_damage};
+    const struct vp_clip_options options = {.accept_damage = recording->accept_damage,
+                                            .channel = recording->channel};
     const enum vp_status status =
         audio_decode(&buffer, limits, &options, recording->bytes, recording->n_bytes, info, err);
     out->n = buffer.n_samples;
@@ -50,7 +51,8 @@ enum vp_status vp_stream_open(const struct vp_recording *recording,
     status = options->knows_channel
                  ? intake_open_known(&stream->intake, &container, options->max_duration_s,
                                      options->channel, err)
-                 : intake_open(&stream->intake, &container, options->max_duration_s, err);
+                 : intake_open(&stream->intake, &container, options->max_duration_s,
+                               options->channel, err);
     if (status == VP_OK)
         *out = stream;
     else
@@ -64,6 +66,13 @@ void vp_stream_close(vp_stream *stream)
         return;
     intake_close(&stream->intake);
     free(stream);
+}
+
+unsigned vp_stream_channels(const vp_stream *stream)
+{
+    struct mono_facts facts;
+    mono_facts(stream->intake.mono, &facts);
+    return facts.channels;
 }
 
 enum vp_status vp_stream_read(vp_stream *stream, struct vp_samples *out, struct vp_block *block,

@@ -92,11 +92,18 @@ void elsewhere_container(const struct vp_decoder *decoder, const struct vp_recor
 }
 
 enum vp_status elsewhere_open(const struct container *container,
-                              const struct vp_stream_options *options, struct vp_err *err)
+                              const struct vp_stream_options *options, unsigned *n_channels,
+                              struct vp_err *err)
 {
-    const struct vp_recording recording = {container->data.at, container->data.n,
-                                           container->accept_damage};
-    return container->decoder->open(container->decoder->ctx, &recording, options, err);
+    const struct vp_recording recording = {.bytes = container->data.at,
+                                           .n_bytes = container->data.n,
+                                           .accept_damage = container->accept_damage};
+    *n_channels = 0;
+    const enum vp_status status =
+        container->decoder->open(container->decoder->ctx, &recording, options, n_channels, err);
+    if (status == VP_OK && (*n_channels < 1 || *n_channels > SOURCE_MAX_CHANNELS))
+        return refuse(err);
+    return status;
 }
 
 enum vp_status elsewhere_read(const struct container *container, float *samples, size_t *n,
@@ -108,8 +115,7 @@ enum vp_status elsewhere_read(const struct container *container, float *samples,
     *n = 0;
     if (status != VP_OK)
         return status;
-    if (!are_sane_samples(&room) || block->channel < MONO_MEAN ||
-        block->channel >= (int)SOURCE_MAX_CHANNELS ||
+    if (!are_sane_samples(&room) || block->channel > SOURCE_MAX_CHANNELS ||
         !(block->progress >= 0.0 && block->progress <= 1.0) ||
         (block->ended && !is_sane_info(&block->clip, block->clip.n_samples)))
         return refuse(err);

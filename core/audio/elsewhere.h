@@ -18,9 +18,10 @@ enum vp_status elsewhere_clip(const struct vp_decoder *decoder,
 /* Stands for what decoder knows of recording, whose bytes are borrowed. */
 void elsewhere_container(const struct vp_decoder *decoder, const struct vp_recording *recording,
                          struct container *out);
-/* container: elsewhere_container's. Errors: the decoder's. */
+/* container: elsewhere_container's. *n_channels: of the recording. Errors: the decoder's,
+ * VP_ERR_AUDIO_UNDECODABLE. */
 enum vp_status elsewhere_open(const struct container *container,
-                              const struct vp_stream_options *options,
+                              const struct vp_stream_options *options, unsigned *n_channels,
                               struct vp_err *err) VP_MUST_CHECK;
 /* To samples [MONO_BLOCK_SAMPLES], *n of them. Errors: the decoder's, VP_ERR_AUDIO_UNDECODABLE. */
 enum vp_status elsewhere_read(const struct container *container, float *samples, size_t *n,

@@ -3,12 +3,17 @@
 
 #include <math.h>
 
+#include "audio/elsewhere.h"
 #include "audio/source.h"
 #include "base/status.h"
 
 enum vp_status channels_count(struct channels *channels, const struct container *container,
                               struct vp_err *err)
 {
+    if (container->decoder != NULL) {
+        const struct vp_stream_options options = {.max_duration_s = INFINITY};
+        return elsewhere_open(container, &options, &channels->n, err);
+    }
     struct source *source;
     const enum vp_status status = source_open(container, VP_CHANNEL_MIX, &source, err);
     if (status == VP_OK)

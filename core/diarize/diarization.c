@@ -80,9 +80,8 @@ enum vp_status vp_diarization_new(const vp_model *model, const vp_segmentation *
     diarization->options = *options;
     choose_engine(diarization, segmentation);
     if (options->decoder != NULL) {
-        const struct vp_recording recording = {.bytes = bytes,
-                                               .n_bytes = n_bytes,
-                                               .accept_damage = options->accept_damage};
+        const struct vp_recording recording = {
+            .bytes = bytes, .n_bytes = n_bytes, .accept_damage = options->accept_damage};
         elsewhere_container(options->decoder, &recording, &diarization->container);
     } else {
         status = sniff_container((struct bytes){bytes, n_bytes}, &diarization->container, err);

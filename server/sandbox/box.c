@@ -243,6 +243,7 @@ static enum vp_status decode_clip(void *ctx, const struct vp_recording *recordin
     const struct request_message request = {.kind = REQUEST_CLIP,
                                             .n_bytes = recording->n_bytes,
                                             .accept_damage = recording->accept_damage,
+                                            .channel = recording->channel,
                                             .limits = *limits};
     struct reply_message reply;
     look_in(box);
@@ -260,7 +261,8 @@ static enum vp_status decode_clip(void *ctx, const struct vp_recording *recordin
 }
 
 static enum vp_status open_stream(void *ctx, const struct vp_recording *recording,
-                                  const struct vp_stream_options *options, struct vp_err *err)
+                                  const struct vp_stream_options *options, unsigned *n_channels,
+                                  struct vp_err *err)
 {
     struct box *box = ctx;
     const struct request_message request = {.kind = REQUEST_OPEN,
@@ -272,7 +274,10 @@ static enum vp_status open_stream(void *ctx, const struct vp_recording *recordin
         look_in(box);
     if (box->channel < 0 || !give_stream(box, recording))
         return fail_short(err);
-    return ask(box, &request, &reply, err);
+    const enum vp_status status = ask(box, &request, &reply, err);
+    if (status == VP_OK)
+        *n_channels = reply.n_channels;
+    return status;
 }
 
 static enum vp_status read_stream(void *ctx, struct vp_samples *out, struct vp_block *block,

@@ -16,7 +16,8 @@ struct request_message {
     enum request_kind kind;
     size_t n_bytes; /* of the recording that lies in the shared memory */
     bool accept_damage;
-    struct vp_limits limits;         /* REQUEST_CLIP */
+    unsigned channel; /* REQUEST_CLIP, as the next */
+    struct vp_limits limits;
     struct vp_stream_options stream; /* REQUEST_OPEN */
 };
 
@@ -37,6 +38,7 @@ struct reply_message {
     struct vp_err err;
     size_t n_samples;
     struct vp_clip_info clip; /* REQUEST_CLIP */
+    unsigned n_channels;      /* REQUEST_OPEN */
     struct vp_block block;    /* REQUEST_READ */
 };
 

@@ -21,7 +21,8 @@ static bool has_wanted_too_much(const struct shared *shared)
 static enum vp_status answer(const struct request_message *request, const struct shared *shared,
                              vp_stream **stream, struct reply_message *reply)
 {
-    const struct vp_recording recording = {shared->bytes, request->n_bytes, request->accept_damage};
+    const struct vp_recording recording = {shared->bytes, request->n_bytes, request->accept_damage,
+                                           request->channel};
     struct vp_samples samples = {.samples = shared->samples, .capacity = shared->size.n_samples};
     enum vp_status status = VP_ERR_ARGUMENT;
     switch (request->kind) {
@@ -31,6 +32,8 @@ static enum vp_status answer(const struct request_message *request, const struct
     case REQUEST_OPEN:
         vp_stream_close(*stream);
         status = vp_stream_open(&recording, &request->stream, stream, &reply->err);
+        if (status == VP_OK)
+            reply->n_channels = vp_stream_channels(*stream);
         break;
     case REQUEST_READ:
         if (*stream != NULL)

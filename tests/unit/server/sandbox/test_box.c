@@ -148,8 +148,8 @@ static enum vp_status ask_for(int what, struct vp_samples *out, struct vp_err *e
     limits.warn_duration_s = what;
     *out = (struct vp_samples){samples, ROOM_SAMPLES, 0};
     const struct vp_decoder *decoder = box_decoder(box);
-    return decoder->clip(decoder->ctx, &(struct vp_recording){"x", 1, false}, &limits, out, &info,
-                         err);
+    return decoder->clip(decoder->ctx, &(struct vp_recording){"x", 1, false, VP_CHANNEL_MIX},
+                         &limits, out, &info, err);
 }
 
 static void expect_an_answer(void)
@@ -264,7 +264,7 @@ static void nothing_is_left_for_the_next_one(void **state)
     vp_limits_default(&limits);
     limits.warn_duration_s = ANSWER;
     const struct vp_decoder *decoder = box_decoder(box);
-    const struct vp_recording recording = {ones, sizeof ones, false};
+    const struct vp_recording recording = {ones, sizeof ones, false, VP_CHANNEL_MIX};
     assert_int_equal(decoder->clip(decoder->ctx, &recording, &limits, &out, &info, &err), VP_OK);
     assert_int_equal(ask_for(LOOK, &out, &err), VP_OK);
     assert_int_equal(out.n, 0);
@@ -279,7 +279,7 @@ static void a_recording_larger_than_the_box_is_refused(void **state)
     struct vp_samples out = {samples, ROOM_SAMPLES, 0};
     vp_limits_default(&limits);
     const struct vp_decoder *decoder = box_decoder(box);
-    const struct vp_recording large = {samples, (size_t)ROOM_BYTES + 1, false};
+    const struct vp_recording large = {samples, (size_t)ROOM_BYTES + 1, false, VP_CHANNEL_MIX};
     assert_int_equal(decoder->clip(decoder->ctx, &large, &limits, &out, &info, &err),
                      VP_ERR_NO_MEMORY);
     expect_an_answer();
