@@ -41,6 +41,7 @@ static const long calls[] = {
     SYS_openat,           SYS_socket, SYS_connect,   SYS_clone, SYS_execve,  SYS_kill,
     SYS_ptrace,           SYS_ioctl,  SYS_setuid,    SYS_mount, SYS_unshare, SYS_memfd_create,
     SYS_process_vm_readv, SYS_pipe2,  SYS_ftruncate, SYS_prctl, SYS_seccomp, SYS_ppoll,
+    SYS_tgkill, /* of another process */
 };
 enum { N_CALLS = sizeof calls / sizeof calls[0] };
 
