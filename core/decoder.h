@@ -78,7 +78,7 @@ enum vp_status vp_stream_read(vp_stream *stream, struct vp_samples *out, struct 
 
 /* Who decodes in our place. Each function is that of its name above, with ctx; one recording is
  * read at a time, and opening it anew ends the reading before. open gives vp_stream_channels, too.
- */
+ * clip and open may give up the memory of the bytes they were lent, which then read as anything. */
 struct vp_decoder {
     enum vp_status (*clip)(void *ctx, const struct vp_recording *recording,
                            const struct vp_limits *limits, struct vp_samples *out,

@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -212,12 +214,29 @@ static void take_samples(const struct box *box, const struct reply_message *repl
         out->n = SIZE_MAX; /* which nobody takes for a length */
 }
 
+/* The whole pages among them, to the system; whoever reads them again finds something else. */
+static void give_back(const unsigned char *bytes, size_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t start = ((uintptr_t)bytes + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)bytes + n) / page * page;
+    if (start < end)
+        (void)madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
+/* Moved rather than copied: no large recording is in memory twice. */
 static bool give_bytes(struct box *box, const struct vp_recording *recording)
 {
+    enum { PIECE = 1 << 20 };
+    const unsigned char *bytes = recording->bytes;
     if (recording->n_bytes > box->shared.size.n_bytes)
         return false;
-    if (recording->n_bytes > 0)
-        memcpy(box->shared.bytes, recording->bytes, recording->n_bytes);
+    for (size_t at = 0, n; at < recording->n_bytes; at += n) {
+        n = recording->n_bytes - at < PIECE ? recording->n_bytes - at : PIECE;
+        memcpy(box->shared.bytes + at, bytes + at, n);
+        if (recording->n_bytes > PIECE)
+            give_back(bytes + at, n);
+    }
     return true;
 }
 

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { KEPT_BYTES = 1 << 20 }; /* pages that most recordings need */
+enum { KEPT_BYTES = 1 << 19 }; /* pages that most recordings need */
 
 static size_t whole_pages(size_t n)
 {
