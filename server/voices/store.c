@@ -189,7 +189,6 @@ static void *run_store(void *argument)
     struct store *store = argument;
     bool stop = false;
     thread_set_role(THREAD_STORE);
-    catch_up(store);
     for (;;) {
         struct change *change = wait_for_change(store, &stop);
         if (change != NULL) {
@@ -225,8 +224,11 @@ static struct store *fail(struct store *store, struct vp_err *err)
 {
     *err = (struct vp_err){.status = VP_ERR_NO_MEMORY};
     snprintf(err->message, sizeof err->message, "the store of voices cannot be started");
-    if (store != NULL)
+    if (store != NULL) {
+        database_close(&store->database);
+        voice_set_release(store->set);
         free(store->path);
+    }
     free(store);
     return NULL;
 }
@@ -243,6 +245,7 @@ struct store *store_open(const struct store_setup *setup, struct vp_err *err)
     pthread_condattr_setclock(&by_clock, CLOCK_MONOTONIC);
     pthread_cond_init(&store->wanted, &by_clock);
     pthread_condattr_destroy(&by_clock);
+    catch_up(store); /* here, so that the first request finds what is kept */
     return thread_start(&store->thread, run_store, store) == 0 ? store : fail(store, err);
 }
 

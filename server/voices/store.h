@@ -22,7 +22,8 @@ struct store_setup {
     void *context;
 };
 
-/* Starts the thread, which opens the file. NULL: err is set. [start] */
+/* Opens the file, or finds that it cannot be now, and starts the thread. NULL: err is set. [start]
+ */
 struct store *store_open(const struct store_setup *setup, struct vp_err *err);
 /* Lends it a change until on_done. [loop] */
 void store_submit(struct store *store, struct change *change);
