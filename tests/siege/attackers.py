@@ -55,8 +55,9 @@ def is_closed(connection: socket.socket, within_s: float) -> bool:
     return False
 
 
-def judge_turns(service: Service, most_s: float = 0.02) -> None:
-    """No turn of the loop is long: while it works nobody is served. In CPU time, so on any machine."""
+def judge_turns(service: Service, most_s: float = 0.02 if IS_LONG else 0.05) -> None:
+    """No turn of the loop is long: while it works nobody is served. 20 ms are asked of a quiet machine, by
+    `make siege`; beside other programs the same work takes twice the CPU time."""
     longest_s = service.metric("voiceprintd_loop_turn_longest_seconds")
     print(f"longest turn of the loop: {1e3 * longest_s:.1f} ms")
     assert 0 < longest_s < most_s or IS_SLOW, longest_s

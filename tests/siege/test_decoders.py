@@ -20,7 +20,7 @@ import pytest
 import service as serving
 from attackers import IS_LONG
 from conversation import timeless
-from service import BUILD, IS_SLOW, LARGE, ROOT, SLOWNESS, SMALL, Service, problem, voice
+from service import BUILD, IS_SLOW, LARGE, ROOT, SLOWNESS, SMALL, Service, busy_clip, problem, voice
 
 N_KILLS = 200 if IS_LONG else 20
 N_DAMAGED = 10_000 if IS_LONG else 30 if IS_SLOW else 300
@@ -191,7 +191,8 @@ def test_the_whole_group_is_told_to_end() -> None:
     """As by a terminal's Ctrl-C and by systemd: decoders stay for what is under way."""
     with Service(workers=1, model=LARGE, max_duration_s=200) as service, ThreadPoolExecutor(4) as pool:
         (zygote,) = children(service.process.pid)
-        asked = [pool.submit(service.embed, voice(seed, 20.0)) for seed in range(4)]
+        clip = busy_clip(40.0)
+        asked = [pool.submit(service.embed, clip) for _ in range(4)]
         service.wait_for(lambda: service.metric("voiceprintd_queue_depth") == 3, 20 * SLOWNESS, "all waiting")
         for pid in (zygote, *children(zygote), service.process.pid):
             os.kill(pid, signal.SIGTERM)
