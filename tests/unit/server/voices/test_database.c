@@ -80,6 +80,23 @@ static void a_full_disk_changes_nothing(void **state)
     database_close(&database);
 }
 
+/* As for a client that leaves before the commit: SQLite undoes what failed by itself, and not this.
+ */
+static void what_is_rolled_back_was_never_there(void **state)
+{
+    (void)state;
+    struct database database = {.handle = NULL};
+    assert_true(database_open(&database, path));
+    assert_true(write_one(&database, "a"));
+    assert_true(database_begin(&database));
+    assert_int_equal(sqlite3_exec(database.handle, "DELETE FROM voice", NULL, NULL, NULL),
+                     SQLITE_OK);
+    database_roll_back(&database);
+    assert_true(write_one(&database, "b"));
+    assert_int_equal(count(&database), 2);
+    database_close(&database);
+}
+
 static void a_file_that_may_not_be_written_is_not_taken(void **state)
 {
     (void)state;
@@ -148,6 +165,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_full_disk_changes_nothing, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_is_rolled_back_was_never_there, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(a_file_that_may_not_be_written_is_not_taken, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(the_file_is_its_owners, make_folder, remove_folder),
