@@ -81,9 +81,12 @@ def build(copy: Path, targets: list[str]) -> bool:
 def failures_of(copy: Path, tests: str, options: Sequence[str] = ()) -> list[str]:
     """The names of the tests that are red; one that says so when the suite ended in no known way."""
     environment = dict(os.environ, SPEECH_DIR=str(Path(os.environ.get("SPEECH_DIR", "")).resolve()), PATIENCE_S="20")
-    done = subprocess.run([sys.executable, "tests/run.py", "--only", tests, *options], cwd=copy,
-                          env=environment, capture_output=True, text=True,
-                          timeout=TEST_DEADLINE_S, check=False)
+    try:
+        done = subprocess.run([sys.executable, "tests/run.py", "--only", tests, *options], cwd=copy,
+                              env=environment, capture_output=True, text=True,
+                              timeout=TEST_DEADLINE_S, check=False)
+    except subprocess.TimeoutExpired:
+        return [f"tests/run.py did not end within {TEST_DEADLINE_S} s"]
     failed = [line.removeprefix("FAILED: ") for line in done.stdout.splitlines() if line.startswith("FAILED: ")]
     return failed or ([] if done.returncode == 0 else [f"tests/run.py ended with {done.returncode}"])
 

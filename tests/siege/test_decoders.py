@@ -61,17 +61,20 @@ def test_a_crash_is_answered_by_a_new_decoder(fresh: Service) -> None:
         return fresh.metric("voiceprintd_decoder_restarts_total", reason="crashed")
 
     def ask(i: int) -> None:
-        while not over.is_set():
-            response = fresh.embed(clips[i])
-            if response.status_code == 200:
-                assert response.json()["embedding"] == expected[i]
-                seen["right"] += 1
-            else:
-                assert problem(response) == "undecodable-audio" and "crashed" in response.json()["detail"], response.text
-                seen["crashed"] += 1
+        try:
+            while not over.is_set():
+                response = fresh.embed(clips[i])
+                if response.status_code == 200:
+                    assert response.json()["embedding"] == expected[i]
+                    seen["right"] += 1
+                else:
+                    assert problem(response) == "undecodable-audio" and "crashed" in response.json()["detail"], response.text
+                    seen["crashed"] += 1
+        finally:
+            over.set()  # one that fails ends all
 
     def kill() -> None:
-        while crashed() < N_KILLS:
+        while crashed() < N_KILLS and not over.is_set():
             count, end = crashed(), time.monotonic() + 1
             with suppress(ProcessLookupError, IndexError):  # one may be dead already, and not yet buried
                 os.kill(random.choice(decoders(fresh)), signal.SIGSEGV)
