@@ -70,13 +70,14 @@ def test_answers_of_a_service_that_cannot(tmp_path: Path) -> None:
             judge(loading.get(path), path, "GET")
         judge(loading.embed(voice()), "/embed", "POST")
     with Service(model=LARGE, max_duration_s=200, workers=1, queue_size=1, watchdog_s=0.1, queue_timeout_ms=100) as full:
-        held = [send_embed(full, busy_clip())]
+        clip = busy_clip()  # once: making it takes longer than a small network needs for it
+        held = [send_embed(full, clip)]
         full.wait_for(lambda: full.get("/livez").status_code == 503, 10, "stuck")
         judge(full.get("/livez"), "/livez", "GET")
         response = full.embed(voice())
         assert response.status_code == 503 and "queue-timeout" in response.text
         judge(response, "/embed", "POST")
-        held.append(send_embed(full, busy_clip()))
+        held += [send_embed(full, clip), send_embed(full, clip)]  # should the first be through: one runs, one waits
         response = full.embed(voice())
         assert response.status_code == 503
         judge(response, "/embed", "POST")
