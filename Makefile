@@ -412,7 +412,7 @@ $(UNTRAINED): tools/untrained/untrained.c | $(BUILD)/untrained
 
 # A fuzz target has libFuzzer's main; it may see the internals of core, and those of the server that
 # need neither loop nor connection.
-FUZZ_SERVER := $(patsubst %,server/%.o,http/wire http/tap util/thread http/problem http/multipart http/json http/json_build http/query util/crash util/fault)
+FUZZ_SERVER := $(patsubst %,server/%.o,http/wire http/tap util/thread http/problem http/multipart http/json http/json_build http/query util/name util/crash util/fault)
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/limit.c build/fuzz/libvoiceprint.a $(FUZZ_SERVER:%=build/fuzz/%)
 	@echo '  fuzz  $<'
 	@clang-14 $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) -fsanitize=fuzzer -Wl,--wrap=LLVMFuzzerTestOneInput $< tests/fuzz/limit.c $(FUZZ_SERVER:%=build/fuzz/%) \

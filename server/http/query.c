@@ -80,12 +80,10 @@ static bool set_speakers(const char *value, unsigned *out)
 /* One that becomes a field of RTTM, where blanks separate the fields, or names a known voice. */
 static bool set_name(const char *value, char *name, size_t room)
 {
-    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t n = strlen(value);
-    if (n < 1 || n >= room || strspn(value, good) != n)
-        return false;
-    memcpy(name, value, n + 1);
-    return true;
+    const bool is_good = name_is_plain(value, room);
+    if (is_good)
+        strcpy(name, value);
+    return is_good;
 }
 
 static bool set_format(const char *value, enum query_format *out)

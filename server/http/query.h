@@ -5,6 +5,7 @@
 
 #include "diarization.h"
 #include "http/problem.h"
+#include "util/name.h"
 
 enum { QUERY_MAX_BYTES = 2048, QUERY_MAX_OPTIONS = 24, URI_ROOM = 65, NAME_ROOM = 129 };
 
@@ -29,9 +30,9 @@ struct query {
     enum query_format format;
     char uri[URI_ROOM]; /* the recording's name in RTTM */
     /* For known voices only. */
-    char collection[URI_ROOM]; /* default "default" */
-    char after[NAME_ROOM];     /* an id; "": from the beginning */
-    char confirm[URI_ROOM];    /* a collection; "": not given */
+    char collection[COLLECTION_ROOM]; /* default "default" */
+    char after[NAME_ROOM];            /* an id; "": from the beginning */
+    char confirm[COLLECTION_ROOM];    /* a collection; "": not given */
     unsigned limit, top;
     bool lines; /* no option: the answer is to come in lines, by `Accept` */
 };

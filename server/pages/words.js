@@ -29,6 +29,8 @@ export const warning = (name) => WARNINGS[name] ?? name.replaceAll('_', ' ');
 const ADVICE = {
   unauthorized: 'Enter the key of this service at the top of the page.',
   'foreign-host': 'Open this page under the address that its operator gave you.',
+  'forbidden-scope': 'Your key is not for this. Ask the operator of this service for one that is.',
+  'forbidden-collection': 'Your key is for another collection of voices.',
   'upload-too-slow': 'The connection is too slow. Try again, or use a shorter recording.',
   'body-too-large': 'Use a shorter part of the recording.',
   'unsupported-audio': 'Save it as WAV, FLAC, MP3 or Ogg and drop it again.',

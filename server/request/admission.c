@@ -65,6 +65,49 @@ static bool has_voices(struct request *request)
     return false;
 }
 
+/* NULL: a key is asked for, and it has none that is right. */
+static const struct key_rights *rights_of(struct request *request)
+{
+    static const struct key_rights everything = {.scopes = ALL_SCOPES};
+    const struct keys *keys = request->service->keys;
+    if (!request->route->needs_key || keys == NULL)
+        return &everything;
+    const struct key_rights *rights = keys_find(keys, request->head.authorization);
+    if (rights == NULL)
+        problem_set(&request->problem, PROBLEM_UNAUTHORIZED,
+                    "send a valid key as `Authorization: Bearer KEY`");
+    return rights;
+}
+
+/* What the key may do, whose voices it may name; without a collection in the query it names its
+ * own. The answer is the same whether the other collection has voices or not. */
+static bool is_permitted(struct request *request, const struct key_rights *rights)
+{
+    struct query *query = &request->query;
+    const unsigned missing = request->route->scope & ~rights->scopes;
+    if (missing != 0) {
+        problem_set(&request->problem, PROBLEM_FORBIDDEN_SCOPE,
+                    "the key of this request has not the scope \"%s\", which is wanted here; the "
+                    "operator may add it to the key's line in api_keys_file",
+                    key_scope_name(missing));
+        snprintf(request->problem.field, sizeof request->problem.field, "%s",
+                 key_scope_name(missing));
+        return false;
+    }
+    if (*rights->collection == 0)
+        return true;
+    if ((query->seen & QUERY_COLLECTION) != 0 &&
+        strcmp(query->collection, rights->collection) != 0) {
+        problem_set(&request->problem, PROBLEM_FORBIDDEN_COLLECTION,
+                    "the key of this request is for one collection, and this is not it: leave "
+                    "collection out");
+        snprintf(request->problem.field, sizeof request->problem.field, "collection");
+        return false;
+    }
+    snprintf(query->collection, sizeof query->collection, "%s", rights->collection);
+    return true;
+}
+
 static void judge_state(struct request *request)
 {
     struct service *service = request->service;
@@ -82,7 +125,6 @@ static void judge_state(struct request *request)
 void admission_judge(struct request *request)
 {
     ON_LOOP();
-    const struct service *service = request->service;
     if (!came_to_us(request))
         return;
     if (!is_served_here(request)) {
@@ -96,18 +138,17 @@ void admission_judge(struct request *request)
     judge_method(request);
     if (request->problem.kind != PROBLEM_NONE)
         return;
-    if (route->needs_key && service->keys != NULL &&
-        !keys_accept(service->keys, request->head.authorization)) {
-        problem_set(&request->problem, PROBLEM_UNAUTHORIZED,
-                    "send a valid key as `Authorization: Bearer KEY`");
+    const struct key_rights *rights = rights_of(request);
+    if (rights == NULL)
         return;
-    }
     if (request->head.expect != NULL && !request->head.expects_continue) {
         problem_set(&request->problem, PROBLEM_EXPECTATION_FAILED,
                     "the only expectation that is met is 100-continue");
         return;
     }
     if (!query_parse(request->query_text, route->options, &request->query, &request->problem))
+        return;
+    if (!is_permitted(request, rights))
         return;
     if (route->needs_engine)
         judge_state(request);

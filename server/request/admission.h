@@ -1,6 +1,7 @@
 /*
  * What is decided before, and right after, a body is read: known path, method, key, expectation,
- * options, readiness, drain, length, overload, memory. Each fills request->problem or leaves it.
+ * options, rights of the key, readiness, drain, length, overload, memory. Each fills
+ * request->problem or leaves it.
  */
 #ifndef VP_ADMISSION_H
 #define VP_ADMISSION_H

@@ -23,6 +23,7 @@ struct route {
     enum route_label label;
     bool takes_body;
     bool needs_key;
+    unsigned scope;    /* which the key must have, a bit of enum key_scope; 0: any key will do */
     bool needs_voices; /* 404 where known voices are off */
     bool needs_engine; /* 503 not-ready or draining otherwise */
     bool is_admin;     /* on admin_listen when there is one, probes on both */

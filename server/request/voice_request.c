@@ -25,7 +25,7 @@ bool voice_request_read(struct request *request)
     const char *id = request->path + strlen("/voices/");
     const size_t n = strcspn(id, "/");
     snprintf(request->voice_id, sizeof request->voice_id, "%.*s", (int)n, id);
-    if (n >= sizeof request->voice_id || !voice_name_is_good(request->voice_id, VOICE_ID_ROOM))
+    if (n >= sizeof request->voice_id || !name_is_good(request->voice_id, VOICE_ID_ROOM))
         return fail_field(
             request, "id",
             "an id is 1 to 128 of the characters A-Z a-z 0-9 . _ -, the first no dot");

@@ -138,8 +138,8 @@ static bool load_voice(struct loading *loading)
     enum { MOST_NUMBERS = 1 << 16 };
     sqlite3_stmt *row = loading->voices;
     const size_t dim = (size_t)sqlite3_column_int64(row, 4);
-    if (!voice_name_is_good(column(row, 1), COLLECTION_ROOM) ||
-        !voice_name_is_good(column(row, 2), VOICE_ID_ROOM) || dim < 1 || dim > MOST_NUMBERS)
+    if (!name_is_good(column(row, 1), COLLECTION_ROOM) ||
+        !name_is_good(column(row, 2), VOICE_ID_ROOM) || dim < 1 || dim > MOST_NUMBERS)
         return database_fail_with(loading->database, "the file of voices is damaged: a name");
     if (!make_room(loading, dim))
         return database_fail_with(loading->database, "memory is short");

@@ -34,10 +34,3 @@ void voice_release(struct voice *voice)
     free(voice->metadata);
     free(voice);
 }
-
-bool voice_name_is_good(const char *name, size_t room)
-{
-    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    const size_t n = strlen(name);
-    return n >= 1 && n < room && name[0] != '.' && strspn(name, good) == n;
-}

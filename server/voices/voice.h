@@ -5,13 +5,13 @@
 #ifndef VP_VOICE_H
 #define VP_VOICE_H
 
+#include "util/name.h"
 #include "voiceprint.h"
 
 #include <stdatomic.h>
 
 enum {
     VOICE_ID_ROOM = 129,  /* of an id, with its end */
-    COLLECTION_ROOM = 65, /* of a collection's name */
     DIGEST_ROOM = 72,     /* of a model's digest, as struct vp_model_info has it */
     ETAG_ROOM = 17,       /* 64 random bits in hex */
     VOICE_MAX_CLIPS = 64, /* of one voice */
@@ -42,8 +42,5 @@ struct voice {
 struct voice *voice_new(const char *id, size_t n_clips);
 struct voice *voice_hold(struct voice *voice);
 void voice_release(struct voice *voice); /* takes a reference; NULL is legal */
-
-/* 1 to n - 1 of A-Z a-z 0-9 . _ -, the first no dot, so that no path is shortened by it. */
-bool voice_name_is_good(const char *name, size_t room);
 
 #endif

@@ -34,13 +34,15 @@ def enrolment(vectors: list[np.ndarray], speech_s: float = 30.0, **members: Any)
 
 
 class Voices:
-    """The calls of the contract, each answer judged by it."""
+    """The calls of the contract, with a key where one is asked for, each answer judged by it."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, key: str | None = None) -> None:
         self.service = service
-        self.dim = service.get("/info").json()["dim"]
+        self.key = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self.dim = service.get("/info", headers=self.key).json()["dim"]
 
     def call(self, method: str, path: str, template: str, **kwargs: Any) -> requests.Response:
+        kwargs["headers"] = self.key | (kwargs.pop("headers", None) or {})
         answer = requests.request(method, self.service.url + path, timeout=120, **kwargs)
         if answer.status_code != 204:
             judge(answer, template, method)

@@ -10,17 +10,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct keys *load(const char *text)
+static enum vp_status try(const char *text, struct keys **keys, struct vp_err *err)
 {
     char path[] = "/tmp/vp-keys-XXXXXX";
     int fd = mkstemp(path);
-    struct keys *keys = NULL;
-    struct vp_err err;
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
-    assert_int_equal(keys_load(path, &keys, &err), VP_OK);
+    const enum vp_status status = keys_load(path, keys, err);
     unlink(path);
+    return status;
+}
+
+static struct keys *load(const char *text)
+{
+    struct keys *keys = NULL;
+    struct vp_err err;
+    assert_int_equal(try(text, &keys, &err), VP_OK);
     return keys;
 }
 
@@ -31,23 +37,84 @@ static void whole_keys_are_accepted_and_nothing_else(void **state)
     memset(longest + 7, 'k', 255);
     struct keys *keys = load("# staff\r\n\nfirst-key\n  \nsecond-key \r\n"
                              "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk");
-    assert_true(keys_accept(keys, "Bearer first-key"));
-    assert_true(keys_accept(keys, "BEARER   second-key"));
-    assert_false(keys_accept(keys, "Bearer first-ke"));
-    assert_false(keys_accept(keys, "Bearer first-keyy"));
-    assert_false(keys_accept(keys, "Bearer first-key "));
-    assert_false(keys_accept(keys, "Bearer # staff"));
-    assert_false(keys_accept(keys, "Bearer "));
-    assert_false(keys_accept(keys, "Basic first-key"));
-    assert_false(keys_accept(keys, ""));
-    assert_false(keys_accept(keys, NULL));
+    assert_non_null(keys_find(keys, "Bearer first-key"));
+    assert_non_null(keys_find(keys, "BEARER   second-key"));
+    assert_null(keys_find(keys, "Bearer first-ke"));
+    assert_null(keys_find(keys, "Bearer first-keyy"));
+    assert_null(keys_find(keys, "Bearer first-key "));
+    assert_null(keys_find(keys, "Bearer # staff"));
+    assert_null(keys_find(keys, "Bearer "));
+    assert_null(keys_find(keys, "Basic first-key"));
+    assert_null(keys_find(keys, ""));
+    assert_null(keys_find(keys, NULL));
     for (size_t n = 60; n <= 255; n++) { /* 64 of them are a key */
         longest[7 + n] = 0;
-        assert_int_equal(keys_accept(keys, longest), n == 64);
+        assert_int_equal(keys_find(keys, longest) != NULL, n == 64);
         longest[7 + n] = 'k';
     }
     longest[7 + 255] = 0;
     keys_free(keys);
+}
+
+static void a_line_says_what_its_key_may_do(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *authorization;
+        unsigned scopes;
+        const char *collection;
+    } rows[] = {
+        {"Bearer old", ALL_SCOPES, ""},
+        {"Bearer with:colon", ALL_SCOPES, ""},
+        {"Bearer reader", SCOPE_EMBED | SCOPE_IDENTIFY, "acme"},
+        {"Bearer tenant", ALL_SCOPES, "b.2"},
+        {"Bearer clerk", SCOPE_ENROL | SCOPE_ADMIN, ""},
+    };
+    struct keys *keys = load("old\nwith:colon\n"
+                             "reader \t embed,identify  collection=acme \r\n"
+                             "tenant collection=b.2\nclerk\tadmin,enrol\n"
+                             "old\nreader collection=acme identify,embed\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct key_rights *rights = keys_find(keys, rows[i].authorization);
+        assert_non_null(rights);
+        assert_int_equal(rights->scopes, rows[i].scopes);
+        assert_string_equal(rights->collection, rows[i].collection);
+    }
+    assert_null(keys_find(keys, "Bearer reader embed,identify"));
+    assert_null(keys_find(keys, "Bearer embed,identify"));
+    assert_string_equal(key_scope_name(SCOPE_ENROL | SCOPE_ADMIN), "enrol");
+    assert_string_equal(key_scope_name(SCOPE_ADMIN), "admin");
+    keys_free(keys);
+}
+
+static void a_line_that_is_not_understood_is_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"all", "behind a key"},
+        {"embed,", "behind a key"},
+        {"Embed", "behind a key"},
+        {"embed identify", "behind a key"},
+        {"embed, identify", "behind a key"},
+        {"embed collection=", "one collection"},
+        {"collection=.a", "one collection"},
+        {"collection=a,b", "one collection"},
+        {"collection=a collection=a", "one collection"},
+        {"embed \001", "control character"},
+        {"enrol", "other rights"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[128];
+        struct keys *keys = NULL;
+        struct vp_err err;
+        snprintf(text, sizeof text, "a-secret\n%s %s\n", i == 10 ? "a-secret" : "b-secret",
+                 rows[i][0]);
+        assert_int_equal(try(text, &keys, &err), VP_ERR_ARGUMENT);
+        assert_null(keys);
+        assert_non_null(strstr(err.message, "line 2"));
+        assert_non_null(strstr(err.message, rows[i][1]));
+        assert_null(strstr(err.message, "secret"));
+    }
 }
 
 static void digests_tell_keys_apart(void **state)
@@ -90,19 +157,19 @@ static void follow(pid_t child, struct trace *trace)
     waitpid(child, &status, 0);
 }
 
-/* keys_accept, step by step. The guess lies at the same place whatever it is. */
+/* keys_find, step by step. The guess lies at the same place whatever it is. */
 static void trace_accept(const struct keys *keys, const char *guess, struct trace *trace)
 {
     static char authorization[64];
     snprintf(authorization, sizeof authorization, "Bearer %s", guess);
-    (void)keys_accept(keys, authorization); /* binds the functions it calls */
+    (void)keys_find(keys, authorization); /* binds the functions it calls */
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
             _exit(1);
         raise(SIGSTOP);
-        volatile bool accepted = keys_accept(keys, authorization);
+        volatile bool accepted = keys_find(keys, authorization) != NULL;
         (void)accepted;
         raise(SIGSTOP);
         _exit(0);
@@ -164,6 +231,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_keys_are_accepted_and_nothing_else),
+        cmocka_unit_test(a_line_says_what_its_key_may_do),
+        cmocka_unit_test(a_line_that_is_not_understood_is_refused),
         cmocka_unit_test(digests_tell_keys_apart),
         cmocka_unit_test(the_way_to_the_answer_is_always_the_same),
     };

@@ -78,14 +78,14 @@ static void each_listener_serves_its_own(void **state)
     }
 }
 
-static struct keys *one_key(void)
+static struct keys *one_key(const char *line)
 {
     char path[] = "/tmp/vp-admission-XXXXXX";
     struct keys *keys = NULL;
     struct vp_err err;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, "secret\n", 7), 7);
+    assert_int_equal(write(fd, line, strlen(line)), strlen(line));
     close(fd);
     assert_int_equal(keys_load(path, &keys, &err), VP_OK);
     unlink(path);
@@ -96,7 +96,7 @@ static void keys_are_asked_before_anything_is_told(void **state)
 {
     (void)state;
     fresh_service();
-    service.keys = one_key();
+    service.keys = one_key("secret\n");
     service.engine = NULL; /* nobody without a key hears of it */
     struct request request = request_for("POST", "/embed");
     request.query_text = "unknown=1";
@@ -113,6 +113,74 @@ static void keys_are_asked_before_anything_is_told(void **state)
     assert_string_equal(request.problem.detail, "it loads");
     assert_int_equal(judge("GET", "/livez"), PROBLEM_NONE);
     keys_free(service.keys);
+}
+
+/* What a key with those rights hears that asks for this; on_body is never reached. */
+static struct request ask_with(const char *rights, const char *method, const char *path,
+                               const char *query)
+{
+    char line[128];
+    snprintf(line, sizeof line, "secret %s\n", rights);
+    service.keys = one_key(line);
+    struct request request = request_for(method, path);
+    request.head.authorization = "Bearer secret";
+    request.query_text = query;
+    admission_judge(&request);
+    keys_free(service.keys);
+    return request;
+}
+
+static void each_endpoint_wants_its_scope(void **state)
+{
+    (void)state;
+    static const char *const rows[][3] = {
+        {"POST", "/embed", "embed"},
+        {"POST", "/compare", "embed"},
+        {"POST", "/diarize", "embed"},
+        {"POST", "/identify", "identify"},
+        {"POST", "/voices/a/verify", "identify"},
+        {"PUT", "/voices/a", "enrol"},
+        {"GET", "/voices/a", "enrol"},
+        {"DELETE", "/voices/a", "enrol"},
+        {"POST", "/voices/a/clips", "enrol"},
+        {"DELETE", "/voices/a/clips/0", "enrol"},
+        {"GET", "/voices", "admin"},
+        {"DELETE", "/voices", "admin"},
+    };
+    static const char *const scopes[] = {"embed", "identify", "enrol", "admin"};
+    fresh_service();
+    service.store = (struct store *)&service; /* only looked at for being there */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (size_t j = 0; j < N_SCOPES; j++) {
+            struct request request = ask_with(scopes[j], rows[i][0], rows[i][1], NULL);
+            const bool is_it = strcmp(scopes[j], rows[i][2]) == 0;
+            assert_int_equal(request.problem.kind, is_it ? PROBLEM_NONE : PROBLEM_FORBIDDEN_SCOPE);
+            assert_string_equal(request.problem.field, is_it ? "" : rows[i][2]);
+            assert_int_equal(strstr(request.problem.detail, rows[i][2]) != NULL, !is_it);
+        }
+        assert_int_equal(ask_with("", rows[i][0], rows[i][1], NULL).problem.kind, PROBLEM_NONE);
+    }
+    assert_int_equal(ask_with("admin", "GET", "/info", NULL).problem.kind, PROBLEM_NONE);
+}
+
+static void a_key_of_a_collection_names_no_other(void **state)
+{
+    (void)state;
+    static const char rights[] = "admin collection=acme";
+    fresh_service();
+    service.store = (struct store *)&service;
+    assert_string_equal(ask_with("", "GET", "/voices", NULL).query.collection, "default");
+    assert_string_equal(ask_with(rights, "GET", "/voices", NULL).query.collection, "acme");
+    assert_int_equal(ask_with(rights, "GET", "/voices", "collection=acme").problem.kind,
+                     PROBLEM_NONE);
+    struct request request = ask_with(rights, "GET", "/voices", "limit=2&collection=default");
+    assert_int_equal(request.problem.kind, PROBLEM_FORBIDDEN_COLLECTION);
+    assert_string_equal(request.problem.field, "collection");
+    assert_null(strstr(request.problem.detail, "acme"));
+    assert_int_equal(ask_with(rights, "GET", "/voices", "collection=acm").problem.kind,
+                     PROBLEM_FORBIDDEN_COLLECTION);
+    assert_string_equal(ask_with("admin", "GET", "/voices", "collection=default").query.collection,
+                        "default");
 }
 
 static void an_expectation_that_cannot_be_met(void **state)
@@ -225,6 +293,8 @@ int main(void)
         cmocka_unit_test(paths_and_methods),
         cmocka_unit_test(each_listener_serves_its_own),
         cmocka_unit_test(keys_are_asked_before_anything_is_told),
+        cmocka_unit_test(each_endpoint_wants_its_scope),
+        cmocka_unit_test(a_key_of_a_collection_names_no_other),
         cmocka_unit_test(an_expectation_that_cannot_be_met),
         cmocka_unit_test(a_drain_begins_nothing_long),
         cmocka_unit_test(bodies),
