@@ -23,8 +23,11 @@ static struct {
     size_t n;
 } taps;
 
+/* Other threads call recv() and send() too, on sockets of theirs; the table is the loop's. */
 static struct tap *tap_of(int fd)
 {
+    if (thread_get_role() >= THREAD_WORKER)
+        return NULL;
     struct tap *tap = fd >= 0 && (size_t)fd < taps.n ? &taps.by_fd[fd] : NULL;
     return tap != NULL && tap->wire != NULL ? tap : NULL;
 }

@@ -2,7 +2,8 @@
  * Stands between libmicrohttpd and its sockets. What it reads is shown to a strict reader (wire.h)
  * before it sees it; and of an answer the first bytes may be sent ahead of it. The library calls
  * recv(), send() and sendmsg() and has no other place to look over its shoulder; so this program
- * defines these itself, which come before the C library's wherever they are called. Loop only.
+ * defines these itself, which come before the C library's wherever they are called: by the workers
+ * too, whose sockets (to decoders, to a log) are passed through unlooked at.
  */
 #ifndef VP_TAP_H
 #define VP_TAP_H
