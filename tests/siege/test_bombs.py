@@ -95,7 +95,9 @@ BOMBS: list[tuple[str, Callable[[], bytes], str, str]] = [
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[Service]:
-    with Service(workers=1) as running:
+    """It decodes in its own process, where all that a recording takes can be seen. Sealed decoders run the same code,
+    with a ration of memory besides: test_decoders.py."""
+    with Service(workers=1, decoder="inline") as running:
         assert running.embed(voice()).ok and running.post("/diarize", data=voice(seconds=3)).ok
         assert running.embed(media.recording("-c:a aac -f mp4")).ok  # loads libavformat
         yield running
@@ -147,14 +149,15 @@ def test_a_packet_without_its_end_is_not_joined_with_the_next(target: Service) -
 
 
 @pytest.mark.skipif(BUILD.name != "release", reason="measures time: release build only")
-def test_decoding_ends_when_nobody_waits() -> None:
+@pytest.mark.parametrize("decoder", ["sandbox", "inline"])
+def test_decoding_ends_when_nobody_waits(decoder: str) -> None:
     """A minute of eight channels at 192 kHz, 6 KB: decoding takes longer than anything else, and keeps to the deadline."""
     body = flac.wide(170)
-    with Service(workers=1) as service:
+    with Service(workers=1, decoder=decoder) as service:
         before = service.metric("process_cpu_seconds_total")
         assert service.embed(body).ok
         whole_s = service.metric("process_cpu_seconds_total") - before
-    with Service(workers=1, request_timeout_s=0.2) as service:
+    with Service(workers=1, decoder=decoder, request_timeout_s=0.2) as service:
         before, start = service.metric("process_cpu_seconds_total"), time.monotonic()
         answer = service.embed(body)
         assert (answer.status_code, problem(answer)) == (503, "queue-timeout")

@@ -41,16 +41,18 @@ def slow_json(item: bytes) -> bytes:
 
 
 def test_searching_is_linear(service: Service) -> None:
-    """A step for each byte, not one for each byte of the boundary too: 0.1 ns against 2.7 ns, as measured. Beside
-    it, in turn, bytes that nobody could take for the boundary: a busy machine is slow with both."""
+    """A step for each byte, not one for each byte of the boundary too: memmem() takes 2.3 times as long in all, the
+    handing over of the bytes included. Beside it, in turn, bytes that nobody could take for the boundary; of each kind
+    the run that was disturbed the least counts."""
     bodies = [form((b"file", b"audio/wav", piece * (LARGE // 2))) for piece in (b"ab", b"xy")]
-    spent_s = [0.0, 0.0]
-    for kind in [0, 1] * 3:
+    spent_s: list[list[float]] = [[], []]
+    for kind in [0, 1] * 4:
         before = attackers.worker_seconds(service)
         assert service.post("/diarize", data=bodies[kind], headers=FORM).status_code == 415
-        spent_s[kind] += attackers.worker_seconds(service) - before
-    print(" and ".join(f"{1e9 * spent / (3 * LARGE):.2f}" for spent in spent_s), "ns a byte")
-    assert spent_s[0] < 4 * spent_s[1]
+        spent_s[kind].append(attackers.worker_seconds(service) - before)
+    hostile, harmless = (1e9 * min(spent) / LARGE for spent in spent_s)
+    print(f"{hostile:.2f} and {harmless:.2f} ns a byte")
+    assert hostile < 1.7 * harmless
 
 
 @pytest.mark.parametrize("piece", [b"ab", b"\r\n--" + b"ab" * 34, b"\r", b"\r\n--", b"\rx"], ids=ascii)

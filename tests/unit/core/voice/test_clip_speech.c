@@ -211,6 +211,18 @@ static void pauses_are_left_out_before_the_mean_is_taken(void **state)
     }
 }
 
+static void nothing_is_left_out_of_the_next_clip(void **state)
+{
+    (void)state;
+    float embedding[MOST_DIM];
+    const size_t n = append_pause(make_clip(4.0, 3.0), 1.2);
+    set_clip(n);
+    listen(true);
+    assert_true(embed(embedding) < info.n_frames);
+    set_clip(n); /* to which nobody listens */
+    assert_int_equal(embed(embedding), info.n_frames);
+}
+
 static void continuous_speech_is_embedded_whole_to_the_bit(void **state)
 {
     (void)state;
@@ -321,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pauses_are_left_out_before_the_mean_is_taken),
+        cmocka_unit_test(nothing_is_left_out_of_the_next_clip),
         cmocka_unit_test(continuous_speech_is_embedded_whole_to_the_bit),
         cmocka_unit_test(who_wants_pauses_gets_the_plain_result_and_the_facts),
         cmocka_unit_test(a_clip_without_speech_is_embedded_whole_with_both_warnings),
