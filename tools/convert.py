@@ -2,7 +2,8 @@
 """A published model -> .safetensors, the file that the engine maps into memory.
 
 Reads WeSpeaker's avg_model.pt and .ckpt, pyannote's pytorch_model.bin, of the embedding and of the
-segmentation network, and WeSpeaker's .onnx.
+segmentation network, and WeSpeaker's .onnx; and a CAM++ of WeSpeaker or 3D-Speaker, whose features
+--front-end names: a checkpoint becomes .safetensors, an .onnx that does not say them becomes one that does.
 Lists every tensor it takes, drops the training head (projection.*) by name, refuses whatever it
 cannot explain, and keeps the result only after the source and the written file have given the
 same embeddings. Pickles are read without running anything that they name.
@@ -24,7 +25,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from vptools import checkpoint, onnx_net, progress, segmentation
+from vptools import campplus, checkpoint, onnx_net, progress, segmentation
 from vptools.checkpoint import CheckpointError
 from vptools.engine import DEFAULT_PROGRAM, EngineError
 from vptools.engines import OurEngine
@@ -101,7 +102,8 @@ def distance(got: np.ndarray, expected: np.ndarray, bar: float, what: str) -> fl
     return error
 
 
-def verify_engine(source: Forward, written: Path, program: Path) -> float:
+def verify_engine(source: Forward, written: Path, program: Path,
+                  features: Callable[[np.ndarray], Tensor] = fbank) -> float:
     """Our engine with the written file against the source, on a second of coloured noise."""
     noise = np.cumsum(np.random.default_rng(2).standard_normal(RATE_HZ))
     samples = np.diff(noise, n=1, prepend=0) + 0.05 * noise * np.hanning(RATE_HZ)
@@ -109,7 +111,7 @@ def verify_engine(source: Forward, written: Path, program: Path) -> float:
         clip = Path(folder) / "noise.wav"
         soundfile.write(clip, samples / np.abs(samples).max() / 2, RATE_HZ, subtype="FLOAT")
         heard, _ = soundfile.read(clip, dtype="float32")
-        expected = source(fbank(heard).numpy()[None])
+        expected = source(features(heard).numpy()[None])
         got = OurEngine(program, written).embeddings([clip])[0]
     return distance(got, expected.astype(np.float64), ENGINE_RELATIVE, "voiceprint")
 
@@ -147,16 +149,91 @@ def convert_segmentation(loaded: Any, source: Path, out: Path, name: str, progra
     print(f"wrote {out} ({out.stat().st_size} bytes)")
 
 
+FRONT_ENDS: dict[str, Callable[[np.ndarray], Tensor]] = {"povey": campplus.features, "hamming": fbank}
+CAMPPLUS = "xvector.tdnn.linear.weight"  # in a CAM++ alone
+
+
+def state_of(loaded: Any) -> dict[str, Any]:
+    """The state dict of a checkpoint, {} where there is none."""
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
+    return dict(state) if isinstance(state, dict) else {}
+
+
+def write_campplus(state: dict[str, Any], part: Path, metadata: dict[str, str]) -> Forward:
+    """A checkpoint -> .safetensors, every tensor accounted for; what runs the source."""
+    left_out = (checkpoint.TRAINING_HEAD, checkpoint.COUNTERS)
+    taken = {name: value.detach().float().contiguous() for name, value in state.items()
+             if not name.startswith(left_out[0]) and not name.endswith(left_out[1])}
+    try:
+        model = campplus.load({**campplus.CamPlusPlus(campplus.Architecture.of(taken)).state_dict(), **taken})
+    except (ValueError, RuntimeError) as error:
+        raise ConvertError(str(error)) from error
+    missing = {name for name in model.state_dict() if not name.endswith(left_out[1])} - taken.keys()
+    if missing:
+        raise ConvertError(f"the checkpoint has no {min(missing)}")
+    print(f"{len(taken)} tensors, {sum(tensor.numel() for tensor in taken.values())} numbers: {model.arch}")
+    save_file(taken, part, metadata=metadata)
+    return torch.no_grad()(lambda feats: model(torch.from_numpy(feats))[0].numpy())
+
+
+def write_campplus_onnx(source: Path, part: Path, metadata: dict[str, str]) -> Forward:
+    """An .onnx with what it says of itself added; what runs it."""
+    import onnx
+
+    model = onnx.load(source)
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    onnx.helper.set_model_props(model, {**said, **metadata})
+    part.write_bytes(model.SerializeToString())
+    return onnx_forward(source)
+
+
+def convert_campplus(source: Path, state: dict[str, Any], out: Path, name: str, front_end: str | None,
+                     program: Path) -> None:
+    """A CAM++, kept when our engine says the same with it; state is empty for an .onnx."""
+    if front_end is None:
+        raise ConvertError(f"{source} is a CAM++, which does not say what features it was trained on: "
+                           "--front-end povey (3D-Speaker) or hamming (WeSpeaker)")
+    if not state and out.suffix != ".onnx":
+        raise ConvertError(f"a CAM++ in ONNX stays ONNX: name the file to write, --out {source.stem}-{front_end}.onnx")
+    metadata = {"name": name, "front_end": front_end, "source": source.name,
+                "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest()}
+    part = out.with_name(out.name + ".part")
+    try:
+        runs = write_campplus(state, part, metadata) if state else write_campplus_onnx(source, part, metadata)
+        ours = verify_engine(runs, part, program, FRONT_ENDS[front_end]) if program.exists() else None
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    print(f"not verified: {program} is not built" if ours is None else
+          f"verified: the source and voiceprint on {out.name} agree within {ours:.0e} of the norm")
+    print(f"wrote {out} ({out.stat().st_size} bytes)")
+
+
+def is_campplus_onnx(source: Path) -> bool:
+    """A ResNet has no sigmoid."""
+    import onnx
+
+    if source.suffix != ".onnx":
+        return False
+    try:
+        return any(node.op_type == "Sigmoid" for node in onnx.load(source).graph.node)
+    except Exception:  # a damaged file is named by the reader of ResNets
+        return False
+
+
 def describe(arch: Architecture) -> str:
     block = "bottleneck" if arch.bottleneck else "basic"
     blocks = " ".join(map(str, arch.blocks))
     return f"{block} blocks {blocks}, {arch.channels} channels, {arch.n_mels} mels, {arch.dim} dimensions"
 
 
-def convert(source: Path, out: Path, name: str, quiet: bool, program: Path) -> None:
+def convert(source: Path, out: Path, name: str, front_end: str | None, quiet: bool, program: Path) -> None:
     loaded = checkpoint.open_pickle(source) if source.suffix != ".onnx" else None
     if checkpoint.is_segmentation(loaded):
         convert_segmentation(loaded, source, out, name, program)
+        return
+    if CAMPPLUS in state_of(loaded) or is_campplus_onnx(source):
+        convert_campplus(source, state_of(loaded), out, name, front_end, program)
         return
     taken, remarks = read_source(source)
     model = network(taken, str(source))
@@ -194,6 +271,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("source", type=Path, help="avg_model.pt, .ckpt, pytorch_model.bin or .onnx")
     parser.add_argument("-o", "--out", type=Path, help="the file to write (default: beside the source)")
     parser.add_argument("--name", help="the model's name in /info (default: the source's)")
+    parser.add_argument("--front-end", choices=sorted(FRONT_ENDS), help="of a CAM++: what it was trained on")
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     parser.add_argument("--program", type=Path, default=DEFAULT_PROGRAM, help="our command line program")
     parser.add_argument("-q", "--quiet", action="store_true", help="count the tensors, do not list them")
@@ -202,7 +280,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if out.exists() and not args.force:
             raise ConvertError(f"{out} exists; --force replaces it")
-        convert(args.source, out, args.name or args.source.stem, args.quiet, args.program)
+        convert(args.source, out, args.name or args.source.stem, args.front_end, args.quiet, args.program)
     except (ConvertError, CheckpointError, EngineError, OnnxError, OSError) as error:
         print(f"convert: {error}", file=sys.stderr)
         return 1

@@ -3,7 +3,6 @@
 
 #include "loader/take.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@ static enum vp_status take_norm(const struct tensor_set *set, const char *prefix
                                 float **scale, float **shift)
 {
     float *mean = NULL, *variance = NULL;
+    char name[TAKE_NAME_CHARS];
     const bool affine = take_has(set, prefix, ".weight");
     *scale = *shift = NULL;
     enum vp_status status = take_vector(set, prefix, ".running_mean", n, &mean);
@@ -43,17 +43,10 @@ static enum vp_status take_norm(const struct tensor_set *set, const char *prefix
         for (size_t i = 0; i < n && status == VP_OK; i++)
             (*scale)[i] = 1.0F;
     }
-    for (size_t i = 0; i < n && status == VP_OK; i++) {
-        if (!(variance[i] >= 0.0F)) {
-            status = status_fail(set->err, VP_ERR_MODEL,
-                                 "'%.60s.running_var' has a variance of %g in channel %zu", prefix,
-                                 (double)variance[i], i);
-            break;
-        }
-        const double factor = (double)(*scale)[i] / sqrt((double)variance[i] + TAKE_NORM_EPS);
-        (*scale)[i] = (float)factor;
-        (*shift)[i] = (float)((double)(*shift)[i] - (double)mean[i] * factor);
-    }
+    const struct net_norm norm = {*scale, *shift, mean, variance, TAKE_NORM_EPS};
+    snprintf(name, sizeof name, "%.60s.running_var", prefix);
+    if (status == VP_OK)
+        status = net_norm_scale(&norm, n, name, *scale, *shift, set->err);
     free(mean);
     free(variance);
     if (status != VP_OK) {
@@ -65,16 +58,13 @@ static enum vp_status take_norm(const struct tensor_set *set, const char *prefix
 }
 
 /* The norm behind conv, into its weight and bias. */
-static enum vp_status fold_norm(const struct tensor_set *set, const char *prefix, size_t n_out,
-                                size_t n_row, float *weight, float *bias)
+static enum vp_status fold_norm(const struct tensor_set *set, const char *prefix,
+                                struct net_conv1d *conv)
 {
     float *scale, *shift;
-    const enum vp_status status = take_norm(set, prefix, n_out, &scale, &shift);
-    for (size_t k = 0; k < n_out && status == VP_OK; k++) {
-        for (size_t i = 0; i < n_row; i++)
-            weight[k * n_row + i] *= scale[k];
-        bias[k] = bias[k] * scale[k] + shift[k];
-    }
+    const enum vp_status status = take_norm(set, prefix, conv->n_out, &scale, &shift);
+    if (status == VP_OK)
+        net_conv1d_fold(conv, scale, shift);
     free(scale);
     free(shift);
     return status;
@@ -122,7 +112,7 @@ static enum vp_status take_folded(const struct tensor_set *set, const char *norm
                                   struct net_conv1d *conv)
 {
     conv->relu = true;
-    return fold_norm(set, norm, conv->n_out, conv->n_in * conv->n_taps, conv->weight, conv->bias);
+    return fold_norm(set, norm, conv);
 }
 
 /* prefix: "xvector.block1.tdnnd1". n_growth 0: the file decides. */
@@ -224,8 +214,7 @@ static enum vp_status take_last_layer(const struct tensor_set *set, size_t n, st
     struct net_conv1d conv = {0};
     enum vp_status status = take_conv1d(set, "xvector.dense.linear", 2 * n, 0, 1, false, &conv);
     if (status == VP_OK)
-        status = fold_norm(set, "xvector.dense.nonlinear.batchnorm", conv.n_out, conv.n_in,
-                           conv.weight, conv.bias);
+        status = fold_norm(set, "xvector.dense.nonlinear.batchnorm", &conv);
     net->dim = conv.n_out;
     net->fc_weight = conv.weight;
     net->fc_bias = conv.bias;

@@ -22,6 +22,16 @@ enum vp_status net_conv1d_init(struct net_conv1d *conv, size_t n_out, size_t n_i
     return net_weights_new((size_t[]){n_out, n_in, n_taps}, 3, &conv->weight, &conv->bias, err);
 }
 
+void net_conv1d_fold(struct net_conv1d *conv, const float *scale, const float *shift)
+{
+    const size_t n_row = conv->n_in * conv->n_taps;
+    for (size_t k = 0; k < conv->n_out; k++) {
+        for (size_t i = 0; i < n_row; i++)
+            conv->weight[k * n_row + i] *= scale[k];
+        conv->bias[k] = conv->bias[k] * scale[k] + shift[k];
+    }
+}
+
 static size_t n_weights(const struct net_conv1d *conv)
 {
     return conv->n_out * conv->n_in * conv->n_taps;

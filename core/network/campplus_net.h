@@ -58,6 +58,8 @@ size_t campplus_dilation(size_t block);
  * nothing. */
 enum vp_status net_conv1d_init(struct net_conv1d *conv, size_t n_out, size_t n_in, size_t n_taps,
                                struct vp_err *err) VP_MUST_CHECK;
+/* Folds scale and shift [n_out], which stand behind conv, into its weight and bias. */
+void net_conv1d_fold(struct net_conv1d *conv, const float *scale, const float *shift);
 /* Numbers kept for inference. */
 size_t campplus_net_parameters(const struct campplus_net *campplus);
 

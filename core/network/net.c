@@ -42,6 +42,20 @@ enum vp_status net_conv_fold(struct net_conv *conv, const struct net_norm *norm,
     return VP_OK;
 }
 
+enum vp_status net_norm_scale(const struct net_norm *norm, size_t n, const char *name, float *scale,
+                              float *shift, struct vp_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!(norm->variance[i] >= 0.0F))
+            return status_fail(err, VP_ERR_MODEL, "'%.80s' has a variance of %g in channel %zu",
+                               name, (double)norm->variance[i], i);
+        const double factor = (double)norm->weight[i] / sqrt((double)norm->variance[i] + norm->eps);
+        scale[i] = (float)factor;
+        shift[i] = (float)((double)norm->bias[i] - (double)norm->mean[i] * factor);
+    }
+    return VP_OK;
+}
+
 struct net_block *net_stage_add(struct net_stage *stage)
 {
     struct net_block *blocks = realloc(stage->blocks, (stage->n_blocks + 1) * sizeof *blocks);

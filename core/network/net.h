@@ -74,6 +74,10 @@ size_t net_conv_n_weights(const struct net_conv *conv);
  * variance is negative. */
 enum vp_status net_conv_fold(struct net_conv *conv, const struct net_norm *norm, const char *name,
                              struct vp_err *err) VP_MUST_CHECK;
+/* BatchNorm [n] as y = scale x + shift, each [n]. VP_ERR_MODEL, with name in the sentence, when a
+ * variance is negative. */
+enum vp_status net_norm_scale(const struct net_norm *norm, size_t n, const char *name, float *scale,
+                              float *shift, struct vp_err *err) VP_MUST_CHECK;
 /* Room for one more block at the end of a stage, zeroed; NULL when there is no memory. Borrowed
  * from the stage until the next call. */
 struct net_block *net_stage_add(struct net_stage *stage);

@@ -364,3 +364,51 @@ def test_another_graph_is_refused(tmp_path: Path, change: Any, word: str) -> Non
     refused(tmp_path / "m.onnx", word)
 
 
+# ---- CAM++ ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="campplus_state")
+def make_campplus_state() -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return {**load_file(ROOT / "tests/golden/campplus/net.safetensors"), "projection.weight": torch.zeros(3, 24)}
+
+
+@pytest.fixture(autouse=True)
+def narrow_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The goldens' head has 8 channels, published ones 32."""
+    monkeypatch.setattr(convert_tool.campplus, "HEAD_CHANNELS", 8)
+
+
+def test_campplus_checkpoint(tmp_path: Path, campplus_state: dict[str, Any]) -> None:
+    source, out = tmp_path / "avg_model.pt", tmp_path / "net.safetensors"
+    torch.save(campplus_state, source)
+    refused(source, "--front-end povey")
+    done = convert(source, "--front-end", "povey", "-o", str(out))
+    assert done.returncode == 0 and "verified: the source and voiceprint" in done.stdout, done.stderr
+    made = safetensors_torch.load_file(out)
+    assert made.keys() == campplus_state.keys() - {"projection.weight"}
+    assert all(torch.equal(made[name], campplus_state[name]) for name in made)
+
+
+@pytest.mark.parametrize("lost", ["xvector.block2.tdnnd2.linear1.weight", "xvector.transit1.linear.weight"])
+def test_campplus_checkpoint_that_lacks_a_tensor(tmp_path: Path, campplus_state: dict[str, Any], lost: str) -> None:
+    source = tmp_path / "avg_model.pt"
+    torch.save({name: value for name, value in campplus_state.items() if name != lost}, source)
+    done = convert(source, "--front-end", "povey")
+    assert done.returncode == 1 and lost in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "tests/golden/campplus").glob("*.onnx")))
+def test_campplus_onnx_says_its_front_end(tmp_path: Path, name: str) -> None:
+    source, out = tmp_path / "in.onnx", tmp_path / "out.onnx"
+    model = onnx.load(ROOT / "tests/golden/campplus" / name)
+    del model.metadata_props[:]
+    onnx.save(model, source)
+    refused(source, "--front-end povey")
+    done = convert(source, "--front-end", "hamming", "-o", str(out))
+    assert done.returncode == 0 and "verified" in done.stdout, done.stderr
+    said = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
+    assert said["front_end"] == "hamming" and said["name"] == "in"
+    done = convert(source, "--front-end", "hamming")
+    assert done.returncode == 1 and "in-hamming.onnx" in done.stderr

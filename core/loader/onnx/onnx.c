@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#define MIN_OPSET 13
+#define MIN_OPSET 11
 #define MAX_OPSET 20
-#define MIN_IR    7
+#define MIN_IR    6
 #define MAX_IR    10
 #define MAX_NODES 50000u /* ResNet293 with BatchNormalization and Constant nodes: 2,000 */
 

@@ -139,3 +139,38 @@ enum vp_status onnx_arithmetic_slice(const struct onnx_step *step, struct onnx_a
                    behind * sizeof *out->data);
     return status;
 }
+
+/* Have the first n inputs one shape? */
+static bool are_alike(const struct onnx_step *step, size_t n)
+{
+    const struct onnx_array *a = step->in[0];
+    for (size_t i = 1; i < n; i++)
+        if (step->in[i] == NULL || step->in[i]->n_dims != a->n_dims ||
+            memcmp(step->in[i]->dims, a->dims, a->n_dims * sizeof *a->dims) != 0)
+            return false;
+    return true;
+}
+
+enum vp_status onnx_arithmetic_equal(const struct onnx_step *step, struct onnx_array *out)
+{
+    const struct onnx_array *a = step->in[0];
+    if (!are_alike(step, 2))
+        return VP_ERR_MODEL;
+    const enum vp_status status = onnx_array_new(step->pool, a->dims, a->n_dims, out);
+    out->is_integer = true;
+    for (size_t i = 0; i < out->n_values && status == VP_OK; i++)
+        out->data[i] = a->data[i] == step->in[1]->data[i];
+    return status;
+}
+
+enum vp_status onnx_arithmetic_where(const struct onnx_step *step, struct onnx_array *out)
+{
+    const struct onnx_array *a = step->in[0];
+    if (!are_alike(step, 3))
+        return VP_ERR_MODEL;
+    const enum vp_status status = onnx_array_new(step->pool, a->dims, a->n_dims, out);
+    out->is_integer = step->in[1]->is_integer && step->in[2]->is_integer;
+    for (size_t i = 0; i < out->n_values && status == VP_OK; i++)
+        out->data[i] = step->in[a->data[i] != 0.0 ? 1 : 2]->data[i];
+    return status;
+}

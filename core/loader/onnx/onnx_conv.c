@@ -1,9 +1,9 @@
 /* Conv and BatchNormalization nodes. */
 #include "loader/onnx/onnx_conv.h"
 
+#include "loader/onnx/onnx_norm.h"
 #include "loader/onnx/onnx_walk.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* The node of `value` if it is a convolution, behind a BatchNormalization if there is one. */
@@ -38,10 +38,19 @@ static bool all_equal(const struct onnx_node *node, const char *name, size_t n, 
     return equal;
 }
 
-/* Strides of 1 or 2 in both directions; 0 for anything else. */
-static size_t read_stride(const struct onnx_node *node)
+/* Of frequency, 1 or 2, and of time, the same or 1; false for anything else. */
+static bool read_strides(const struct onnx_node *node, size_t *stride, size_t *time_stride)
 {
-    return all_equal(node, "strides", 2, 1) ? 1 : all_equal(node, "strides", 2, 2) ? 2 : 0;
+    const struct onnx_attribute *a = onnx_attribute(node, "strides");
+    *stride = *time_stride = 1;
+    if (a == NULL)
+        return true;
+    if (a->kind != ONNX_ATTRIBUTE_INTS || a->n_values != 2 || a->integers[0] < 1 ||
+        a->integers[0] > 2 || (a->integers[1] != 1 && a->integers[1] != a->integers[0]))
+        return false;
+    *stride = (size_t)a->integers[0];
+    *time_stride = (size_t)a->integers[1];
+    return true;
 }
 
 static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel,
@@ -49,6 +58,7 @@ static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel
 {
     const struct onnx_attribute *auto_pad = onnx_attribute(node, "auto_pad");
     const char *wrong = NULL;
+    size_t stride, time_stride;
     int64_t group;
     if (onnx_attribute(node, "kernel_shape") != NULL &&
         !all_equal(node, "kernel_shape", 2, (int64_t)kernel))
@@ -57,7 +67,7 @@ static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel
         wrong = "pads";
     if (!all_equal(node, "dilations", 2, 1))
         wrong = "dilations";
-    if (read_stride(node) == 0)
+    if (!read_strides(node, &stride, &time_stride))
         wrong = "strides";
     if (!onnx_attribute_int(node, "group", 1, &group) || group != 1)
         wrong = "group";
@@ -71,47 +81,14 @@ static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel
                        wrong);
 }
 
-/* A constant [n] of floats, owned by the caller. */
-static enum vp_status take_vector(const struct onnx_graph *graph, const struct onnx_node *node,
-                                  size_t input, size_t n, float *out, struct vp_err *err)
-{
-    struct tensor *tensor = onnx_walk_constant(graph, node->inputs[input]);
-    if (tensor == NULL)
-        return status_fail(err, VP_ERR_MODEL,
-                           "ONNX: node '%.80s' (%.40s): input %zu is no constant", node->name,
-                           node->op, input);
-    enum vp_status status = tensor_check_shape(tensor, &n, 1, err);
-    return status != VP_OK ? status : tensor_read_floats(tensor, out, err);
-}
-
-static enum vp_status fold_norm(const struct onnx_graph *graph, struct onnx_node *norm,
+static enum vp_status fold_norm(const struct onnx_graph *graph, struct onnx_node *node,
                                 struct net_conv *conv, struct vp_err *err)
 {
-    enum vp_status status =
-        onnx_walk_use(norm, "epsilon momentum training_mode spatial", 5, 5, err);
-    const struct onnx_attribute *epsilon = onnx_attribute(norm, "epsilon");
-    int64_t training;
-    if (status != VP_OK)
-        return status;
-    if (!onnx_attribute_int(norm, "training_mode", 0, &training) || training != 0 ||
-        (epsilon != NULL && epsilon->kind != ONNX_ATTRIBUTE_FLOAT))
-        return status_fail(err, VP_ERR_MODEL, "ONNX: node '%.100s' is in training mode",
-                           norm->name);
-    float *parts = calloc(4 * conv->n_out, sizeof *parts);
-    if (parts == NULL)
-        return status_no_memory(err, "BatchNormalization", 4 * conv->n_out * sizeof *parts);
-    for (size_t i = 0; i < 4 && status == VP_OK; i++)
-        status = take_vector(graph, norm, i + 1, conv->n_out, parts + i * conv->n_out, err);
-    const struct net_norm folded = {
-        .weight = parts,
-        .bias = parts + conv->n_out,
-        .mean = parts + 2 * conv->n_out,
-        .variance = parts + 3 * conv->n_out,
-        .eps = epsilon != NULL ? epsilon->number : 1e-5, /* ONNX's default */
-    };
+    struct onnx_norm norm;
+    enum vp_status status = onnx_norm_take(graph, node, conv->n_out, &norm, err);
     if (status == VP_OK)
-        status = net_conv_fold(conv, &folded, norm->name, err);
-    free(parts);
+        status = net_conv_fold(conv, &norm.values, node->name, err);
+    onnx_norm_clear(&norm);
     return status;
 }
 
@@ -136,15 +113,17 @@ enum vp_status onnx_conv_take(const struct onnx_graph *graph, size_t value, stru
                            "or [C, C, 1, 1]",
                            conv->name, conv->input_names[1]);
     status = check_geometry(conv, weight->dims[2], err);
-    if (status == VP_OK)
-        status = net_conv_init(out, weight->dims[0], weight->dims[1], weight->dims[2],
-                               read_stride(conv), err);
+    size_t stride, time_stride;
+    if (status == VP_OK && read_strides(conv, &stride, &time_stride)) { /* as was checked */
+        status = net_conv_init(out, weight->dims[0], weight->dims[1], weight->dims[2], stride, err);
+        out->time_stride = time_stride;
+    }
     if (status == VP_OK)
         status = tensor_read_floats(weight, out->weight, err);
     if (status != VP_OK)
         return status;
     if (conv->n_inputs == 3 && conv->inputs[2] != ONNX_NONE)
-        status = take_vector(graph, conv, 2, out->n_out, out->bias, err);
+        status = onnx_norm_vector(graph, conv, 2, out->n_out, out->bias, err);
     else if (norm == NULL)
         status = status_fail(err, VP_ERR_MODEL,
                              "ONNX: node '%.100s' (Conv) has neither bias nor BatchNormalization",

@@ -87,25 +87,34 @@ static enum vp_status find_matmul(const struct onnx_graph *graph, struct onnx_no
     return status != VP_OK ? status : find_constant(graph, add, bias, "bias", &head->bias, err);
 }
 
+enum vp_status onnx_head_mean(const struct onnx_graph *graph, size_t *value,
+                              const struct tensor **mean_vec, struct vp_err *err)
+{
+    *mean_vec = NULL;
+    *value = onnx_walk_source(graph, *value);
+    struct onnx_node *node = onnx_producer(graph, *value);
+    if (!onnx_walk_is(node, "Sub"))
+        return VP_OK;
+    enum vp_status status = onnx_walk_use(node, "", 2, 2, err);
+    if (status == VP_OK)
+        status = find_constant(graph, node, node->inputs[1], "mean vector", mean_vec, err);
+    if (status == VP_OK)
+        *value = onnx_walk_source(graph, node->inputs[0]);
+    return status;
+}
+
 enum vp_status onnx_head_find(const struct onnx_graph *graph, struct onnx_head *head,
                               struct vp_err *err)
 {
     *head = (struct onnx_head){0};
-    size_t value = onnx_walk_source(graph, graph->output);
+    size_t value = graph->output;
+    enum vp_status status = onnx_head_mean(graph, &value, &head->mean_vec, err);
+    if (status != VP_OK)
+        return status;
     struct onnx_node *node = onnx_producer(graph, value);
-    if (onnx_walk_is(node, "Sub")) {
-        enum vp_status status = onnx_walk_use(node, "", 2, 2, err);
-        if (status == VP_OK)
-            status =
-                find_constant(graph, node, node->inputs[1], "mean vector", &head->mean_vec, err);
-        if (status != VP_OK)
-            return status;
-        value = onnx_walk_source(graph, node->inputs[0]);
-        node = onnx_producer(graph, value);
-    }
     if (onnx_walk_is(node, "Add"))
         return find_matmul(graph, node, head, err);
-    enum vp_status status = onnx_walk_expect(graph, value, "Gemm", &node, err);
+    status = onnx_walk_expect(graph, value, "Gemm", &node, err);
     return status != VP_OK ? status : find_gemm(graph, node, head, err);
 }
 
@@ -117,9 +126,8 @@ static enum vp_status read_floats(const struct tensor *tensor, float **out, stru
     return tensor_read_floats(tensor, *out, err);
 }
 
-/* [dim], or [1, dim]: the batch of one is no matter. */
-static enum vp_status read_vector(const struct tensor *tensor, size_t dim, float **out,
-                                  struct vp_err *err)
+enum vp_status onnx_head_vector(const struct tensor *tensor, size_t dim, float **out,
+                                struct vp_err *err)
 {
     const size_t dims[] = {1, dim};
     enum vp_status status = tensor->n_dims == 2 ? tensor_check_shape(tensor, dims, 2, err)
@@ -161,8 +169,8 @@ enum vp_status onnx_head_read(const struct onnx_head *head, struct net *net, str
             status = status_no_memory(err, "weights", head->matrix->n_values * sizeof *turned);
     }
     if (status == VP_OK)
-        status = read_vector(head->bias, net->dim, &net->fc_bias, err);
+        status = onnx_head_vector(head->bias, net->dim, &net->fc_bias, err);
     if (status == VP_OK && head->mean_vec != NULL)
-        status = read_vector(head->mean_vec, net->dim, &net->mean_vec, err);
+        status = onnx_head_vector(head->mean_vec, net->dim, &net->mean_vec, err);
     return status;
 }

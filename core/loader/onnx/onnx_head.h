@@ -18,6 +18,15 @@ struct onnx_head {
     size_t pooled;                 /* the value of the statistics */
 };
 
+/* The mean vector that is subtracted from what gives *value, or NULL; *value becomes what it is
+ * subtracted from, which is *value itself where there is none. */
+enum vp_status onnx_head_mean(const struct onnx_graph *graph, size_t *value,
+                              const struct tensor **mean_vec, struct vp_err *err) VP_MUST_CHECK;
+
+/* A tensor [dim], or [1, dim], for a batch of one is no matter, as owned floats. */
+enum vp_status onnx_head_vector(const struct tensor *tensor, size_t dim, float **out,
+                                struct vp_err *err) VP_MUST_CHECK;
+
 /* Walks from the graph's output to the statistics. VP_ERR_MODEL names the node. */
 enum vp_status onnx_head_find(const struct onnx_graph *graph, struct onnx_head *head,
                               struct vp_err *err) VP_MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "loader/onnx/onnx_operator.h"
 
 #include "loader/onnx/onnx_arithmetic.h"
+#include "loader/onnx/onnx_pool1d.h"
 
 #include <math.h>
 #include <string.h>
@@ -302,12 +303,14 @@ static enum vp_status eval_reduce(const struct onnx_step *step, struct onnx_arra
 static const struct onnx_operator operators[] = {
     {"Abs", 1, 1, onnx_arithmetic_map},
     {"Add", 2, 2, eval_binary},
+    {"AveragePool", 1, 1, onnx_pool1d_average},
     {"Cast", 1, 1, eval_cast},
     {"Clip", 1, 3, onnx_arithmetic_clip},
     {"Concat", 1, ONNX_MAX_INPUTS, eval_concat},
     {"ConstantOfShape", 1, 1, onnx_arithmetic_fill},
     {"Cos", 1, 1, onnx_arithmetic_map},
     {"Div", 2, 2, eval_binary},
+    {"Equal", 2, 2, onnx_arithmetic_equal},
     {"Expand", 2, 2, eval_expand},
     {"Flatten", 1, 1, eval_flatten},
     {"Gather", 2, 2, eval_gather},
@@ -315,6 +318,7 @@ static const struct onnx_operator operators[] = {
     {"MatMul", 2, 2, onnx_arithmetic_matmul},
     {"Mul", 2, 2, eval_binary},
     {"Neg", 1, 1, onnx_arithmetic_map},
+    {"Pad", 2, 3, onnx_pool1d_pad},
     {"Pow", 2, 2, eval_binary},
     {"ReduceMean", 1, 2, eval_reduce},
     {"ReduceProd", 1, 2, eval_reduce},
@@ -330,6 +334,7 @@ static const struct onnx_operator operators[] = {
     {"Sub", 2, 2, eval_binary},
     {"Transpose", 1, 1, eval_transpose},
     {"Unsqueeze", 1, 2, eval_unsqueeze},
+    {"Where", 3, 3, onnx_arithmetic_where},
 };
 
 const struct onnx_operator *onnx_operator_find(const char *op)

@@ -63,7 +63,7 @@ static enum vp_status fill(struct pool *pool, const size_t *dims, size_t n_dims,
     return status;
 }
 
-static bool close_to(double value, double expected)
+bool onnx_probe_close(double value, double expected)
 {
     return fabs(value - expected) <= TOLERANCE * fmax(fabs(expected), 0.01);
 }
@@ -90,7 +90,7 @@ enum vp_status onnx_probe_features(const struct onnx_graph *graph, const struct 
                 result.dims[2] == n_mels && result.dims[3] == n_frames;
     for (size_t f = 0; f < n_mels && same; f++)
         for (size_t t = 0; t < n_frames && same; t++)
-            same = close_to(result.data[f * n_frames + t], probe[t * n_mels + f]);
+            same = onnx_probe_close(result.data[f * n_frames + t], probe[t * n_mels + f]);
     if (!same)
         status = status_fail(err, VP_ERR_MODEL,
                              "ONNX: '%.80s' does not get features [1, T, %zu] as [1, 1, %zu, T]",
@@ -100,42 +100,65 @@ out:
     return status;
 }
 
-/* The definition: mean and standard deviation of row r of body [1, C, F, T]. */
-static void row_statistics(const struct onnx_array *body, size_t r, double *mean, double *std,
+enum vp_status onnx_probe_run(const struct onnx_graph *graph, size_t n_mels, size_t n_input_frames,
+                              size_t value, const size_t *dims, size_t n_dims, size_t target,
+                              struct pool *pool, struct onnx_array *given,
+                              struct onnx_array *result, struct vp_err *err)
+{
+    /* The features too: some exporters count the frames at the input. */
+    const size_t input_dims[] = {1, n_input_frames, n_mels};
+    struct onnx_given both[2] = {{.value = value}, {.value = graph->input}};
+    enum vp_status status = fill(pool, dims, n_dims, &both[0].array);
+    if (status == VP_OK)
+        status = fill(pool, input_dims, 3, &both[1].array);
+    if (status != VP_OK)
+        return status_fail(err, status, "ONNX: %zu channels at '%.80s' cannot be probed", dims[1],
+                           graph->values[value].name);
+    double *last = both[0].array.data + both[0].array.n_values;
+    for (size_t t = 1; t <= dims[n_dims - 1]; t++)
+        last[-(ptrdiff_t)t] = 0.75; /* a row without variance */
+    *given = both[0].array;
+    return onnx_eval(graph, both, 2, target, pool, result, err);
+}
+
+/* The definition: mean and standard deviation of row [n_frames]. */
+static void row_statistics(const double *row, size_t n_frames, double *mean, double *std,
                            double *biased_std)
 {
-    size_t n_frames = body->dims[3];
     double sum = 0.0, squares = 0.0;
     for (size_t t = 0; t < n_frames; t++)
-        sum += body->data[r * n_frames + t];
+        sum += row[t];
     *mean = sum / (double)n_frames;
     for (size_t t = 0; t < n_frames; t++)
-        squares += pow(body->data[r * n_frames + t] - *mean, 2.0);
+        squares += pow(row[t] - *mean, 2.0);
     *std = sqrt(squares / (double)(n_frames - 1));
     *biased_std = sqrt(squares / (double)n_frames);
 }
 
-/* How the values [2 * C * F] differ from the definition, NULL when they do not. */
-static const char *judge(const struct onnx_array *body, const struct onnx_array *pooled)
+/* How the values [2 * C * F] differ from the definition of body [1, C, F, n_frames], NULL when they
+ * do not. n_freq is 1 where there is no such axis. */
+static const char *judge(const struct onnx_array *body, size_t n_freq, size_t n_frames,
+                         const struct onnx_array *pooled)
 {
-    size_t n_channels = body->dims[1], n_freq = body->dims[2], n_rows = n_channels * n_freq;
-    if (pooled->n_dims != 2 || pooled->dims[0] != 1 || pooled->dims[1] != 2 * n_rows)
+    const size_t n_channels = body->dims[1], n_rows = n_channels * n_freq;
+    if (pooled->n_dims < 2 || pooled->dims[0] != 1 || pooled->dims[1] != 2 * n_rows ||
+        pooled->n_values != 2 * n_rows)
         return "do not have the shape [1, 2 * C * F]";
     bool good = true, swapped = true, turned = true, biased = true;
     for (size_t r = 0; r < n_rows; r++) {
         double mean, std, biased_std;
-        row_statistics(body, r, &mean, &std, &biased_std);
+        row_statistics(body->data + r * n_frames, n_frames, &mean, &std, &biased_std);
         size_t turned_r = r % n_freq * n_channels + r / n_freq; /* row f * C + c */
         double first = pooled->data[r], second = pooled->data[n_rows + r];
         /* The last row is constant: what is added to the variance shows there. */
-        bool is_std =
-            r == n_rows - 1 ? second >= 0.0 && second <= sqrt(MAX_EPS) : close_to(second, std);
-        good &= close_to(first, mean) && is_std;
+        bool is_std = r == n_rows - 1 ? second >= 0.0 && second <= sqrt(MAX_EPS)
+                                      : onnx_probe_close(second, std);
+        good &= onnx_probe_close(first, mean) && is_std;
         if (r == n_rows - 1)
             continue;
-        swapped &= close_to(second, mean) && close_to(first, std);
-        turned &= close_to(pooled->data[turned_r], mean);
-        biased &= close_to(first, mean) && close_to(second, biased_std);
+        swapped &= onnx_probe_close(second, mean) && onnx_probe_close(first, std);
+        turned &= onnx_probe_close(pooled->data[turned_r], mean);
+        biased &= onnx_probe_close(first, mean) && onnx_probe_close(second, biased_std);
     }
     if (good)
         return NULL;
@@ -145,46 +168,33 @@ static const char *judge(const struct onnx_array *body, const struct onnx_array 
                      : "are not mean and unbiased standard deviation over time";
 }
 
-static enum vp_status probe_frames(const struct onnx_graph *graph, const struct net *net,
-                                   size_t body, size_t pooled, size_t n_frames, struct vp_err *err)
+static enum vp_status probe_frames(const struct onnx_graph *graph, size_t n_mels,
+                                   const struct onnx_probe_body *shape, size_t body, size_t pooled,
+                                   size_t n_frames, struct vp_err *err)
 {
     struct pool pool = {0};
-    const struct net_stage *last = &net->stages[VP_MAX_STAGES - 1];
-    const struct net_block *block = &last->blocks[last->n_blocks - 1];
-    const size_t dims[] = {1, block->convs[block->n_convs - 1].n_out,
-                           net_stage_n_freq(net, VP_MAX_STAGES - 1), n_frames};
-    /* The features too: some exporters count the frames at the input. Three times halved, rounding
-     * up, 8 (T - 1) + 1 gives T. */
-    const size_t input_dims[] = {1, 8 * (n_frames - 1) + 1, net->n_mels};
-    struct onnx_given given[2] = {{.value = body}, {.value = graph->input}};
-    struct onnx_array result;
-    const char *fault = NULL;
-    enum vp_status status = fill(&pool, dims, 4, &given[0].array);
-    if (status == VP_OK)
-        status = fill(&pool, input_dims, 3, &given[1].array);
-    if (status != VP_OK) {
-        status =
-            status_fail(err, status, "ONNX: statistics of %zu channels cannot be probed", dims[1]);
-        goto out;
-    }
-    for (size_t i = given[0].array.n_values - n_frames; i < given[0].array.n_values; i++)
-        given[0].array.data[i] = 0.75; /* a row without variance */
-    status = onnx_eval(graph, given, 2, pooled, &pool, &result, err);
-    if (status != VP_OK)
-        goto out;
-    fault = judge(&given[0].array, &result);
+    size_t dims[4] = {1, shape->n_channels}, n_dims = 2;
+    if (shape->n_freq != 0)
+        dims[n_dims++] = shape->n_freq;
+    dims[n_dims++] = n_frames;
+    struct onnx_array given, result;
+    enum vp_status status = onnx_probe_run(graph, n_mels, shape->rate * (n_frames - 1) + 1, body,
+                                           dims, n_dims, pooled, &pool, &given, &result, err);
+    const char *fault =
+        status == VP_OK ? judge(&given, shape->n_freq != 0 ? shape->n_freq : 1, n_frames, &result)
+                        : NULL;
     if (fault != NULL)
         status = status_fail(err, VP_ERR_MODEL, "ONNX: the statistics '%.80s' %s",
                              graph->values[pooled].name, fault);
-out:
     pool_free(&pool);
     return status;
 }
 
-enum vp_status onnx_probe_statistics(const struct onnx_graph *graph, const struct net *net,
-                                     size_t body, size_t pooled, struct vp_err *err)
+enum vp_status onnx_probe_statistics(const struct onnx_graph *graph, size_t n_mels,
+                                     const struct onnx_probe_body *shape, size_t body,
+                                     size_t pooled, struct vp_err *err)
 {
     /* Two lengths: a factor T / (T - 1) that was baked in for one of them shows at the other. */
-    enum vp_status status = probe_frames(graph, net, body, pooled, 5, err);
-    return status != VP_OK ? status : probe_frames(graph, net, body, pooled, 8, err);
+    enum vp_status status = probe_frames(graph, n_mels, shape, body, pooled, 5, err);
+    return status != VP_OK ? status : probe_frames(graph, n_mels, shape, body, pooled, 8, err);
 }

@@ -78,6 +78,19 @@ enum vp_status onnx_walk_use(struct onnx_node *node, const char *attributes, siz
     return VP_OK;
 }
 
+enum vp_status onnx_walk_back(const struct onnx_graph *graph, size_t *value, const char *op,
+                              const char *attributes, size_t n_inputs, struct vp_err *err)
+{
+    struct onnx_node *node = NULL;
+    enum vp_status status =
+        onnx_walk_expect(graph, onnx_walk_source(graph, *value), op, &node, err);
+    if (status == VP_OK)
+        status = onnx_walk_use(node, attributes, n_inputs, n_inputs, err);
+    if (status == VP_OK)
+        *value = onnx_walk_source(graph, node->inputs[0]);
+    return status;
+}
+
 enum vp_status onnx_walk_all_used(const struct onnx_graph *graph, struct vp_err *err)
 {
     for (size_t i = 0; i < graph->n_nodes; i++)

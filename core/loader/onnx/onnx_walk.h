@@ -26,6 +26,13 @@ struct tensor *onnx_walk_constant(const struct onnx_graph *graph, size_t value);
 enum vp_status onnx_walk_use(struct onnx_node *node, const char *attributes, size_t min_inputs,
                              size_t max_inputs, struct vp_err *err) VP_MUST_CHECK;
 
+/* The node of that kind that gives *value, with n_inputs inputs and no attributes beyond those
+ * listed; it counts as used, and *value becomes what it reads first. VP_ERR_MODEL names the node.
+ */
+enum vp_status onnx_walk_back(const struct onnx_graph *graph, size_t *value, const char *op,
+                              const char *attributes, size_t n_inputs,
+                              struct vp_err *err) VP_MUST_CHECK;
+
 /* Refuses a graph with a node or tensor that nobody has marked: VP_ERR_MODEL names it. */
 enum vp_status onnx_walk_all_used(const struct onnx_graph *graph, struct vp_err *err) VP_MUST_CHECK;
 

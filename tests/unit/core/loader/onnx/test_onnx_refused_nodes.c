@@ -100,7 +100,7 @@ static const struct spoilt_onnx refused[] = {
     {"attribute_of_wrong_kind", attribute_of_wrong_kind, "'2/conv1' (Conv): its strides"},
     {"unknown_attribute", unknown_attribute, "'2/conv1' (Conv): attribute 'surprise'"},
     {"stride_3", stride_3, "'2/conv1' (Conv): its strides"},
-    {"uneven_stride", uneven_stride, "'2/conv1' (Conv): its strides"},
+    {"uneven_stride", uneven_stride, "has stride 1 in time where 2 is needed"},
     {"no_padding", no_padding, "'2/conv1' (Conv): its pads"},
     {"dilated", dilated, "'2/conv1' (Conv): its dilations"},
     {"grouped", grouped, "'2/conv1' (Conv): its group"},
