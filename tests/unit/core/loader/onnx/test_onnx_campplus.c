@@ -23,6 +23,20 @@ static struct net *load(const char *name)
     return net;
 }
 
+/* Every `find` [n] of the file becomes `replace` [n]. */
+static void replace_all(const struct model_file *file, const char *find, const char *replace,
+                        size_t n)
+{
+    unsigned char *bytes = file->bytes;
+    size_t n_found = 0;
+    for (size_t i = 0; i + n <= file->n_bytes; i++)
+        if (memcmp(bytes + i, find, n) == 0) {
+            memcpy(bytes + i, replace, n);
+            n_found++;
+        }
+    assert_true(n_found > 0);
+}
+
 /* ---- spellings ---------------------------------------------------------------------------- */
 
 /* How far two nets are from one another. */
@@ -125,6 +139,35 @@ static void spellings_give_the_same_net(void **state)
     net_free(plain);
 }
 
+/* Variances as small as epsilon, in both forms of the file: where they are, a float's rounding of
+ * epsilon shows in the weights. */
+static void small_variances_give_the_same_bits(void **state)
+{
+    (void)state;
+    struct draft_safetensors draft;
+    struct model_file file;
+    struct net *plain = NULL, *net = NULL;
+    struct vp_err err = {0};
+    draft_safetensors_open(&draft, "../campplus/net");
+    float *variances =
+        draft_safetensors_values(&draft, "xvector.block1.tdnnd2.nonlinear1.batchnorm.running_var");
+    float before[32], after[32];
+    memcpy(before, variances, sizeof before);
+    for (size_t i = 0; i < 32; i++)
+        after[i] = variances[i] = 1e-6F * (float)(i + 1);
+    assert_int_equal(spoilt_safetensors_load(&draft, &plain, &err), VP_OK);
+    assert_int_equal(model_file_read(FOLDER "torch113-unfolded.onnx", &file, &err), VP_OK);
+    replace_all(&file, (const char *)before, (const char *)after, sizeof before);
+    assert_int_equal(spoilt_load_bytes(file.bytes, file.n_bytes, &net, &err), VP_OK);
+    struct distance distance = {.name = "small variances"};
+    compare_nets(&distance, plain, net);
+    assert_true(distance.worst == 0.0);
+    net_free(plain);
+    net_free(net);
+    model_file_free(&file);
+    draft_safetensors_close(&draft);
+}
+
 /* ---- what is another network ---------------------------------------------------------------- */
 
 /* Every `find` [n] of the file becomes `replace` [n]; NULL: there is no second one. */
@@ -136,19 +179,6 @@ struct spoiling {
     const char *find2, *replace2;
     const char *sentence;
 };
-
-static void replace_all(const struct model_file *file, const char *find, const char *replace,
-                        size_t n)
-{
-    unsigned char *bytes = file->bytes;
-    size_t n_found = 0;
-    for (size_t i = 0; i + n <= file->n_bytes; i++)
-        if (memcmp(bytes + i, find, n) == 0) {
-            memcpy(bytes + i, replace, n);
-            n_found++;
-        }
-    assert_true(n_found > 0);
-}
 
 #define TEXT(find, replace) sizeof(find) - 1, find, replace
 
@@ -215,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spellings_give_the_same_net),
+        cmocka_unit_test(small_variances_give_the_same_bits),
         cmocka_unit_test(other_networks_are_refused),
         cmocka_unit_test(damaged_files_do_no_harm),
     };
