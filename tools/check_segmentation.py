@@ -31,7 +31,7 @@ def check(network: Path, recording: Path, program: Path) -> segmentation.Verdict
     model = segmentation.load(checkpoint.select_segmentation(loaded, str(network)).tensors)
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "converted.safetensors"
-        convert(network, written, network.stem, True, program)
+        convert(network, written, network.stem, front_end=None, quiet=True, program=program)
         return segmentation.judge(segmentation.torch_windows(model), written, recording, program)
 
 

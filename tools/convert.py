@@ -3,7 +3,7 @@
 
 Reads WeSpeaker's avg_model.pt and .ckpt, pyannote's pytorch_model.bin, of the embedding and of the
 segmentation network, and WeSpeaker's .onnx; and a CAM++ of WeSpeaker or 3D-Speaker, whose features
---front-end names: a checkpoint becomes .safetensors, an .onnx that does not say them becomes one that does.
+--front-end names: a checkpoint becomes .safetensors, an .onnx another one that says them.
 Lists every tensor it takes, drops the training head (projection.*) by name, refuses whatever it
 cannot explain, and keeps the result only after the source and the written file have given the
 same embeddings. Pickles are read without running anything that they name.
@@ -210,15 +210,17 @@ def convert_campplus(source: Path, state: dict[str, Any], out: Path, name: str, 
 
 
 def is_campplus_onnx(source: Path) -> bool:
-    """A ResNet has no sigmoid."""
+    """Its dense layers convolve along time alone, with kernels [out, in, taps]; a ResNet's all have four dimensions."""
     import onnx
 
     if source.suffix != ".onnx":
         return False
     try:
-        return any(node.op_type == "Sigmoid" for node in onnx.load(source).graph.node)
+        graph = onnx.load(source).graph
     except Exception:  # a damaged file is named by the reader of ResNets
         return False
+    kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    return any(len(tensor.dims) == 3 for tensor in graph.initializer if tensor.name in kernels)
 
 
 def describe(arch: Architecture) -> str:
