@@ -1,9 +1,9 @@
 /*
  * libvoiceprint: recordings to speaker embeddings, and embeddings to scores.
  *
- * The first of the public headers: diarization.h tells who spoke when, der.h scores that,
- * waveform.h draws an outline, decoder.h has recordings decoded by another process. Code outside
- * core/ includes no other. Two opaque handles:
+ * The first of the public headers: diarization.h tells who spoke when, assignment.h maps speakers
+ * one to one, der.h scores turns, waveform.h draws an outline, decoder.h has recordings decoded by
+ * another process. Code outside core/ includes no other. Two opaque handles:
  *
  *   vp_model    the loaded network. Immutable once opened; any number of threads may use it.
  *   vp_scratch  the workspace of one worker. Holds one clip at a time. One owner at a time.

@@ -16,7 +16,7 @@ from pathlib import Path
 # From the ground up. A room may include those before it.
 CORE = ["base", "features", "audio", "network", "loader", "speech", "voice", "segmentation", "cluster", "diarize", "der", "transcript"]
 SERVER = ["util", "config", "sandbox", "http", "voices", "work", "request", "."]
-PUBLIC = {"voiceprint", "diarization", "der", "waveform", "transcript", "json_read", "decoder"}  # core's headers for code outside core/
+PUBLIC = {"voiceprint", "assignment", "diarization", "der", "waveform", "transcript", "json_read", "decoder"}  # core's headers for code outside core/
 
 
 def includes_of(path: Path) -> list[str]:

@@ -4,7 +4,9 @@
  *
  *   c[r][k] - u[r] - v[k] >= 0,   = 0 on assigned pairs          c = -weight
  */
-#include "cluster/assignment.h"
+#include "assignment.h"
+
+#include "base/status.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -77,11 +79,11 @@ static void add_row(struct matching *m, size_t row)
     }
 }
 
-enum vp_status assignment_solve(const double *weights, size_t n_rows, size_t n_columns,
-                                size_t *column, struct vp_err *err)
+enum vp_status vp_assignment_solve(const double *weights, size_t n_rows, size_t n_columns,
+                                   size_t *column, struct vp_err *err)
 {
     for (size_t r = 0; r < n_rows; r++)
-        column[r] = ASSIGNMENT_NONE;
+        column[r] = VP_ASSIGNMENT_NONE;
     if (n_rows == 0 || n_columns == 0)
         return VP_OK;
     const bool turned = n_rows > n_columns;

@@ -13,8 +13,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "assignment.h"
 #include "base/status.h"
-#include "cluster/assignment.h"
 #include "der.h"
 
 #define MOST_SPEAKERS 1000u
@@ -196,10 +196,10 @@ static enum vp_status map_speakers(const struct sweep *sweep, struct vp_der *out
     size_t *column = calloc(n_r + 1, sizeof *column);
     if (column == NULL)
         return status_no_memory(err, "the mapping of speakers", n_r * sizeof *column);
-    const enum vp_status status = assignment_solve(sweep->together, n_r, n_h, column, err);
+    const enum vp_status status = vp_assignment_solve(sweep->together, n_r, n_h, column, err);
     double right = 0;
     for (size_t r = 0; status == VP_OK && r < n_r; r++)
-        if (column[r] != ASSIGNMENT_NONE)
+        if (column[r] != VP_ASSIGNMENT_NONE)
             right += sweep->right[r * n_h + column[r]];
     out->confusion_s = fmax(out->confusion_s - right, 0); /* rounding may go below */
     free(column);

@@ -133,6 +133,12 @@ void problem_set_no_memory(struct problem *problem)
     problem_set(problem, PROBLEM_OVERLOADED_MEMORY, "memory is short; try again");
 }
 
+void problem_set_not_read(struct problem *problem)
+{
+    problem_set(problem, PROBLEM_STORE_UNAVAILABLE,
+                "known voices could not be read yet; try again");
+}
+
 void problem_from_engine(struct problem *problem, const struct vp_err *err)
 {
     size_t i = (size_t)err->status;

@@ -90,6 +90,8 @@ void problem_set_share(struct problem *problem, const char *what);
 void problem_set_not_finite(struct problem *problem, const char *member);
 /* An allocation failed. [any] */
 void problem_set_no_memory(struct problem *problem);
+/* Known voices could not be read from their file. [any] */
+void problem_set_not_read(struct problem *problem);
 /* The engine's error as a problem; err->status is not VP_OK. [any] */
 void problem_from_engine(struct problem *problem, const struct vp_err *err);
 

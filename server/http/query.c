@@ -152,6 +152,8 @@ static bool set_option(unsigned option, const char *value, struct query *query)
         return set_name(value, query->confirm, sizeof query->confirm);
     case QUERY_TOP:
         return set_whole(value, 100, &query->top);
+    case QUERY_IDENTIFY:
+        return set_boolean(value, &query->identify);
     default:
         return false;
     }
@@ -195,10 +197,11 @@ static const struct {
     {"after", "the id of a voice"},
     {"confirm", "the name of the collection to be emptied"},
     {"top", "a whole number from 1 to 100"},
+    {"identify", "true or false"},
 };
 enum { N_OPTIONS = sizeof options / sizeof options[0] };
 _Static_assert((int)N_OPTIONS <= (int)QUERY_MAX_OPTIONS, "room for each in a form");
-_Static_assert(1 << (N_OPTIONS - 1) == QUERY_TOP, "an option for each bit");
+_Static_assert(1 << (N_OPTIONS - 1) == QUERY_IDENTIFY, "an option for each bit");
 
 /* The option's bit; 0: there is none of that name. */
 static unsigned bit_of(const char *name, const char **expected)

@@ -30,6 +30,7 @@ struct query {
     enum query_format format;
     char uri[URI_ROOM]; /* the recording's name in RTTM */
     /* For known voices only. */
+    bool identify;                    /* identify=true: names for the speakers of /diarize */
     char collection[COLLECTION_ROOM]; /* default "default" */
     char after[NAME_ROOM];            /* an id; "": from the beginning */
     char confirm[COLLECTION_ROOM];    /* a collection; "": not given */
@@ -58,13 +59,15 @@ enum {
     QUERY_AFTER = 1 << 17,
     QUERY_CONFIRM = 1 << 18,
     QUERY_TOP = 1 << 19,
-    QUERY_SPLIT = 1 << 20,           /* no option, but a value: channel=split */
-    QUERY_TARGET = QUERY_COLLECTION, /* whose voices: in the target alone, as it decides what a key
-                                      * may do before the body is read */
+    QUERY_IDENTIFY = 1 << 20,
+    QUERY_SPLIT = 1 << 21, /* no option, but a value: channel=split */
+    /* Whose voices: in the target alone, as it decides what a key may do before the body is read */
+    QUERY_TARGET = QUERY_COLLECTION | QUERY_IDENTIFY,
     QUERY_CLIP = QUERY_ON_DAMAGE | QUERY_CHANNEL, /* how a recording is read */
     QUERY_DIARIZE = QUERY_ENCODING | QUERY_THRESHOLD | QUERY_NUM_SPEAKERS | QUERY_MIN_SPEAKERS |
                     QUERY_MAX_SPEAKERS | QUERY_ENGINE | QUERY_MIN_ON | QUERY_MIN_OFF |
-                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI | QUERY_CLIP | QUERY_SPLIT
+                    QUERY_EMBEDDINGS | QUERY_FORMAT | QUERY_URI | QUERY_CLIP | QUERY_SPLIT |
+                    QUERY_TARGET
 };
 
 /* Parses text, the raw part behind '?' or NULL. `allowed` holds the bits of the options that the

@@ -5,6 +5,18 @@
 #include "util/log.h"
 #include "util/thread.h"
 
+static void account_identities(struct request *request, const struct job *job)
+{
+    struct service *service = request->service;
+    for (size_t i = 0; i < job->n_identified; i++) {
+        const char *id = job->identified[i];
+        const bool is_known = *id != 0;
+        service->metrics.identified[is_known ? IDENTIFIED_KNOWN : IDENTIFIED_UNKNOWN]++;
+        audit_log(&service->audit, is_known ? "voice-identified" : "voice-unknown", request->id,
+                  job->query.collection, is_known ? id : NULL);
+    }
+}
+
 void account_job(struct request *request)
 {
     ON_LOOP();
@@ -12,6 +24,8 @@ void account_job(struct request *request)
     struct metrics *metrics = &request->service->metrics;
     request->encode_ms = job->encode_ms;
     metrics_add_stage(metrics, STAGE_QUEUE, 1e-3 * job_times(job).queue_ms);
+    if (job->status == VP_OK)
+        account_identities(request, job);
     if (job->kind == JOB_DIARIZE) {
         request->audio_s = job->conversation.progress.heard_s;
         metrics->diarized_s += request->audio_s;
@@ -61,17 +75,6 @@ void account_change(struct service *service, const struct job *job)
     if (event != NULL)
         audit_log(&service->audit, event, job->request_id, change->collection,
                   change->kind == CHANGE_CLEAR ? NULL : change->id);
-}
-
-void account_identity(struct request *request)
-{
-    ON_LOOP();
-    struct service *service = request->service;
-    const struct job *job = request->ticket.job;
-    const bool is_known = *job->identity != 0;
-    service->metrics.identified[is_known ? IDENTIFIED_KNOWN : IDENTIFIED_UNKNOWN]++;
-    audit_log(&service->audit, is_known ? "voice-identified" : "voice-unknown", request->id,
-              job->query.collection, is_known ? job->identity : NULL);
 }
 
 static void log_times(struct log_line *line, const struct job *job)

@@ -4,10 +4,9 @@
 
 #include "request/request.h"
 
-void account_job(struct request *request); /* [loop] its job is back */
+void account_job(struct request *request); /* [loop] its job is back, whom it identified too */
 /* [loop] known voices were changed by job, or it was tried; its request may be gone */
 void account_change(struct service *service, const struct job *job);
-void account_identity(struct request *request);      /* [loop] its job looked for a known voice */
 void account_request(const struct request *request); /* [loop] it is over */
 
 #endif

@@ -84,7 +84,9 @@ static const struct key_rights *rights_of(struct request *request)
 static bool is_permitted(struct request *request, const struct key_rights *rights)
 {
     struct query *query = &request->query;
-    const unsigned missing = request->route->scope & ~rights->scopes;
+    const unsigned wanted =
+        request->route->scope | (query->identify ? (unsigned)SCOPE_IDENTIFY : 0U);
+    const unsigned missing = wanted & ~rights->scopes;
     if (missing != 0) {
         problem_set(&request->problem, PROBLEM_FORBIDDEN_SCOPE,
                     "the key of this request has not the scope \"%s\", which is wanted here; the "

@@ -1,9 +1,11 @@
 /* POST /diarize: one recording of several voices to turns, one label a speaker. */
 #include "request/answer.h"
 #include "request/lifecycle.h"
+#include "request/score_json.h"
 #include "request/upload.h"
 #include "util/clock.h"
 #include "util/thread.h"
+#include "voices/naming.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,10 +15,34 @@ enum { SLOWEST_BYTES_PER_S = 1 << 20 };
 
 /* ---- the request ---------------------------------------------------------------------------- */
 
+/* Names for the speakers, and what does not go with them. */
+static bool judge_identify(const struct query *query, bool has_store, struct problem *problem)
+{
+    if (!query->identify) {
+        if ((query->seen & QUERY_COLLECTION) != 0)
+            problem_set_field(problem, "collection",
+                              "whose voices they are is asked with identify=true");
+    } else if (!has_store) {
+        problem_set_field(problem, "identify",
+                          "known voices are off: leave identify out, or have the operator set the "
+                          "key voices to sqlite:PATH");
+    } else if (query->clip.channel == VP_CHANNEL_SPLIT) {
+        problem_set_field(problem, "identify",
+                          "one person may speak in several channels, so channel=split goes without "
+                          "identify: ask for one channel at a time");
+    } else if (query->format != FORMAT_JSON) {
+        problem_set_field(problem, "format",
+                          "identities stand in JSON: leave format out, or identify");
+    }
+    return problem->kind == PROBLEM_NONE;
+}
+
 /* Options that this service, or this request, cannot have. They may come in the form, too. */
-static bool judge_options(const struct query *query, const struct engine *engine,
+static bool judge_options(const struct query *query, const struct engine *engine, bool has_store,
                           struct problem *problem)
 {
+    if (!judge_identify(query, has_store, problem))
+        return false;
     if (query->lines && query->format != FORMAT_JSON) {
         problem_set_field(problem, "format",
                           "lines of progress end with JSON: ask for another format without "
@@ -44,7 +70,8 @@ void route_diarize_head(struct request *request)
     if (ndjson_accepted(request->head.accept))
         request->stream.state = NDJSON_WANTED;
     request->query.lines = request->stream.state == NDJSON_WANTED;
-    (void)judge_options(&request->query, service->engine, &request->problem);
+    (void)judge_options(&request->query, service->engine, service->store != NULL,
+                        &request->problem);
     const double n_bytes = declared < max_bytes ? (double)declared : (double)max_bytes;
     request->body_extra_s = n_bytes / SLOWEST_BYTES_PER_S;
     request->work_timeout_s = service->config->diarize_timeout_s;
@@ -87,7 +114,7 @@ static bool read_body(struct job *job)
     struct conversation *conversation = &job->conversation;
     struct part clip, transcript;
     if (!upload_find_clip(job, job->config->diarize_max_body_bytes, &clip, &transcript) ||
-        !judge_options(&job->query, job->engine, &job->problem) ||
+        !judge_options(&job->query, job->engine, job->store != NULL, &job->problem) ||
         !judge_transcript(job, &transcript))
         return false;
     set_options(job, &conversation->options);
@@ -120,8 +147,27 @@ static struct json_build turns(const struct vp_turn *turn, size_t n, bool with_c
     return array;
 }
 
+/* Who the speakers are, and by what that was decided. */
+struct named {
+    struct decision decision;
+    struct naming names[VP_DIARIZE_MAX_SPEAKERS];
+};
+
+static void put_name(struct json_build *item, const struct naming *name,
+                     const struct decision *decision)
+{
+    if (name->identity != NULL)
+        json_put_text(item, "identity", name->identity->id);
+    else
+        json_put_null(item, "identity");
+    score_put_or_null(item, "score", name->has_score, name->score);
+    score_put_or_null(item, "probability", name->has_score && decision->has_calibration,
+                      name->probability);
+}
+
+/* named NULL: nobody asked. */
 static struct json_build speakers(const struct vp_diarization_result *result, size_t dim,
-                                  const struct query *query)
+                                  const struct query *query, const struct named *named)
 {
     struct json_build array = json_begin_array();
     for (size_t i = 0; i < result->n_speakers; i++) {
@@ -135,6 +181,8 @@ static struct json_build speakers(const struct vp_diarization_result *result, si
         json_put_number(&item, "share", speaker->share);
         json_put_count(&item, "segments", speaker->n_segments);
         json_put_number(&item, "coherence", speaker->coherence);
+        if (named != NULL)
+            put_name(&item, &named->names[i], &named->decision);
         if (query->embeddings)
             json_put_embedding(&item, "embedding", speaker->embedding, dim, query->base64);
         json_put_build(&array, NULL, item);
@@ -166,7 +214,15 @@ static struct json_build timing(const struct job *job)
     return object;
 }
 
-static struct json_build answer_of(const struct job *job)
+static struct json_build identification(const struct job *job, const struct named *named)
+{
+    struct json_build object = json_begin_object();
+    json_put_text(&object, "collection", job->query.collection);
+    score_put_decision(&object, &named->decision);
+    return object;
+}
+
+static struct json_build answer_of(const struct job *job, const struct named *named)
 {
     const struct vp_model_info *info = job->engine->info;
     const struct vp_diarization_result *result =
@@ -186,7 +242,9 @@ static struct json_build answer_of(const struct job *job)
     json_put_number(&root, "threshold", result->threshold);
     json_put_build(&root, "segments", turns(result->segments, result->n_segments, true));
     json_put_build(&root, "exclusive", turns(result->exclusive, result->n_exclusive, false));
-    json_put_build(&root, "speakers", speakers(result, info->dim, &job->query));
+    json_put_build(&root, "speakers", speakers(result, info->dim, &job->query, named));
+    if (named != NULL)
+        json_put_build(&root, "identification", identification(job, named));
     json_put_build(&root, "warnings", warnings(result, job->conversation.type_guessed));
     json_put_build(&root, "timing_ms", timing(job));
     if (job->conversation.words.written != NULL)
@@ -200,6 +258,47 @@ static char *take(char **text)
     char *taken = *text;
     *text = NULL;
     return taken;
+}
+
+static bool write_json(struct job *job, const struct named *named)
+{
+    job->written.type = "application/json";
+    job->written.text =
+        json_take_answer(answer_of(job, named), &job->written.n_bytes, &job->problem);
+    return job->written.text != NULL;
+}
+
+static bool find_names(struct job *job, const struct voice_set *set, struct named *named)
+{
+    const struct vp_diarization_result *result =
+        vp_diarization_result(job->conversation.diarization);
+    const float *embeddings[VP_DIARIZE_MAX_SPEAKERS];
+    VP_BUG_IF(result->n_speakers > VP_DIARIZE_MAX_SPEAKERS);
+    for (size_t i = 0; i < result->n_speakers; i++)
+        embeddings[i] = result->speakers[i].embedding;
+    named->decision = score_decision(job);
+    if (!name_speakers(voice_set_gallery(set, job->query.collection, job->engine->info->digest),
+                       embeddings, result->n_speakers, &named->decision, named->names)) {
+        problem_set_no_memory(&job->problem);
+        return false;
+    }
+    job->n_identified = result->n_speakers;
+    for (size_t i = 0; i < result->n_speakers; i++)
+        if (named->names[i].identity != NULL)
+            snprintf(job->identified[i], VOICE_ID_ROOM, "%s", named->names[i].identity->id);
+    return true;
+}
+
+/* Among the voices as they are by now. */
+static bool write_named(struct job *job)
+{
+    struct named named;
+    struct voice_set *set = store_hold_set(job->store);
+    if (set == NULL)
+        problem_set_not_read(&job->problem);
+    const bool is_written = set != NULL && find_names(job, set, &named) && write_json(job, &named);
+    voice_set_release(set);
+    return is_written;
 }
 
 /* An hour of talk is some thousands of turns: tens of milliseconds, which the loop does not have.
@@ -228,9 +327,7 @@ static bool write_answer(struct job *job)
         written->n_bytes = words->n_text;
         return true;
     default:
-        written->type = "application/json";
-        written->text = json_take_answer(answer_of(job), &written->n_bytes, &job->problem);
-        return written->text != NULL;
+        return job->query.identify ? write_named(job) : write_json(job, NULL);
     }
 }
 

@@ -1,5 +1,4 @@
 /* POST /identify, POST /voices/{id}/verify: a recording among known voices, or against one. */
-#include "request/account.h"
 #include "request/answer.h"
 #include "request/lifecycle.h"
 #include "request/score_json.h"
@@ -20,14 +19,6 @@ void route_identify_head(struct request *request)
     voice_request_open(request);
 }
 
-static void put_or_null(struct json_build *root, const char *key, bool is_there, double number)
-{
-    if (is_there)
-        json_put_number(root, key, number);
-    else
-        json_put_null(root, key);
-}
-
 static struct json_build candidates(const struct identification *found,
                                     const struct decision *decision)
 {
@@ -37,7 +28,8 @@ static struct json_build candidates(const struct identification *found,
         struct json_build object = json_begin_object();
         json_put_text(&object, "id", candidate->voice->id);
         json_put_number(&object, "score", candidate->score);
-        put_or_null(&object, "probability", decision->has_calibration, candidate->probability);
+        score_put_or_null(&object, "probability", decision->has_calibration,
+                          candidate->probability);
         json_put_build(&array, NULL, object);
     }
     return array;
@@ -53,10 +45,9 @@ static struct json_build answer_of(const struct job *job, const struct decision 
     else
         json_put_null(&root, "identity");
     json_put_build(&root, "candidates", candidates(found, decision));
-    put_or_null(&root, "unknown_probability", decision->has_calibration,
-                found->unknown_probability);
-    put_or_null(&root, "threshold", decision->has_threshold, decision->threshold);
-    json_put_number(&root, "unknown_prior", decision->unknown_prior);
+    score_put_or_null(&root, "unknown_probability", decision->has_calibration,
+                      found->unknown_probability);
+    score_put_decision(&root, decision);
     json_put_text(&root, "collection", job->query.collection);
     json_put_count(&root, "voices", found->n_voices);
     json_put_build(&root, "side", score_side(&job->sides[0]));
@@ -67,18 +58,15 @@ static struct json_build answer_of(const struct job *job, const struct decision 
     return root;
 }
 
+/* The request's own threshold goes before the service's. */
 static struct decision decision_of(const struct job *job)
 {
-    const struct engine *engine = job->engine;
-    const struct query *query = &job->query;
-    return (struct decision){
-        .has_threshold = query->has_threshold || engine->has_threshold,
-        .threshold = query->has_threshold ? query->threshold : engine->threshold,
-        .has_calibration = engine->has_calibration,
-        .slope = engine->slope,
-        .offset = engine->offset,
-        .unknown_prior = job->config->unknown_prior,
-    };
+    struct decision decision = score_decision(job);
+    if (job->query.has_threshold) {
+        decision.has_threshold = true;
+        decision.threshold = job->query.threshold;
+    }
+    return decision;
 }
 
 /* Among the voices as they are by now: one that was deleted meanwhile is not found any more. */
@@ -89,14 +77,14 @@ static bool write_answer(struct job *job)
     struct identification found;
     struct voice_set *set = store_hold_set(job->store);
     if (set == NULL) {
-        problem_set(&job->problem, PROBLEM_STORE_UNAVAILABLE,
-                    "known voices could not be read yet; try again");
+        problem_set_not_read(&job->problem);
         return false;
     }
     identify(voice_set_gallery(set, job->query.collection, job->engine->info->digest),
              job->sides[0].embedding, &decision, job->query.top, &found);
+    job->n_identified = 1;
     if (found.identity != NULL)
-        snprintf(job->identity, sizeof job->identity, "%s", found.identity->id);
+        snprintf(job->identified[0], VOICE_ID_ROOM, "%s", found.identity->id);
     job->written.type = "application/json";
     job->written.text =
         json_take_answer(answer_of(job, &decision, &found), &job->written.n_bytes, &job->problem);
@@ -120,7 +108,6 @@ void route_identify_done(struct request *request)
     struct written *written = &request->ticket.job->written;
     char *text = written->text;
     written->text = NULL;
-    account_identity(request);
     (void)answer_text(request, MHD_HTTP_OK, written->type, text, written->n_bytes);
 }
 

@@ -77,3 +77,30 @@ void score_put(struct json_build *root, const struct query *query, const struct 
     put_decision(root, query, engine, score);
     put_calibrated(root, engine, score);
 }
+
+void score_put_or_null(struct json_build *root, const char *key, bool is_there, double number)
+{
+    if (is_there)
+        json_put_number(root, key, number);
+    else
+        json_put_null(root, key);
+}
+
+struct decision score_decision(const struct job *job)
+{
+    const struct engine *engine = job->engine;
+    return (struct decision){
+        .has_threshold = engine->has_threshold,
+        .threshold = engine->threshold,
+        .has_calibration = engine->has_calibration,
+        .slope = engine->slope,
+        .offset = engine->offset,
+        .unknown_prior = job->config->unknown_prior,
+    };
+}
+
+void score_put_decision(struct json_build *root, const struct decision *decision)
+{
+    score_put_or_null(root, "threshold", decision->has_threshold, decision->threshold);
+    json_put_number(root, "unknown_prior", decision->unknown_prior);
+}

@@ -56,8 +56,7 @@ struct voice_set *voice_request_set(struct request *request)
     ON_LOOP();
     struct voice_set *set = store_hold_set(request->service->store);
     if (set == NULL)
-        problem_set(&request->problem, PROBLEM_STORE_UNAVAILABLE,
-                    "known voices could not be read yet; try again");
+        problem_set_not_read(&request->problem);
     return set;
 }
 

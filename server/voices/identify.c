@@ -88,8 +88,11 @@ static void weigh(struct ranking *ranking, const struct decision *decision)
     }
     for (size_t bin = 0; bin < N_BINS; bin++)
         if (ranking->bins[bin] > 0)
-            sum += ranking->bins[bin] * exp(slope * middle_of(bin) + offset - most);
+            out->others_probability +=
+                ranking->bins[bin] * exp(slope * middle_of(bin) + offset - most);
+    sum += out->others_probability;
     out->unknown_probability /= sum;
+    out->others_probability /= sum;
     for (size_t i = 0; i < out->n; i++)
         out->candidates[i].probability /= sum;
 }

@@ -33,6 +33,7 @@ struct identification {
     size_t n_voices;              /* that were compared: enrolled ones, of the model at hand */
     size_t n;                     /* candidates, the most similar first */
     double unknown_probability;   /* posterior; without a calibration 0 */
+    double others_probability;    /* of all voices together that are no candidates, likewise */
     const struct voice *identity; /* NULL: a stranger, or nobody is sure enough */
     struct candidate candidates[IDENTIFY_MAX_TOP];
 };

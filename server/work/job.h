@@ -96,9 +96,10 @@ struct job {
         max_used_s; /* of all clips so far, and at most; max 0: no limit but each clip's */
     struct conversation conversation; /* JOB_DIARIZE, which has no sides */
     struct change change;             /* JOB_ENROL */
-    struct store *store;              /* JOB_PROBE: borrowed */
-    char identity[VOICE_ID_ROOM];     /* its result, written into the answer; "": a stranger */
-    bool is_stored;                   /* the store had it */
+    struct store *store;              /* JOB_PROBE, JOB_DIARIZE: borrowed; NULL: there is none */
+    size_t n_identified; /* who was looked for among known voices, as the answer says */
+    char identified[VP_DIARIZE_MAX_SPEAKERS][VOICE_ID_ROOM]; /* [n_identified]; "": a stranger */
+    bool is_stored;                                          /* the store had it */
     bool is_large; /* many turns: known when it is submitted, or once the body is read */
     bool is_long;  /* the queue's: others go first between its turns (queue.h) */
 

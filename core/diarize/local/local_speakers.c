@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assignment.h"
 #include "base/argmax.h"
-#include "cluster/assignment.h"
 #include "network/stats_pool.h"
 
 /* Frames alone, of 17 ms, from which the others are left out: a quarter of a second. Trunk frames
@@ -165,9 +165,9 @@ static void finish_stats(const double *sums, size_t n_rows, size_t n, float *sta
 enum vp_status local_speakers_map(const double *cosines, size_t n, size_t n_voices, size_t *voice,
                                   struct vp_err *err)
 {
-    const enum vp_status status = assignment_solve(cosines, n, n_voices, voice, err);
+    const enum vp_status status = vp_assignment_solve(cosines, n, n_voices, voice, err);
     for (size_t i = 0; i < n && status == VP_OK; i++)
-        if (voice[i] == ASSIGNMENT_NONE)
+        if (voice[i] == VP_ASSIGNMENT_NONE)
             voice[i] = argmax(cosines + i * n_voices, n_voices);
     return status;
 }

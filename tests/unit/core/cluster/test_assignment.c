@@ -1,7 +1,7 @@
 /* The assignment against every permutation, on sides of all small sizes. */
 #include "unit.h"
 
-#include "cluster/assignment.h"
+#include "assignment.h"
 #include "naive_net.h"
 
 #include <math.h>
@@ -28,9 +28,9 @@ static void check(const double *w, size_t n_rows, size_t n_columns)
     size_t column[MOST], n_pairs = 0;
     unsigned taken = 0;
     double sum = 0;
-    assert_int_equal(assignment_solve(w, n_rows, n_columns, column, NULL), VP_OK);
+    assert_int_equal(vp_assignment_solve(w, n_rows, n_columns, column, NULL), VP_OK);
     for (size_t r = 0; r < n_rows; r++) {
-        if (column[r] == ASSIGNMENT_NONE)
+        if (column[r] == VP_ASSIGNMENT_NONE)
             continue;
         assert_true(column[r] < n_columns);
         assert_false(taken & 1u << column[r]);
@@ -63,7 +63,7 @@ static void the_largest_pair_is_given_up_for_the_sum(void **state)
     (void)state;
     const double w[] = {10, 9, 9, 0};
     size_t column[2];
-    assert_int_equal(assignment_solve(w, 2, 2, column, NULL), VP_OK);
+    assert_int_equal(vp_assignment_solve(w, 2, 2, column, NULL), VP_OK);
     assert_int_equal(column[0], 1);
     assert_int_equal(column[1], 0);
 }
