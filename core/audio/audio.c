@@ -140,8 +140,14 @@ enum vp_status audio_judge_loss(const struct container *container, const struct 
     const double share =
         loss->n_expected > 0 ? (double)loss->n_frames / (double)loss->n_expected : 0.0;
     if (container->accept_damage ||
-        (lost_s <= MOST_LOST_S && share <= MOST_LOST_SHARE && !loss->is_unknown))
+        (lost_s <= MOST_LOST_S && share <= MOST_LOST_SHARE && !loss->is_unknown && !loss->changes))
         return VP_OK;
+    if (loss->changes)
+        return status_fail(err, VP_ERR_AUDIO_UNDECODABLE,
+                           "the %s file changes its sample rate or its number of channels in the "
+                           "middle, as recordings joined without coding them anew do; send its "
+                           "parts one by one, or have the first one taken by on_damage=accept",
+                           container->name);
     char how_much[64] = "how much, it does not say";
     if (!loss->is_unknown && loss->n_expected > 0)
         snprintf(how_much, sizeof how_much, "%.2f s of its %.2f s", lost_s,

@@ -66,6 +66,7 @@ struct ffmpeg_decoder {
     int n_failures;     /* in a row */
     unsigned n_packets; /* for the block at hand */
     bool wants_more;    /* they were not enough */
+    bool has_changed;   /* another rate or number of channels begins */
     bool is_flushing, has_ended;
 };
 
@@ -237,7 +238,7 @@ bool ffmpeg_decoder_read(struct ffmpeg_decoder *decoder, float *interleaved, siz
             if (!decoder->has_ended &&
                 (decoder->frame->sample_rate != decoder->rate_hz ||
                  decoder->frame->ch_layout.nb_channels != decoder->channels)) {
-                decoder->has_ended = true;
+                decoder->has_changed = decoder->has_ended = true;
                 *reason = "another sample rate or number of channels begins";
                 return false;
             }
@@ -254,6 +255,11 @@ bool ffmpeg_decoder_read(struct ffmpeg_decoder *decoder, float *interleaved, siz
 bool ffmpeg_decoder_has_ended(const struct ffmpeg_decoder *decoder)
 {
     return decoder->has_ended;
+}
+
+bool ffmpeg_decoder_has_changed(const struct ffmpeg_decoder *decoder)
+{
+    return decoder->has_changed;
 }
 
 bool ffmpeg_decoder_wants_more(const struct ffmpeg_decoder *decoder)

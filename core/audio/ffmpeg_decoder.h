@@ -39,6 +39,8 @@ bool ffmpeg_decoder_read(struct ffmpeg_decoder *decoder, float *interleaved, siz
 
 /* Nothing comes any more. */
 bool ffmpeg_decoder_has_ended(const struct ffmpeg_decoder *decoder) VP_MUST_CHECK;
+/* It ended because the stream changes its rate or channels. */
+bool ffmpeg_decoder_has_changed(const struct ffmpeg_decoder *decoder) VP_MUST_CHECK;
 /* It ended because many packets, or large ones, gave no sound. */
 bool ffmpeg_decoder_wants_more(const struct ffmpeg_decoder *decoder) VP_MUST_CHECK;
 

@@ -15,6 +15,7 @@ struct mp3_decoder {
     size_t position;     /* of libmpg123 in stream */
     size_t n_taken;      /* of the ration */
     bool wants_more;     /* it was not enough */
+    bool has_changed;    /* another rate or number of channels begins */
     mpg123_handle *mpg;  /* owned */
 };
 
@@ -109,13 +110,18 @@ bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n,
         if (status == MPG123_DONE)
             return true;
         if (status != MPG123_OK) {
-            *reason = status == MPG123_NEW_FORMAT
-                          ? "another sample rate or number of channels begins"
-                          : "bad frames";
+            decoder->has_changed = status == MPG123_NEW_FORMAT;
+            *reason = decoder->has_changed ? "another sample rate or number of channels begins"
+                                           : "bad frames";
             return false;
         }
     }
     return true;
+}
+
+bool mp3_decoder_has_changed(const struct mp3_decoder *decoder)
+{
+    return decoder->has_changed;
 }
 
 bool mp3_decoder_wants_more(const struct mp3_decoder *decoder)

@@ -22,6 +22,9 @@ void mp3_decoder_close(struct mp3_decoder *decoder); /* takes; NULL is legal */
 bool mp3_decoder_read(struct mp3_decoder *decoder, float *interleaved, size_t n, size_t *n_read,
                       const char **reason) VP_MUST_CHECK;
 
+/* Did it end because the stream changes its rate or channels? */
+bool mp3_decoder_has_changed(const struct mp3_decoder *decoder) VP_MUST_CHECK;
+
 /* Were the bytes of the stream that one read may take in too few? Then it ended there. */
 bool mp3_decoder_wants_more(const struct mp3_decoder *decoder);
 

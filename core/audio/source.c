@@ -417,6 +417,13 @@ enum vp_status source_read(struct source *source, float *interleaved, size_t n_f
                        source->name);
 }
 
+static bool has_changed(const struct source *source)
+{
+    if (source->mp3 != NULL)
+        return mp3_decoder_has_changed(source->mp3);
+    return source->ffmpeg != NULL && ffmpeg_decoder_has_changed(source->ffmpeg);
+}
+
 void source_loss(const struct source *source, struct loss *out)
 {
     const uint64_t n_there = source->n_read + source->n_lost;
@@ -428,6 +435,7 @@ void source_loss(const struct source *source, struct loss *out)
         .n_frames = source->n_lost + (n_short > n_spoilt ? n_short : n_spoilt),
         .n_expected = source->n_expected > 0 ? source->n_expected : n_there,
         .is_unknown = source->n_failures > 0 && source->n_expected == 0,
+        .changes = has_changed(source),
         .remarks = source->remarks,
     };
     const bool differs =

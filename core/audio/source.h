@@ -46,6 +46,7 @@ struct loss {
     uint64_t n_frames;   /* of the recording, that are missing or could not be decoded */
     uint64_t n_expected; /* that there should be; 0: unknown */
     bool is_unknown;     /* the decoder failed, and nothing tells what that cost */
+    bool changes;        /* another rate or number of channels began: nothing behind was read */
     unsigned remarks;    /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED */
     char reason[60];     /* the decoder's; empty where it has none */
 };

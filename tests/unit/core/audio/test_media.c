@@ -260,6 +260,45 @@ static void chained_ogg_is_decoded_to_the_end(void **state)
     }
 }
 
+/* `made`, and behind it the same recording coded otherwise. */
+static void chain(const char *first, const char *second)
+{
+    make(second);
+    run("mv made more");
+    make(first);
+    run("cat more >> made");
+}
+
+/* Opus and Speex have one rate and any channels whatever was coded; of the others nothing behind
+ * the change is read, and who asks for what there is gets the first part. */
+static void chained_ogg_whose_links_differ(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second;
+        bool is_refused;
+    } links[] = {
+        {"-c:a libvorbis -f ogg", "-ar 22050 -c:a libvorbis -serial_offset 7 -f ogg", true},
+        {"-c:a libvorbis -f ogg", "-ac 2 -c:a libvorbis -serial_offset 7 -f ogg", true},
+        {"-c:a flac -f ogg", "-ar 8000 -c:a flac -serial_offset 7 -f ogg", true},
+        {"-c:a flac -f ogg", "-ac 2 -c:a flac -serial_offset 7 -f ogg", true},
+        {"-c:a libopus -f ogg", "-ac 2 -ar 24000 -c:a libopus -serial_offset 7 -f ogg", false},
+        {"-c:a libspeex -f ogg", "-ar 8000 -c:a libspeex -serial_offset 7 -f ogg", false},
+    };
+    for (size_t i = 0; i < sizeof links / sizeof links[0]; i++) {
+        chain(links[i].first, links[i].second);
+        decoding_expect(read_file("made"), links[i].is_refused ? VP_ERR_AUDIO_UNDECODABLE : VP_OK);
+        if (links[i].is_refused && strstr(decoded.err.message, "in the middle") == NULL)
+            fail_msg("%s: %s", links[i].second, decoded.err.message);
+        decoded.options.accept_damage = true;
+        decoding_expect(read_file("made"), VP_OK);
+        decoded.options.accept_damage = false;
+        const double expected_s = links[i].is_refused ? SECONDS : 2.0 * SECONDS;
+        if (fabs(decoded.info.duration_s - expected_s) > 0.05)
+            fail_msg("%s: %.3f s", links[i].second, decoded.info.duration_s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +307,7 @@ int main(void)
         cmocka_unit_test(what_is_not_there_or_not_on_the_list_is_named),
         cmocka_unit_test(a_cut_file_is_told_from_a_whole_one),
         cmocka_unit_test(chained_ogg_is_decoded_to_the_end),
+        cmocka_unit_test(chained_ogg_whose_links_differ),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
