@@ -15,6 +15,7 @@
 /* Chunks, blocks, tags in a row: no program writes so many, and each costs time. */
 #define CONTAINER_MAX_CHUNKS 65536u
 #define CONTAINER_HEAD_BYTES 42u
+#define OPUS_RATE_HZ         48000u /* in which Opus counts, whatever rate comes out */
 
 struct container {
     const char *name;    /* "wav", "rf64", "w64", "flac", "ogg", "mp3", "aiff", "au", "caf" */
@@ -27,6 +28,7 @@ struct container {
     unsigned channels;   /* with RAW only */
     uint64_t n_frames;   /* samples per channel that there should be; 0: unknown */
     uint64_t n_lost;     /* of those, how many are known to be missing before anything is decoded */
+    unsigned lost_rate_hz; /* in which n_lost counts; 0: in the rate that comes out */
     unsigned block_frames; /* what one failure of the decoder costs, be it left out or silent */
     unsigned remarks; /* VP_WARN_LENGTH_MISMATCH, VP_WARN_DAMAGED: as far as the header tells */
     unsigned char head[CONTAINER_HEAD_BYTES]; /* n_head bytes that the decoder is shown before */

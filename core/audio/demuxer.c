@@ -17,7 +17,6 @@
 
 #define IO_BYTES     (32 * 1024)
 #define MOST_STREAMS 16
-#define OPUS_RATE_HZ 48000
 /* Of CPU time: for a header, and for each packet of the track that comes of it. An hour's recording
  * takes 0.1 s in all. */
 #define MOST_DEMUX_S  0.1

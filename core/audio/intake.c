@@ -53,7 +53,9 @@ static enum vp_status judge_beginning(const struct intake *intake, unsigned rate
 {
     const struct loss loss = {.n_frames = intake->container.n_lost,
                               .n_expected = intake->container.n_frames};
-    return audio_judge_loss(&intake->container, &loss, rate_hz, err);
+    const unsigned lost_rate_hz = intake->container.lost_rate_hz;
+    return audio_judge_loss(&intake->container, &loss, lost_rate_hz != 0 ? lost_rate_hz : rate_hz,
+                            err);
 }
 
 /* A block for no other end than to learn whether the channels cancel; one alone needs none. */

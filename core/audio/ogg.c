@@ -2,7 +2,8 @@
  * Ogg pages, read by libogg: framing, checksums, packets. What is accepted is decided here.
  *
  * libogg drops damaged pages without a word, so a recording with holes would be embedded as if it
- * were whole: hence the walk over all pages, each of which must follow the one before.
+ * were whole: hence the walk over all pages, each of which must follow the one before. Pages that
+ * are missing altogether are counted, see ogg_streams.c.
  *
  * libsndfile reads the first stream only: a file of several, chained or side by side, would be
  * embedded in part, and goes to libavformat, like codecs other than Vorbis and Opus.
@@ -17,8 +18,9 @@
 #include "audio/vorbis.h"
 
 #define FEED_BYTES      ((size_t)1 << 16)
-#define MAX_SETUP_BYTES ((size_t)1 << 18) /* encoders write some 4 to 8 KiB */
-#define N_HEADERS       3u                /* packets before the first sample of Vorbis */
+#define MAX_SETUP_BYTES ((size_t)1 << 18)   /* encoders write some 4 to 8 KiB */
+#define MOST_LOST       ((uint64_t)1 << 50) /* so that sums do not overflow */
+#define N_HEADERS       3u                  /* packets before the first sample of Vorbis */
 
 /* Pages of a file, one after another. */
 struct walk {
@@ -95,6 +97,7 @@ static enum vp_status check_page(const struct walk *walk, enum page_result resul
 struct content {
     bool several; /* more than one stream, one behind the other or side by side */
     bool is_broken;
+    uint64_t n_lost; /* samples of missing pages */
 };
 
 static enum vp_status check_pages(struct bytes file, struct content *content, struct vp_err *err)
@@ -116,7 +119,11 @@ static enum vp_status check_pages(struct bytes file, struct content *content, st
         status = ogg_streams_add(&streams, &page, err);
         ended = ogg_page_eos(&page);
     }
-    *content = (struct content){streams.n_begun > 1, streams.is_broken};
+    *content = (struct content){
+        .several = streams.n_begun > 1,
+        .is_broken = streams.is_broken,
+        .n_lost = streams.n_lost < MOST_LOST ? (uint64_t)streams.n_lost : MOST_LOST,
+    };
     ogg_streams_end(&streams);
     walk_end(&walk);
     return status;
@@ -214,16 +221,20 @@ enum vp_status ogg_read(struct bytes file, struct container *out, struct vp_err 
     enum vp_status status = check_pages(file, &content, err);
     if (status != VP_OK)
         return status;
-    if ((!vorbis && !opus) || content.several) {
+    const bool by_libavformat = (!vorbis && !opus) || content.several;
+    if (by_libavformat)
         media_of(file, "ogg", "ogg", out);
+    else
+        *out = (struct container){
+            .name = "ogg",
+            .codec = vorbis ? "vorbis" : "opus",
+            .full_scale = 0.9999F,
+            .data = file,
+        };
+    out->remarks = content.is_broken || content.n_lost > 0 ? VP_WARN_DAMAGED : 0;
+    out->n_lost = content.n_lost;
+    out->lost_rate_hz = opus ? OPUS_RATE_HZ : 0;
+    if (by_libavformat)
         return content.is_broken ? packets_missing(err) : VP_OK;
-    }
-    *out = (struct container){
-        .name = "ogg",
-        .codec = vorbis ? "vorbis" : "opus",
-        .full_scale = 0.9999F,
-        .data = file,
-        .remarks = content.is_broken ? VP_WARN_DAMAGED : 0,
-    };
     return vorbis ? check_vorbis(file, err) : VP_OK;
 }

@@ -157,6 +157,26 @@ static enum vp_status check_packets(struct ogg_stream *stream, ogg_page *page, s
     return VP_OK;
 }
 
+/*
+ * The number and the position of a page tell what was lost before it: of the samples between two
+ * positions each page is taken to have the same share. What is missing in front of the first
+ * position is not counted: who joins a broadcast gets its headers, and then pages from where it is.
+ */
+static void count_lost(struct ogg_streams *streams, struct ogg_stream *stream, const ogg_page *page)
+{
+    const long n_skipped = ogg_page_pageno(page) - stream->page - 1;
+    const int64_t position = ogg_page_granulepos(page);
+    stream->n_seen++;
+    stream->n_missing += n_skipped > 0 ? (double)n_skipped : 0.0;
+    if (position < 0) /* no packet ends here */
+        return;
+    if (stream->kind->is_sound && stream->position > 0 && position > stream->position)
+        streams->n_lost += (double)(position - stream->position) * stream->n_missing /
+                           (stream->n_missing + stream->n_seen);
+    stream->position = position;
+    stream->n_seen = stream->n_missing = 0.0;
+}
+
 enum vp_status ogg_streams_add(struct ogg_streams *streams, ogg_page *page, struct vp_err *err)
 {
     struct ogg_stream *stream;
@@ -167,6 +187,7 @@ enum vp_status ogg_streams_add(struct ogg_streams *streams, ogg_page *page, stru
         return status;
     const bool follows = ogg_page_pageno(page) == stream->page + 1 && ogg_page_continued(page);
     streams->is_broken |= stream->is_pending && !follows;
+    count_lost(streams, stream, page);
     stream->page = ogg_page_pageno(page);
     if (page->header_len > OGG_HEAD_BYTES)
         stream->is_pending = page->header[page->header_len - 1] == 255;

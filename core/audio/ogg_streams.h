@@ -21,6 +21,8 @@ struct ogg_stream {
     bool has_ended;              /* with its last page */
     bool is_pending;             /* a packet goes on in the next page */
     long page;                   /* number of the last one */
+    int64_t position;            /* that the last page stated; 0: none so far */
+    double n_seen, n_missing;    /* pages since then */
     size_t n_bytes;              /* of the packet at hand, so far */
     size_t n_packets;
 };
@@ -31,6 +33,7 @@ struct ogg_streams {
     size_t n_begun;
     size_t n_empty; /* packets */
     bool is_broken; /* a packet lacks its end: decoders differ in what they make of it */
+    double n_lost;  /* samples of missing pages, in the unit of positions, roughly */
 };
 
 /* Is this the first packet of a stream of a kind that is known? */

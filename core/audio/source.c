@@ -240,13 +240,15 @@ enum vp_status source_open(const struct container *container, unsigned channel, 
     source->n_head = container->n_head;
     source->ration = RATION;
     source->n_expected = container->n_frames;
-    source->n_lost = container->n_lost;
     source->block_frames = container->block_frames;
     source->remarks = container->remarks;
     enum vp_status status = open_decoder(source, container, err);
     source->ration = strcmp(container->name, "ogg") == 0 ? OGG_RATION : RATION;
     if (status == VP_OK)
         status = check_choice(source, err);
+    source->n_lost = container->n_lost;
+    if (container->lost_rate_hz != 0)
+        source->n_lost = source->n_lost * source->rate_hz / container->lost_rate_hz;
     if (status == VP_OK)
         *out = source;
     else

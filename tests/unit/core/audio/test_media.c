@@ -299,6 +299,57 @@ static void chained_ogg_whose_links_differ(void **state)
     }
 }
 
+/* `made` without n of its pages of Ogg from number `first` on. */
+static struct audio_file without_pages(size_t first, size_t n)
+{
+    struct audio_file file = read_file("made");
+    size_t starts[1024], n_pages = 0;
+    for (size_t at = 0; at < file.n && n_pages < 1024; n_pages++) {
+        starts[n_pages] = at;
+        const size_t n_segments = file.bytes[at + 26];
+        at += 27 + n_segments;
+        for (size_t i = 0; i < n_segments; i++)
+            at += file.bytes[starts[n_pages] + 27 + i];
+    }
+    assert_true(first + n < n_pages);
+    const size_t from = starts[first], to = starts[first + n];
+    memmove(file.bytes + from, file.bytes + to, file.n - to);
+    file.n -= to - from;
+    return file;
+}
+
+/* Pages of some 50 ms. One of them in 4 s is told; ten are half a second, and too much. */
+static void missing_pages_of_ogg_are_told(void **state)
+{
+    (void)state;
+    static const char *const options[] = {
+        "-c:a libvorbis -page_duration 50000 -f ogg",
+        "-c:a libopus -page_duration 50000 -f ogg",
+        "-c:a flac -frame_size 800 -page_duration 50000 -f ogg",
+        "-c:a libspeex -page_duration 50000 -f ogg",
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        make(options[i]);
+        decoding_expect(read_file("made"), VP_OK);
+        const double whole_s = decoded.info.duration_s;
+        assert_int_equal(decoded.info.warnings & VP_WARN_DAMAGED, 0);
+        decoding_expect(without_pages(20, 1), VP_OK);
+        assert_int_equal(decoded.info.warnings & VP_WARN_DAMAGED, VP_WARN_DAMAGED);
+        decoding_expect(without_pages(20, 10), VP_ERR_AUDIO_UNDECODABLE);
+        assert_non_null(strstr(decoded.err.message, "on_damage=accept"));
+        decoded.options.accept_damage = true;
+        decoding_expect(without_pages(20, 10), VP_OK);
+        decoded.options.accept_damage = false;
+        if (whole_s - decoded.info.duration_s < 0.3 || whole_s - decoded.info.duration_s > 0.9)
+            fail_msg("%s: %.3f s of %.3f", options[i], decoded.info.duration_s, whole_s);
+    }
+    for (size_t i = 0; i < 2; i++) { /* a broadcast, joined: Vorbis and Opus */
+        make(options[i]);
+        decoding_expect(without_pages(2, 10), VP_OK);
+        assert_int_equal(decoded.info.warnings & VP_WARN_DAMAGED, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +359,7 @@ int main(void)
         cmocka_unit_test(a_cut_file_is_told_from_a_whole_one),
         cmocka_unit_test(chained_ogg_is_decoded_to_the_end),
         cmocka_unit_test(chained_ogg_whose_links_differ),
+        cmocka_unit_test(missing_pages_of_ogg_are_told),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
