@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import he_aac
 import numpy as np
 import pytest
 from service import ROOT, Service, problem, speech, wav
@@ -116,6 +117,20 @@ def test_amr(boxed: Service, voice: np.ndarray, tmp_path: Path, wide: bool, boxi
     ffmpeg("-i", tmp_path / "bare.amr", "-c:a", "copy", "-f", boxing, tmp_path / "made")
     codec = "amr_wb" if wide else "amr_nb"
     check(boxed, source, (tmp_path / "made").read_bytes(), decode(tmp_path, codec), boxing, codec, LOW)
+
+
+@pytest.mark.parametrize("boxing", ["adts", "m4a", "m4a that says so"])
+def test_he_aac(boxed: Service, voice: np.ndarray, tmp_path: Path, boxing: str) -> None:
+    """Half of the rate is coded, the decoder makes the whole of it."""
+    source = wav(voice)
+    (tmp_path / "bare.aac").write_bytes(he_aac.with_sbr(encode(source, "-ar 24000 -c:a aac -b:a 48k -f adts", tmp_path)))
+    ffmpeg("-i", tmp_path / "bare.aac", "-c:a", "copy", "-f", "adts" if boxing == "adts" else "ipod", tmp_path / "made")
+    made = (tmp_path / "made").read_bytes()
+    if boxing == "m4a that says so":
+        made = he_aac.saying_so(made)
+        (tmp_path / "made").write_bytes(made)
+    assert boxed.embed(made).json()["audio"]["sample_rate"] == 48000
+    check(boxed, source, made, decode(tmp_path, "aac"), "aac" if boxing == "adts" else "m4a", "aac", WIDE)
 
 
 def test_what_is_not_on_the_list(boxed: Service, voice: np.ndarray, tmp_path: Path) -> None:
