@@ -1,7 +1,5 @@
 // Any recording that the browser can decode -> 16 kHz mono samples, with remarks on the source.
 
-import { Problem } from './api.js';
-
 export const RATE = 16000;
 // Decoding expands a file manyfold; beyond this a phone's tab would die instead of answering.
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -10,17 +8,11 @@ const LOST_SHARE = 0.1; // of the loudest channel's power in the mean, else they
 
 /**
  * blob -> {samples: Float32Array at 16 kHz, warnings}. Returns null where the browser knows no
- * decoder. A 16 kHz context makes decodeAudioData itself resample, by a windowed sinc; playing a
+ * decoder, or the file is too large for it. A 16 kHz context makes decodeAudioData itself resample, by a windowed sinc; playing a
  * buffer through the graph would interpolate linearly in some browsers.
  */
 export async function decode(blob) {
-  if (blob.size > MOST_BYTES) {
-    throw new Problem({
-      name: 'too-big-here',
-      title: 'File too large for the browser',
-      detail: `${(blob.size / 1048576).toFixed(0)} MiB; this page takes up to 64 MiB.`,
-    });
-  }
+  if (blob.size > MOST_BYTES) return null;
   const bytes = await blob.arrayBuffer();
   let audio;
   try {

@@ -29,20 +29,20 @@ export function card(clip, onRemove) {
   );
   tools.append(remove);
 
-  let shown = null; // the samples in the pictures
+  const show = () => {
+    length.textContent = duration(clip.samples.length / RATE);
+    figure.replaceChildren(...pictures(clip));
+    figure.hidden = false;
+    tools.replaceChildren(...player(clip, figure), remove);
+  };
   const update = () => {
-    if (clip.samples && clip.samples !== shown) {
-      shown = clip.samples;
-      length.textContent = duration(clip.samples.length / RATE);
-      figure.replaceChildren(...pictures(clip));
-      figure.hidden = false;
-      tools.replaceChildren(...player(clip, figure), remove);
-    } else if (clip.answer && !clip.samples) {
+    if (clip.answer && !clip.samples) {
       length.textContent = duration(clip.answer.audio.duration_s);
     }
     item.dataset.state = clip.state;
     state.replaceChildren(...report(clip));
   };
+  clip.addEventListener('decoded', show);
   clip.addEventListener('change', update);
   update();
   return item;
@@ -115,8 +115,6 @@ function player(clip, figure) {
 /** The clip's state in words: nodes. ready(clip): those of an answer. */
 export function report(clip, ready = remarks) {
   switch (clip.state) {
-    case 'reading':
-      return [el('span', { class: 'muted' }, 'Reading\u2026')];
     case 'sending':
       return [el('span', { class: 'muted' }, 'Listening\u2026')];
     case 'waiting':
@@ -136,7 +134,7 @@ function remarks(clip) {
       el(
         'p',
         { class: 'muted' },
-        'This browser cannot decode the format, so there is no picture; the service read it.',
+        'This browser cannot decode the file, so there is no picture; the service read it.',
       ),
     );
   }

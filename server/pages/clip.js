@@ -1,4 +1,5 @@
-// One recording on its way to an answer. Sends 'change' at every step.
+// One recording on its way to an answer. Sends 'change' at every step, and 'decoded' once there are
+// samples to show.
 
 import { Problem, call } from './api.js';
 import { RATE, decode } from './audio.js';
@@ -11,8 +12,10 @@ const inTurn = turns(2); // decoded at once: a folder of clips must not fill a p
 const embed = ({ onProgress, ...request }) => call('embed', request);
 
 export class Clip extends EventTarget {
-  #blob;
+  #blob; // what is sent: the file as it is, or the WAV made of it
   #ask;
+  #decoding; // Promise: the browser has decoded the file, or cannot
+  #heard = []; // its remarks on the file
   #gone = new AbortController();
 
   /**
@@ -24,10 +27,10 @@ export class Clip extends EventTarget {
     this.#blob = blob;
     this.#ask = ask;
     this.name = name;
-    this.state = 'reading'; // -> 'sending' <-> 'waiting' -> 'ready' | 'failed'
-    this.samples = null; // Float32Array at 16 kHz; null when the browser cannot decode the format
-    this.wav = null; // Blob of what is sent; null as above
-    this.remarks = []; // of the browser on the source, in the service's words
+    this.state = 'sending'; // <-> 'waiting' -> 'ready' | 'failed'
+    this.samples = null; // Float32Array at 16 kHz; null until decoded, or for ever
+    this.wav = null; // Blob of the same, to be played; null as above
+    this.remarks = []; // of the browser on what the service did not see, in the service's words
     this.wait = null; // {problem, seconds, attempt, attempts, skip} in state 'waiting'
     this.progress = null; // {progress 0..1, stage} in state 'sending', where the service tells
     this.answer = null; // of the service, in state 'ready'
@@ -48,50 +51,66 @@ export class Clip extends EventTarget {
     return [...new Set([...this.remarks, ...(this.answer?.quality?.warnings ?? [])])];
   }
 
-  /** Reads, then sends; ends in 'ready' or 'failed'. */
-  async run() {
-    try {
-      const decoded = await inTurn(() => decode(this.#blob), this.signal);
-      if (decoded) {
-        this.remarks = decoded.warnings;
-        this.#take(decoded.samples);
-      }
-      await this.send();
-    } catch (problem) {
-      this.#fail(problem);
-    }
+  /** Sends, and decodes beside it for the pictures; ends in 'ready' or 'failed'. */
+  run() {
+    this.#decoding = inTurn(() => decode(this.#blob), this.signal).then((decoded) => {
+      if (!decoded) return;
+      this.#heard = decoded.warnings;
+      this.#take(decoded.samples);
+    });
+    this.#decoding.catch(() => {}); // send() tells of it
+    return this.send();
   }
 
-  /** Sends what was read (the file as it is when the browser could not read it). Again, too. */
+  /** Sends the file as it is, or as WAV where the service does not take it so. Again, too. */
   async send() {
     try {
       this.#become('sending', { problem: null, progress: null });
-      const answer = await this.#ask({
-        body: this.wav ?? this.#blob,
-        type: this.wav ? 'audio/wav' : 'application/octet-stream',
-        signal: this.signal,
-        onProgress: (progress) => this.#become('sending', { progress }),
-        onWait: (wait) =>
-          this.#become('waiting', {
-            wait: {
-              ...wait,
-              skip: () => {
-                this.#become('sending', { wait: null });
-                wait.skip();
-              },
-            },
-          }),
-      });
+      const answer = await this.#post().catch((problem) => this.#postAsWav(problem));
+      await this.#decoding;
       this.#become('ready', { answer, wait: null });
     } catch (problem) {
       this.#fail(problem);
     }
   }
 
+  #post() {
+    return this.#ask({
+      body: this.#blob,
+      type: this.#blob === this.wav ? 'audio/wav' : 'application/octet-stream',
+      signal: this.signal,
+      onProgress: (progress) => this.#become('sending', { progress }),
+      onWait: (wait) =>
+        this.#become('waiting', {
+          wait: {
+            ...wait,
+            skip: () => {
+              this.#become('sending', { wait: null });
+              wait.skip();
+            },
+          },
+        }),
+    });
+  }
+
+  /** A file that the service cannot read (415), or finds too large (413), as WAV if that may help. */
+  async #postAsWav(problem) {
+    await this.#decoding; // whether it can be cut is known then, too
+    const helps =
+      this.wav &&
+      this.#blob !== this.wav &&
+      (problem.status === 415 || (problem.status === 413 && this.wav.size < this.#blob.size));
+    if (!helps) throw problem;
+    this.#blob = this.wav;
+    this.remarks = this.#heard;
+    return this.#post();
+  }
+
   /** Keeps the first seconds only, and sends them. */
   cut(seconds) {
     this.#take(this.samples.slice(0, Math.floor(seconds * RATE)));
-    this.remarks = [...this.remarks, 'truncated'];
+    this.#blob = this.wav;
+    this.remarks = [...this.#heard, 'truncated'];
     return this.send();
   }
 
@@ -102,6 +121,7 @@ export class Clip extends EventTarget {
   #take(samples) {
     this.samples = samples;
     this.wav = encodeWav(samples, RATE);
+    this.dispatchEvent(new Event('decoded'));
   }
 
   #fail(problem) {

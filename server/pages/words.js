@@ -52,7 +52,6 @@ const ADVICE = {
   draining: 'The service is being restarted.',
   stuck: 'The service is being restarted.',
   unreachable: 'Check the connection, and that voiceprintd is running, then try again.',
-  'too-big-here': 'Cut the recording to the part that matters.',
   'no-microphone': 'Connect a microphone, or drop a recording instead.',
   'microphone-refused': 'Allow the microphone for this page in the browser, or drop a recording.',
   'microphone-insecure':

@@ -21,7 +21,7 @@ def test_same_voice(page: Browser, service: Service, voices: dict[str, Path]) ->
     assert expected["same_speaker"] and 0.9 < expected["calibrated"]["p"] < 0.99
     assert page.verdict().text == "Very likely the same voice"
     assert page.verdict().get_attribute("class") == "verdict same"
-    # 16 kHz mono goes through the browser bit by bit; what is left is rounding in JSON and print.
+    # The file goes as it is; what is left is rounding in JSON and print.
     assert page.score() == pytest.approx(expected["score"], abs=6e-4)
     assert page.answer()["score"] == pytest.approx(expected["score"], abs=1e-5)
     scale = page.find(".scale")
