@@ -68,7 +68,12 @@ def test_two_speakers_are_never_one_voice(tmp_path: Path) -> None:
         for probe in (one, other):
             assert known.identify(probe).json()["identity"] == "ada"
         assert names(ask(known, CALL, "&num_speakers=2")) == [None, "ada"]
-        known.put("bob", [one + 0.01 * other], "?collection=default")
+        # Ada is the best for both, and bob the next best for one of them.
+        aside = np.random.default_rng(1).standard_normal(known.dim)
+        aside -= np.linalg.lstsq(np.stack([one, other], axis=1), aside, rcond=None)[0] @ np.stack([one, other])
+        likeness = one @ mean / np.linalg.norm(mean) - 0.02
+        known.put("bob", [likeness * one + np.sqrt(1 - likeness**2) * aside / np.linalg.norm(aside)])
+        assert known.identify(one).json()["identity"] == "ada"
         assert names(ask(known, CALL, "&num_speakers=2")) == ["bob", "ada"]
 
 

@@ -191,18 +191,17 @@ static void who_loses_a_voice_gets_the_next_best(void **state)
     assert_true(fabs(out[0].score - 0.80) < 1e-6 && out[0].probability > 0.9);
 }
 
-/* 1 - P(ada) is nothing in a double: what little there is must not be shared by the rest as if
- * there were no strangers. */
-static void a_loser_that_resembles_nobody_else_stays_unnamed(void **state)
+/* 1 - P(ada) is nothing in a double: of the little there is bob has 40 % and a stranger 35 %. */
+static void a_loser_is_judged_by_what_little_is_left(void **state)
 {
     (void)state;
     struct decision steep = usual;
-    float cosines[][DIM] = {{0.99F, 0.45F}, {1.0F, 0.45F}};
+    float cosines[][DIM] = {{0.99F, 0.60616F, 0.6038F}, {1.0F, 0.45F, 0.45F}};
     struct naming out[2];
     const char *names[2];
     steep.slope = 200;
     steep.offset = -120;
-    name_all(2, cosines, 2, &steep, out, names);
+    name_all(3, cosines, 2, &steep, out, names);
     assert_string_equal(names[0], "");
     assert_string_equal(names[1], "ada");
 }
@@ -255,7 +254,7 @@ int main(void)
         cmocka_unit_test(names_are_those_of_the_best_assignment),
         cmocka_unit_test(two_speakers_are_never_one_person),
         cmocka_unit_test(who_loses_a_voice_gets_the_next_best),
-        cmocka_unit_test(a_loser_that_resembles_nobody_else_stays_unnamed),
+        cmocka_unit_test(a_loser_is_judged_by_what_little_is_left),
         cmocka_unit_test(the_best_for_all_goes_before_the_best_for_one),
         cmocka_unit_test(without_a_calibration_the_threshold_decides),
         cmocka_unit_test(nobody_is_known_and_nobody_speaks),
