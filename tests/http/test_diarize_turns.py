@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import requests
 from contract import judge_body
-from conversation import CALL, LONG, NDJSON, diarize, send, timeless, two_voices, under_way, wait_under_way
+from conversation import CALL, IN_SLICES, LONG, NDJSON, diarize, send, timeless, two_voices, under_way, wait_under_way
 from service import LARGE, SLOWNESS, Service, problem, read_all, voice, wav, wav_float
 
 
@@ -35,7 +35,7 @@ def lines_of(response: requests.Response) -> list[tuple[float, dict[str, Any]]]:
 def test_lines(calls: Service) -> None:
     with Service(model=LARGE, workers=2) as service:
         start = time.monotonic()
-        response = diarize(service, LONG, headers=NDJSON, stream=True)
+        response = diarize(service, IN_SLICES, headers=NDJSON, stream=True)
         assert response.status_code == 200 and response.headers["Content-Type"] == "application/x-ndjson"
         assert response.headers["Cache-Control"] == "no-store" and response.headers["X-Request-Id"]
         lines = lines_of(response)
@@ -45,7 +45,7 @@ def test_lines(calls: Service) -> None:
         assert len(progress) >= 2 and progress == sorted(progress) and 0 <= progress[0] and progress[-1] <= 1
         assert all(set(line) == {"progress", "stage"} for _, line in lines[:-1])
         judge_body(lines[-1][1], "/diarize", "POST", 200, "application/json")
-        assert timeless(lines[-1][1]) == timeless(diarize(service, LONG).json())
+        assert timeless(lines[-1][1]) == timeless(diarize(service, IN_SLICES).json())
         entry = service.log_line(response.headers["X-Request-Id"])
         assert entry["slices"] > 2 and entry["audio_s"] == pytest.approx(lines[-1][1]["duration_s"], abs=0.1)
         assert not {"speakers", "turns", "segments", "num_speakers"} & set(entry), "nothing about voices is logged"

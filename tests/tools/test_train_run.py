@@ -231,12 +231,27 @@ def test_the_encoder_to_compare_with_hears_quiet_clips_louder() -> None:
     assert ge2e.cut_windows(mels[:100]).shape == (1, 160, 40)
 
 
-@pytest.mark.parametrize("command", [[], ["whole"], ["prepare"], ["left-out"], ["run"], ["whiten"], ["export"], ["baselines"]])
-def test_help(command: list[str]) -> None:
+# One process for all: each would load PyTorch anew.
+EVERY_HELP = """
+import runpy, sys
+program, *commands = sys.argv[1:]
+for command in commands:
+    sys.argv = [program, *command.split(), "--help"]
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        print("==", command, end.code)
+"""
+
+
+def test_help() -> None:
     pytest.importorskip("scipy", reason="left out: the effects need SciPy")
     pytest.importorskip("soxr", reason="left out: preparing needs soxr")
-    done = subprocess.run(
-        [sys.executable, str(TOOLS / "train"), *command, "--help"],
-        capture_output=True, text=True, timeout=120, check=False,
-    )
-    assert done.returncode == 0 and "usage:" in done.stdout
+    commands = ["", "whole", "prepare", "left-out", "run", "whiten", "export", "baselines", "vad-prepare", "vad-run",
+                "tsvad-prepare", "tsvad-run", "tsvad-export"]
+    done = subprocess.run([sys.executable, "-c", EVERY_HELP, TOOLS / "train", *commands],
+                          capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = done.stdout.split("== ")
+    for command, page, end in zip(commands, pages, pages[1:]):
+        assert f"usage: tools/train {command}".strip() in page and end.startswith(f"{command} 0"), (command, page)
