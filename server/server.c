@@ -130,7 +130,11 @@ static bool start_store(struct server *server, struct vp_err *err)
                                       .max_voices = config->voices_max,
                                       .on_done = on_stored,
                                       .context = server};
-    audit_open(&service->audit);
+    if (!audit_open(&service->audit)) {
+        *err = (struct vp_err){.status = VP_ERR_IO,
+                               .message = "the system gives no random bytes for the audit's key"};
+        return false;
+    }
     if (setup.path != NULL)
         service->store = store_open(&setup, err);
     return setup.path == NULL || service->store != NULL;

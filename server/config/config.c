@@ -12,7 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { TEXT, COUNT, COUNT_OR_AUTO, NUMBER, BYTES, CHOICE, FLAG, OPTIONAL_NUMBER, PAIR };
+enum kind {
+    TEXT,
+    COUNT,
+    COUNT_OR_AUTO,
+    NUMBER,
+    BYTES,
+    CHOICE, /* an enum */
+    EITHER, /* one of two words: a bool, true for the second */
+    FLAG,   /* off or on: a bool */
+    OPTIONAL_NUMBER,
+    PAIR
+};
 
 struct key {
     const char *name;
@@ -40,7 +51,7 @@ static const struct key keys[] = {
      "inference threads; auto: CPUs by affinity and cgroup quota"},
     {"threads_per_request", COUNT_OR_AUTO, AT(threads_per_request), "1", 1, 32, NULL,
      "workers that may work on one clip, the others while they have no request; auto: all"},
-    {"decoder", CHOICE, AT(decodes_inline), "sandbox", 0, 1, "sandbox|inline",
+    {"decoder", EITHER, AT(decodes_inline), "sandbox", 0, 1, "sandbox|inline",
      "where uploads are decoded: in sealed processes, or, where a platform forbids these, inline"},
     {"queue_size", COUNT_OR_AUTO, AT(queue_size), "auto", 1, 100000, NULL,
      "requests that may wait for a worker; auto: 4 x workers"},
@@ -69,7 +80,7 @@ static const struct key keys[] = {
      "shorter clips get the warning short_clip"},
     {"max_duration_s", NUMBER, AT(max_duration_s), "60", 0.2, 3600, NULL,
      "longer clips are refused or cut; sizes the workers' memory"},
-    {"long_audio", CHOICE, AT(truncate), "reject", 0, 1, "reject|truncate",
+    {"long_audio", EITHER, AT(truncate), "reject", 0, 1, "reject|truncate",
      "what happens to longer clips"},
     {"speech_only", FLAG, AT(speech_only), "on", 0, 1, "off|on",
      "leave long pauses out of the embedding of a clip that is less than 80 % speech"},
@@ -230,12 +241,6 @@ static bool set_optional(struct config *config, const struct key *key, const cha
            fail(error, key, value, "must be two numbers, \"slope,offset\"");
 }
 
-/* A choice of two may be a bool. */
-static bool is_bool(const struct key *key)
-{
-    return key->kind == FLAG || key->offset == AT(truncate) || key->offset == AT(decodes_inline);
-}
-
 static bool set_key(struct config *config, const struct key *key, const char *value,
                     struct config_error *error)
 {
@@ -264,14 +269,15 @@ static bool set_key(struct config *config, const struct key *key, const char *va
     case OPTIONAL_NUMBER:
     case PAIR:
         return set_optional(config, key, value, error);
-    case FLAG:
     case CHOICE:
+    case EITHER:
+    case FLAG:
         if (!set_choice(key, value, &choice, error))
             return false;
-        if (is_bool(key))
-            *(bool *)(void *)member = choice != 0;
-        else
+        if (key->kind == CHOICE)
             memcpy(member, &choice, sizeof choice); /* an enum of unsigned size, asserted below */
+        else
+            *(bool *)(void *)member = choice != 0;
         return true;
     }
     return false;
@@ -411,12 +417,13 @@ static void print_value(const struct config *config, const struct key *key, FILE
         else
             fputs("\"\"", out);
         return;
-    case FLAG:
     case CHOICE:
-        if (is_bool(key))
-            choice = *(const bool *)(const void *)member ? 1 : 0;
-        else
+    case EITHER:
+    case FLAG:
+        if (key->kind == CHOICE)
             memcpy(&choice, member, sizeof choice);
+        else
+            choice = *(const bool *)(const void *)member ? 1 : 0;
         const char *text = key->choices;
         while (choice-- > 0)
             text = strchr(text, '|') + 1;

@@ -107,6 +107,12 @@ void problem_set_field(struct problem *problem, const char *field, const char *f
     snprintf(problem->field, sizeof problem->field, "%s", field);
 }
 
+bool problem_refuse_field(struct problem *problem, const char *field, const char *sentence)
+{
+    problem_set_field(problem, field, "%s", sentence);
+    return false;
+}
+
 void problem_set_overloaded(struct problem *problem)
 {
     problem_set(problem, PROBLEM_OVERLOADED,

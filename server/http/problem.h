@@ -82,6 +82,8 @@ void problem_set_framing(struct problem *problem, const char *fault);
 /* The same, naming the field at fault. [any] */
 void problem_set_field(struct problem *problem, const char *field, const char *format, ...)
     VP_PRINTF(3, 4);
+/* The same for a whole sentence. Always false, for who returns whether all is well. [any] */
+bool problem_refuse_field(struct problem *problem, const char *field, const char *sentence);
 /* All workers are busy and the queue is full. [any] */
 void problem_set_overloaded(struct problem *problem);
 /* Somebody within his share needs `what`, of which this client holds more than its own. [any] */

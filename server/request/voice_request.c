@@ -11,12 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool fail_field(struct request *request, const char *field, const char *sentence)
-{
-    problem_set_field(&request->problem, field, "%s", sentence);
-    return false;
-}
-
 /* The path is /voices/ID, with more behind it or not; the route has seen to that. */
 bool voice_request_read(struct request *request)
 {
@@ -26,15 +20,15 @@ bool voice_request_read(struct request *request)
     const size_t n = strcspn(id, "/");
     snprintf(request->voice_id, sizeof request->voice_id, "%.*s", (int)n, id);
     if (n >= sizeof request->voice_id || !name_is_good(request->voice_id, VOICE_ID_ROOM))
-        return fail_field(
-            request, "id",
+        return problem_refuse_field(
+            &request->problem, "id",
             "an id is 1 to 128 of the characters A-Z a-z 0-9 . _ -, the first no dot");
     if (strncmp(id + n, clips, strlen(clips)) != 0)
         return true;
     const char *number = id + n + strlen(clips);
     const size_t length = strlen(number);
     if (length > 9 || strspn(number, "0123456789") != length)
-        return fail_field(request, "clip", "a clip is named by its number");
+        return problem_refuse_field(&request->problem, "clip", "a clip is named by its number");
     request->clip_number = (unsigned)strtoul(number, NULL, 10);
     return true;
 }
@@ -91,7 +85,8 @@ static bool copy_tags(struct request *request, const char *name, char tags[MATCH
     if (value == NULL)
         return true;
     if (strlen(value) >= MATCH_ROOM || *value == 0)
-        return fail_field(request, name, "the header must be * or one or more ETags, in quotes");
+        return problem_refuse_field(&request->problem, name,
+                                    "the header must be * or one or more ETags, in quotes");
     memcpy(tags, value, strlen(value) + 1);
     return true;
 }

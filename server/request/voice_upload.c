@@ -13,12 +13,6 @@
 enum { MOST_SHORT_CLIPS = 2 };
 static const double most_speech_s = 86400; /* that a client may state */
 
-static bool fail_field(struct job *job, const char *field, const char *sentence)
-{
-    problem_set_field(&job->problem, field, "%s", sentence);
-    return false;
-}
-
 /* ---- metadata ------------------------------------------------------------------------------- */
 
 /* Keeps a JSON object of the client's as text. Takes value. */
@@ -27,7 +21,7 @@ static bool keep_metadata(struct job *job, json_t *value)
     size_t n_bytes = 0;
     if (!json_is_object(value)) {
         json_decref(value);
-        return fail_field(job, "metadata", "metadata must be a JSON object");
+        return problem_refuse_field(&job->problem, "metadata", "metadata must be a JSON object");
     }
     char *text = json_take_text((struct json_build){.root = value}, &n_bytes);
     if (text == NULL) {
@@ -37,7 +31,8 @@ static bool keep_metadata(struct job *job, json_t *value)
     job->change.metadata = text;
     if (n_bytes <= METADATA_MAX_BYTES)
         return true;
-    return fail_field(job, "metadata", "metadata must be no longer than 2048 bytes");
+    return problem_refuse_field(&job->problem, "metadata",
+                                "metadata must be no longer than 2048 bytes");
 }
 
 static bool read_metadata(struct job *job, const struct part *part)
@@ -67,7 +62,8 @@ static bool sort_parts(struct job *job, struct part *parts, size_t n_parts, size
     for (size_t i = 0; i < n_parts; i++) {
         const bool is_metadata = job->kind == JOB_ENROL && strcmp(parts[i].name, "metadata") == 0;
         if (is_metadata && job->change.metadata != NULL)
-            return fail_field(job, "metadata", "there is one part \"metadata\" at most");
+            return problem_refuse_field(&job->problem, "metadata",
+                                        "there is one part \"metadata\" at most");
         if (is_metadata && !read_metadata(job, &parts[i]))
             return false;
         if (is_metadata)
@@ -123,7 +119,8 @@ static bool read_speech(struct job *job, const json_t *object, double otherwise,
     *speech_s = value != NULL ? json_number_value(value) : otherwise;
     if ((value == NULL || json_is_number(value)) && *speech_s >= 0 && *speech_s <= most_speech_s)
         return true;
-    return fail_field(job, "speech_s", "speech_s must be a number of seconds, up to 86400");
+    return problem_refuse_field(&job->problem, "speech_s",
+                                "speech_s must be a number of seconds, up to 86400");
 }
 
 /* One of the list: an embedding by itself, or an object as /embed answers it. */

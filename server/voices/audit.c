@@ -10,10 +10,10 @@
 
 enum { HASH_BYTES = 8, HASH_ROOM = 2 * HASH_BYTES + 1 };
 
-void audit_open(struct audit *audit)
+bool audit_open(struct audit *audit)
 {
-    if (getrandom(audit->key, sizeof audit->key, 0) != (ssize_t)sizeof audit->key)
-        memset(audit->key, 0, sizeof audit->key); /* so few bytes are never cut short */
+    /* So few bytes are never cut short. */
+    return getrandom(audit->key, sizeof audit->key, 0) == (ssize_t)sizeof audit->key;
 }
 
 /* Of the collection, or of a voice in it; neither name holds a '/'. */

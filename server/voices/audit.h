@@ -6,13 +6,18 @@
 #ifndef VP_AUDIT_H
 #define VP_AUDIT_H
 
+#include "voiceprint.h"
+
+#include <stdbool.h>
+
 enum { AUDIT_KEY_BYTES = 16 };
 
 struct audit {
     unsigned char key[AUDIT_KEY_BYTES];
 };
 
-void audit_open(struct audit *audit); /* [start] */
+/* False: the system has no random bytes, and names could be tried against a known key. [start] */
+bool audit_open(struct audit *audit) VP_MUST_CHECK;
 /* id NULL: no single voice. [loop] */
 void audit_log(const struct audit *audit, const char *event, const char *request_id,
                const char *collection, const char *id);
