@@ -288,6 +288,7 @@ bench-service: deps all build/venv/.done build/venv-peers/.done ## clips a secon
 	@tools/deps.sh wrk
 	build/venv/bin/python tests/bench/service.py $(BENCH)
 	build/venv/bin/python tests/bench/request.py
+	build/venv/bin/python tests/bench/decoders.py
 	build/venv/bin/python tests/bench/company.py
 
 # DIAR: folders of labelled recordings, NAME.flac beside NAME.rttm.

@@ -116,11 +116,14 @@ class Side:
         return float(np.median([r[key] for r in self.rounds]))
 
     def processes(self) -> list[str]:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [str(self.process.pid), *children.split()]
+        """It, its children and theirs: decoders are those of the zygote."""
+        found = [str(self.process.pid)]
+        for pid in found:
+            found += Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return found
 
     def cpu_s(self) -> float:
-        """Processor time so far of the process and its children, together."""
+        """Processor time so far of all its processes, together."""
         ticks = 0
         for pid in self.processes():
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -128,7 +131,7 @@ class Side:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def peak_mib(self) -> float:
-        """Peak resident memory of the process and its children, together."""
+        """Peak resident memory of all its processes, together; what they share counts in each of them."""
         peak = 0
         for pid in self.processes():
             for line in Path(f"/proc/{pid}/status").read_text().splitlines():
