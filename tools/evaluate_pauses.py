@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -96,12 +94,6 @@ def rates(speech: dict[str, list[Samples]], pairs: list[tuple[str, str]], pause:
     return {"false_accepts": float(np.mean(accepted)), "false_rejects": float(np.mean(rejected))}
 
 
-def threshold_of(model: Path | None) -> float:
-    named = ["--model", str(model)] if model is not None else []
-    done = subprocess.run([engine.DEFAULT_PROGRAM, "info", *named], capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout)["threshold"])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=Path, default=SPEECH_DIR, help="folder with clips.csv (default $SPEECH_DIR)")
@@ -116,7 +108,7 @@ def main() -> None:
     speech = read_speech(args.clips, args.seconds)
     pairs = pairs_of_two(list(speech), args.pairs)
     options = ("--speech-only", "false") if args.plain else ()
-    threshold = threshold_of(args.model)
+    threshold = float(engine.info(args.model)["threshold"])
     print(f"{len(pairs)} pairs of two speakers, {sum(len(p) == 2 for p in speech.values())} of one, "
           f"{args.seconds:g} s of speech each, threshold {threshold:.4f}")  # fmt: skip
     levels = (None, *NOISE_DBFS)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,15 @@ DEFAULT_PROGRAM = ROOT / "build" / "release" / "voiceprint"
 
 class EngineError(Exception):
     """What the engine said of the files it refused."""
+
+
+def info(model: Path | None = None, program: Path = DEFAULT_PROGRAM) -> dict[str, Any]:
+    """What the engine says of a model: `voiceprint info`."""
+    command = [str(program), "info", *(["--model", str(model)] if model is not None else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise EngineError(done.stderr.strip() or f"{program} ended with {done.returncode}")
+    return json.loads(done.stdout)
 
 
 def embed(
