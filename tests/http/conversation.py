@@ -18,9 +18,11 @@ def two_voices(turn_s: float = 4.0) -> np.ndarray:
 
 
 CALL = wav(two_voices())
-# Enough for seconds of work, in few bytes to send. ThreadSanitizer makes ten times more of it.
-LONG = wav(np.tile(two_voices()[::2], 4 if BUILD.name == "tsan" else 25), rate=8000)
-IN_SLICES = wav(np.tile(two_voices()[::2], 4 if BUILD.name == "tsan" else 8), rate=8000)  # for who waits for its end
+# ThreadSanitizer makes ten times more of the work.
+IS_TSAN = BUILD.name == "tsan"
+# Enough for seconds of work, in few bytes to send.
+LONG = wav(np.tile(two_voices()[::2], 4 if IS_TSAN else 25), rate=8000)
+IN_SLICES = wav(np.tile(two_voices()[::2], 4 if IS_TSAN else 8), rate=8000)  # for who waits for its end
 
 
 def timeless(answer: dict[str, Any]) -> dict[str, Any]:

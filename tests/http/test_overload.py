@@ -250,7 +250,9 @@ def test_memory_held_for_nothing_is_given_back() -> None:
                 connection.close()
             honest.sendall(bytes(1_000_000 - sent))
             assert read_answer(honest)[0] == 415, "zeros are no audio, but they arrived"
-        assert service.metric("voiceprintd_deadlines_missed_total") == 2
+        # In a slow build the large clip may come so late that it is taken for such a one, and is sent again.
+        n_missed = service.metric("voiceprintd_deadlines_missed_total")
+        assert n_missed == 2 or (SLOWNESS > 1 and n_missed > 2)
         assert service.metric("voiceprintd_upload_bytes_buffered") == 0
 
 
@@ -282,10 +284,10 @@ def test_memory_and_descriptors_stay_flat() -> None:
                     service.embed(clip)
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(one, range(n)))
-        traffic(400)
+        traffic(400 if SLOWNESS == 1 else 100)
         service.wait_for(lambda: service.metric("voiceprintd_connections") <= 1, 10, "settled")
         memory, fds = service.resident_bytes(), service.open_fds()
-        traffic(1200 if SLOWNESS == 1 else 400)
+        traffic(1200 if SLOWNESS == 1 else 200)
         service.wait_for(lambda: service.metric("voiceprintd_connections") <= 1, 10, "settled")
         # ASan keeps freed memory in quarantine on purpose: only a plain build is judged.
         if SLOWNESS == 1:
