@@ -163,9 +163,10 @@ def main() -> int:
     if args.pages:
         folders = [ROOT / "tests/pages"]
     for folder in folders:
-        files = sorted(f for f in folder.glob("test_*.py") if args.only in str(f))
-        if files:  # the folder by itself, so that conftest.py may leave some of its files out
-            run_pytest(folder, files if args.only else [folder], args.build, tally,
+        every = sorted(folder.glob("test_*.py"))
+        files = [file for file in every if args.only in str(file)]
+        if files:  # where it is all of them the folder, so that conftest.py may leave some out
+            run_pytest(folder, [folder] if files == every else files, args.build, tally,
                        [*(["--exitfirst"] if args.first else []), *(["-k", args.named] if args.named else [])])
 
     for name, seconds in sorted(tally.seconds.items(), key=lambda item: -item[1])[:N_SLOWEST]:
