@@ -40,6 +40,7 @@ def slow_json(item: bytes) -> bytes:
     return b'{"embedding":[' + item * ((MIB - 100) // len(item)) + b"1]}"
 
 
+@pytest.mark.skipif(IS_SLOW, reason="measures time: release build only")
 def test_searching_is_linear(service: Service) -> None:
     """A step for each byte, not one for each byte of the boundary too: memmem() takes 2.3 times as long in all, the
     handing over of the bytes included. Beside it, in turn, bytes that nobody could take for the boundary; of each kind
