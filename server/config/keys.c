@@ -95,9 +95,10 @@ static const char *add(struct keys *keys, const unsigned char key[KEY_MAX_BYTES]
 
 static bool has_control(const char *line)
 {
-    while (*line == '\t' || (*line >= ' ' && *line != 0x7f) || *line < 0)
-        line++;
-    return *line != 0;
+    const unsigned char *at = (const unsigned char *)line; /* char has no sign on ARM */
+    while (*at == '\t' || (*at >= ' ' && *at != 0x7f))
+        at++;
+    return *at != 0;
 }
 
 /* One line without its newline: a key with its rights, or nothing. What is wrong; NULL: nothing. */

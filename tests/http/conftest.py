@@ -18,8 +18,8 @@ from service import BUILD, Service  # noqa: E402
 collect_ignore = [] if BUILD.name == "asan" else ["test_faults.py"]
 if BUILD.name == "tsan":
     collect_ignore += [f"test_{name}.py" for name in (
-        "bombs", "campplus", "channels", "contract", "diarize", "examples", "field", "framing", "headers", "hostile", "media", "memory_limit", "pages",
-        "rows", "speech", "torture", "transcript")]
+        "bombs", "campplus", "channels", "contract", "diarize", "examples", "field", "framing", "headers", "hostile", "identify_speakers",
+        "media", "memory_limit", "pages", "rows", "speech", "torture", "transcript")]
 
 
 @pytest.fixture(scope="session")
