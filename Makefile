@@ -280,9 +280,10 @@ parity: all build/venv/.done ## the engine against PyTorch, ONNX Runtime and tor
 	build/venv/bin/python tests/run.py --only tests/tools
 	build/venv/bin/python tests/reference/parity.py $(PARITY)
 
-bench: $(BUILD)/tests/bench/forward build/venv/.done ## the network: time against ONNX Runtime, plot, error against float64
+bench: $(BUILD)/tests/bench/forward $(BUILD)/tests/bench/gallery build/venv/.done ## the network: time against ONNX Runtime, plot, error against float64; the search among known voices
 	build/venv/bin/python tests/bench/net.py --plot tests/bench/net.png $(BENCH)
 	build/venv/bin/python tests/bench/accuracy.py
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BUILD)/tests/bench/gallery
 
 bench-service: deps all build/venv/.done build/venv-peers/.done ## clips a second, latency, memory, start against ONNX Runtime, sherpa-onnx, pyannote.audio
 	@tools/deps.sh wrk
@@ -429,6 +430,12 @@ $(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo '  bench $<'
 	@$(CC) $(ALL_CFLAGS) $(PKG_CFLAGS) $(ALL_LDFLAGS) $< $(LIB) -o $@ $(PKG_LIBS) -lm -lpthread
+
+# It may see the server's rooms, which are linked without its main.
+$(BUILD)/tests/bench/gallery: tests/bench/gallery.c $(filter-out %/main.o,$(SERVER_OBJ)) $(LIB)
+	@mkdir -p $(@D)
+	@echo '  bench $<'
+	@$(CC) $(ALL_CFLAGS) -Iserver $(PKG_CFLAGS) $(ALL_LDFLAGS) $^ -o $@ $(PKG_LIBS) $(PKG_SERVER_LIBS) -lm -lpthread
 
 # Unit tests see the internals they test; server tests link the server without its main.
 TEST_OBJ := $(TEST_BIN:=.o) $(TEST_HELP:%.c=$(BUILD)/%.o)

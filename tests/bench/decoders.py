@@ -29,7 +29,7 @@ KINDS = ("sandbox", "inline")
 
 def make_side(program: Path, model: Path, decoder: str, workers: int) -> Side:
     side = Side(decoder, [str(program.resolve()), "--listen", "127.0.0.1:{port}", "--model", str(model.resolve()), "--decoder", decoder,
-                          "--workers", str(workers), "--log-level", "warn", "--drain-delay-s", "0"])
+                          "--workers", str(workers), "--queue-size", "64", "--log-level", "warn", "--drain-delay-s", "0"])
     side.start()
     return side
 
