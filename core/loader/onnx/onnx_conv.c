@@ -26,16 +26,25 @@ size_t onnx_conv_input(const struct onnx_graph *graph, size_t value)
     return conv != NULL ? onnx_walk_source(graph, conv->inputs[0]) : ONNX_NONE;
 }
 
-/* An INTS attribute, if there, must be n times the same value. */
-static bool all_equal(const struct onnx_node *node, const char *name, size_t n, int64_t value)
+bool onnx_conv_all_equal(const struct onnx_node *node, const char *name, size_t n, size_t value)
 {
     const struct onnx_attribute *a = onnx_attribute(node, name);
-    if (a == NULL)
-        return value == (strcmp(name, "pads") == 0 ? 0 : 1); /* ONNX's defaults */
+    if (a == NULL) /* ONNX's defaults; a kernel is as large as its weight */
+        return strcmp(name, "kernel_shape") == 0 || value == (strcmp(name, "pads") == 0 ? 0 : 1);
     bool equal = a->kind == ONNX_ATTRIBUTE_INTS && a->n_values == n;
     for (size_t i = 0; i < n && equal; i++)
-        equal = a->integers[i] == value;
+        equal = a->integers[i] == (int64_t)value;
     return equal;
+}
+
+const char *onnx_conv_foreign_option(const struct onnx_node *node)
+{
+    const struct onnx_attribute *auto_pad = onnx_attribute(node, "auto_pad");
+    int64_t group;
+    if (auto_pad != NULL &&
+        (auto_pad->kind != ONNX_ATTRIBUTE_STRING || strcmp(auto_pad->text, "NOTSET") != 0))
+        return "auto_pad";
+    return !onnx_attribute_int(node, "group", 1, &group) || group != 1 ? "group" : NULL;
 }
 
 /* Of frequency, 1 or 2, and of time, the same or 1; false for anything else. */
@@ -56,24 +65,18 @@ static bool read_strides(const struct onnx_node *node, size_t *stride, size_t *t
 static enum vp_status check_geometry(const struct onnx_node *node, size_t kernel,
                                      struct vp_err *err)
 {
-    const struct onnx_attribute *auto_pad = onnx_attribute(node, "auto_pad");
-    const char *wrong = NULL;
+    const char *wrong = NULL, *foreign = onnx_conv_foreign_option(node);
     size_t stride, time_stride;
-    int64_t group;
-    if (onnx_attribute(node, "kernel_shape") != NULL &&
-        !all_equal(node, "kernel_shape", 2, (int64_t)kernel))
+    if (!onnx_conv_all_equal(node, "kernel_shape", 2, kernel))
         wrong = "kernel_shape";
-    if (!all_equal(node, "pads", 4, (int64_t)kernel / 2))
+    if (!onnx_conv_all_equal(node, "pads", 4, kernel / 2))
         wrong = "pads";
-    if (!all_equal(node, "dilations", 2, 1))
+    if (!onnx_conv_all_equal(node, "dilations", 2, 1))
         wrong = "dilations";
     if (!read_strides(node, &stride, &time_stride))
         wrong = "strides";
-    if (!onnx_attribute_int(node, "group", 1, &group) || group != 1)
-        wrong = "group";
-    if (auto_pad != NULL &&
-        (auto_pad->kind != ONNX_ATTRIBUTE_STRING || strcmp(auto_pad->text, "NOTSET") != 0))
-        wrong = "auto_pad";
+    if (foreign != NULL)
+        wrong = foreign;
     if (wrong == NULL)
         return VP_OK;
     return status_fail(err, VP_ERR_MODEL,

@@ -15,4 +15,10 @@ size_t onnx_conv_input(const struct onnx_graph *graph, size_t value);
 enum vp_status onnx_conv_take(const struct onnx_graph *graph, size_t value, struct net_conv *out,
                               struct vp_err *err) VP_MUST_CHECK;
 
+/* For convolutions of one dimension too: is an INTS attribute n times that value, or absent where
+ * absence says the same? And which of "group" and "auto_pad" says what no network here has; NULL:
+ * neither. */
+bool onnx_conv_all_equal(const struct onnx_node *node, const char *name, size_t n, size_t value);
+const char *onnx_conv_foreign_option(const struct onnx_node *node);
+
 #endif

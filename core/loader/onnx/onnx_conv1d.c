@@ -1,44 +1,26 @@
 /* Conv nodes of one dimension, and the norms around them. */
 #include "loader/onnx/onnx_conv1d.h"
 
+#include "loader/onnx/onnx_conv.h"
 #include "loader/onnx/onnx_norm.h"
 #include "loader/onnx/onnx_walk.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* An INTS attribute of n equal values, or none where absent is what it would say. */
-static bool is_ints(const struct onnx_node *node, const char *name, size_t n, size_t value,
-                    size_t absent)
-{
-    const struct onnx_attribute *a = onnx_attribute(node, name);
-    if (a == NULL)
-        return value == absent;
-    bool equal = a->kind == ONNX_ATTRIBUTE_INTS && a->n_values == n;
-    for (size_t i = 0; i < n && equal; i++)
-        equal = a->integers[i] == (int64_t)value;
-    return equal;
-}
 
 static enum vp_status check_geometry(const struct onnx_node *node,
                                      const struct onnx_conv1d_shape *shape, struct vp_err *err)
 {
-    const struct onnx_attribute *auto_pad = onnx_attribute(node, "auto_pad");
-    int64_t group;
-    const char *wrong = NULL;
-    if (!is_ints(node, "kernel_shape", 1, shape->n_taps, shape->n_taps))
+    const char *wrong = NULL, *foreign = onnx_conv_foreign_option(node);
+    if (!onnx_conv_all_equal(node, "kernel_shape", 1, shape->n_taps))
         wrong = "kernel_shape";
-    if (!is_ints(node, "pads", 2, shape->n_taps / 2 * shape->dilation, 0))
+    if (!onnx_conv_all_equal(node, "pads", 2, shape->n_taps / 2 * shape->dilation))
         wrong = "pads";
-    if (!is_ints(node, "dilations", 1, shape->dilation, 1))
+    if (!onnx_conv_all_equal(node, "dilations", 1, shape->dilation))
         wrong = "dilations";
-    if (!is_ints(node, "strides", 1, shape->stride, 1))
+    if (!onnx_conv_all_equal(node, "strides", 1, shape->stride))
         wrong = "strides";
-    if (!onnx_attribute_int(node, "group", 1, &group) || group != 1)
-        wrong = "group";
-    if (auto_pad != NULL &&
-        (auto_pad->kind != ONNX_ATTRIBUTE_STRING || strcmp(auto_pad->text, "NOTSET") != 0))
-        wrong = "auto_pad";
+    if (foreign != NULL)
+        wrong = foreign;
     if (wrong == NULL)
         return VP_OK;
     return status_fail(err, VP_ERR_MODEL,
